@@ -1,0 +1,52 @@
+//! Whose request a room is serving.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::budget::{Budget, Limits};
+use crate::grants::{Capability, Grants};
+use crate::name::AppId;
+
+/// A request's name in the log, in error pages and in the `x-request-id` header: 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u128);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What every room needs to know of the request that it serves. Shared by `Arc` for the request's life.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// The request's id.
+    pub id: RequestId,
+    /// The app that serves it.
+    pub app: AppId,
+    /// What that app may do.
+    pub grants: Arc<Grants>,
+    /// What it has used up.
+    pub budget: Budget,
+    /// When it must have ended.
+    pub deadline: Instant,
+}
+
+impl RequestContext {
+    /// A context whose time begins now.
+    pub fn new(id: RequestId, app: AppId, grants: Arc<Grants>, limits: Limits) -> Self {
+        let deadline = Instant::now() + Duration::from_millis(limits.wall_ms);
+        Self { id, app, grants, budget: Budget::new(limits), deadline }
+    }
+
+    /// Whether the app may use `capability`.
+    pub fn may(&self, capability: Capability) -> bool {
+        self.grants.has(capability)
+    }
+
+    /// Time until the deadline, zero past it.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}

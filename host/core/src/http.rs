@@ -1,0 +1,130 @@
+//! Requests and responses as they pass between the server and the site.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::context::RequestId;
+
+/// Why a body ended early. Where it is a response's, the connection is cut, so that nobody takes half for the whole.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body, in either direction.
+#[derive(Default)]
+pub struct Body(Inner);
+
+#[derive(Default)]
+enum Inner {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>),
+}
+
+impl Body {
+    /// No bytes.
+    pub const fn empty() -> Self {
+        Self(Inner::Empty)
+    }
+
+    /// Bytes that are all there.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::empty() } else { Self(Inner::Full(bytes)) }
+    }
+
+    /// Bytes that come later.
+    pub fn stream(body: impl http_body::Body<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
+        Self(Inner::Stream(Box::pin(body)))
+    }
+
+    /// Whether it is known to have no bytes.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.0, Inner::Empty)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Inner::Empty => f.write_str("Body::empty"),
+            Inner::Full(bytes) => write!(f, "Body::full({} bytes)", bytes.len()),
+            Inner::Stream(_) => f.write_str("Body::stream"),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Inner::Empty => Poll::Ready(None),
+            Inner::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Inner::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Inner::Stream(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Inner::Empty => true,
+            Inner::Full(_) => false,
+            Inner::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Empty => SizeHint::with_exact(0),
+            Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Inner::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+/// A request that passed the server's own checks.
+pub type Request = http::Request<Body>;
+
+/// A response to send.
+pub type Response = http::Response<Body>;
+
+/// What the server knows of a request besides its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Its id, for the log and the error pages.
+    pub id: RequestId,
+    /// The client's address.
+    pub remote: IpAddr,
+    /// Whether it came encrypted.
+    pub secure: bool,
+}
+
+/// Where a response came from, for the access log. The site puts it into the response's extensions.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// The app that answered, if one did.
+    pub app: Option<crate::name::AppId>,
+    /// The name of the matched route.
+    pub route: Option<Arc<str>>,
+    /// Statements that the request ran.
+    pub statements: u64,
+    /// Microseconds that they took.
+    pub db_micros: u64,
+}
+
+/// What answers requests: the engine with its apps, or a stand-in in a test of the server.
+pub trait Site: Send + Sync + 'static {
+    /// Answers one request. Never panics on input, and is cancelled by a drop: what may not be cancelled, such as a
+    /// POST under way, it runs on a task of its own.
+    fn respond(self: Arc<Self>, request: Request, arrival: Arrival) -> impl Future<Output = Response> + Send;
+}

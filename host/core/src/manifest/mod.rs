@@ -1,0 +1,84 @@
+//! What an app says of itself: the JSON document that `describe` returns.
+//!
+//! The published form is `wit/app/manifest.schema.json`. Unknown members are kept out of the way, not refused: an app
+//! built with a newer SDK runs on an older host as long as what it *requires* is known. Everything that is read is
+//! checked here, once, so that the rooms may trust names, references and sizes.
+
+mod check;
+mod model;
+mod route;
+
+pub use check::ManifestError;
+pub use model::{Choice, Field, FieldKind, Model, OnDelete};
+pub use route::{Converter, Method, Pattern, PatternError, Route, Segment};
+
+use serde::{Deserialize, Serialize};
+
+use crate::grants::Capability;
+use crate::name::AppId;
+
+/// The manifest's version that this host reads.
+pub const VERSION: u32 = 1;
+
+/// The largest manifest in bytes: some 1,000 models. More is not an app, it's an attack.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// An app's description.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`VERSION`].
+    pub v: u32,
+    /// The app's name: its tables' prefix, its namespace in `url`, its default mount.
+    pub name: AppId,
+    /// The name for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// The app's version, as its author counts.
+    #[serde(default)]
+    pub version: String,
+    /// What built it, for the log.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sdk: String,
+    /// Its models.
+    #[serde(default)]
+    pub models: Vec<Model>,
+    /// Its routes. A request names its route by the place in this list.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// What it asks the operator for.
+    #[serde(default)]
+    pub capabilities: Vec<CapabilityRequest>,
+}
+
+/// A capability that an app asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CapabilityRequest {
+    /// Its word, such as `db`.
+    pub name: String,
+    /// Whether the app can't run without it: then loading fails where it isn't granted. Otherwise calls answer `access-denied`.
+    #[serde(default)]
+    pub required: bool,
+    /// Why, for the operator.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest. The error names the place in the document and what to do about it.
+    pub fn parse(json: &str) -> Result<Self, ManifestError> {
+        check::parse(json)
+    }
+
+    /// The model called `name`.
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.name == name)
+    }
+
+    /// Required capabilities that `granted` doesn't hold, and words that this host doesn't know.
+    pub fn missing<'a>(&'a self, granted: &'a crate::grants::Grants) -> impl Iterator<Item = &'a CapabilityRequest> {
+        self.capabilities.iter().filter(|request| {
+            request.required
+                && !request.name.parse::<Capability>().is_ok_and(|capability| granted.has(capability))
+        })
+    }
+}
