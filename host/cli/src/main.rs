@@ -1,1 +1,7 @@
+//! The `bandstand` command.
+
+mod build;
+mod config;
+mod problem;
+
 fn main() {}

@@ -1,0 +1,136 @@
+use super::*;
+
+fn errors(text: &str) -> String {
+    errors_with(text, &[])
+}
+
+fn errors_with(text: &str, variables: &[(&str, &str)]) -> String {
+    Config::parse("bandstand.toml", text, &variables_of(variables)).expect_err("a broken configuration").to_string()
+}
+
+fn variables_of(variables: &[(&str, &str)]) -> Vec<Override> {
+    overrides(variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+}
+
+fn polls() -> AppId {
+    AppId::new("polls").expect("a name")
+}
+
+#[test]
+fn an_empty_file_is_a_site() {
+    let config = Config::parse("bandstand.toml", "", &[]).expect("defaults");
+    assert_eq!(config.database.parse(), Ok(DatabaseUrl::Sqlite("data/site.db".into())));
+    assert_eq!(config.plugins.dir, Path::new("plugins"));
+    assert_eq!(config.plugins.grants, Grants::none());
+    assert_eq!(config.templates.dir, Path::new("templates"));
+    assert_eq!(config.static_files.dir, Path::new("static"));
+}
+
+#[test]
+fn unknown_keys_are_named_with_line_and_nearest_key_at_every_level() {
+    insta::assert_snapshot!(errors(
+        "[site]\nnam = \"x\"\n\n[sit]\n\n[apps.polls]\nwasm = \"polls.wasm\"\nmont = \"/\"\n\n[apps.polls.limits]\ncpu_sm = 3\n"
+    ), @r#"
+    bandstand.toml:2: (config.E002) unknown key `nam` in [site]
+        HINT: did you mean `name`?
+    bandstand.toml:4: (config.E002) unknown key `sit`
+        HINT: did you mean `site`?
+    bandstand.toml:8: (config.E002) unknown key `mont` in [apps.polls]
+        HINT: did you mean `mount`?
+    bandstand.toml:11: (config.E002) unknown key `cpu_sm` in [apps.polls.limits]
+        HINT: did you mean `cpu_ms`?
+    "#);
+}
+
+#[test]
+fn wrong_types_and_words_are_named_with_their_line() {
+    insta::assert_snapshot!(errors(
+        "[apps.polls]\nwasm = 3\ngrants = [\"db\", \"databse\"]\nlimits = { wall_ms = -1, cpu_ms = \"x\" }\n[apps.Polls]\n"
+    ), @r#"
+    bandstand.toml:2: (config.E003) `wasm` in [apps.polls]: invalid type: integer `3`, expected a text
+    bandstand.toml:3: (config.E003) `grants` in [apps.polls]: unknown capability `databse`; known are: db, templates
+    bandstand.toml:4: (config.E003) `wall_ms` in [apps.polls.limits]: invalid value: integer `-1`, expected a whole number, 0 or more
+    bandstand.toml:4: (config.E003) `cpu_ms` in [apps.polls.limits]: invalid type: string "x", expected a whole number, 0 or more
+    bandstand.toml:5: (config.E003) `Polls` in [apps]: `Polls` is not a valid name: use 1 to 30 characters from a-z, 0-9 and single underscores between them, beginning with a letter
+    "#);
+}
+
+#[test]
+fn broken_toml_is_named_with_its_line() {
+    insta::assert_snapshot!(errors("[site]\nname = \"x\n[apps.polls]\nmount = /polls/\n"), @r#"
+    bandstand.toml:2: (config.E001) isn't valid TOML: invalid basic string, expected `"`
+    bandstand.toml:4: (config.E001) isn't valid TOML: string values must be quoted, expected literal string
+    "#);
+}
+
+#[test]
+fn what_types_can_not_say_is_checked() {
+    insta::assert_snapshot!(errors(
+        "[database]\nurl = \"postgres://x\"\n[apps.a]\nmount = \"/x/\"\n[apps.b]\nmount = \"/x/\"\n[apps.c]\nmount = \"c\"\n"
+    ), @r#"
+    bandstand.toml: (config.E005) `url` in [database] `postgres` is no database that this host knows
+        HINT: write `sqlite:data/site.db` (a path below the site's folder) or `sqlite::memory:`
+    bandstand.toml: (config.E007) the apps a and b are both mounted at /x/
+        HINT: give one of them another `mount`
+    bandstand.toml: (config.E006) `mount` in [apps.c] must begin and end with `/`
+        HINT: write `mount = "/c/"`
+    "#);
+}
+
+#[test]
+fn variables_override_keys() {
+    let text = "[site]\nname = \"from the file\"\n[apps.polls]\nmount = \"/a/\"\n";
+    let variables = [
+        ("BANDSTAND__SITE__NAME", "2001"),
+        ("BANDSTAND__DATABASE__URL", "sqlite::memory:"),
+        ("BANDSTAND__APPS__POLLS__LIMITS__CPU_MS", "77"),
+        ("BANDSTAND__APPS__POLLS__GRANTS", "[\"db\"]"),
+        ("BANDSTAND_OTHER", "ignored"),
+    ];
+    let config = Config::parse("bandstand.toml", text, &variables_of(&variables)).expect("a site");
+    assert_eq!(config.site.name, "2001", "what was read as a number is a text where a text is wanted");
+    assert_eq!(config.database.parse(), Ok(DatabaseUrl::Memory));
+    let app = &config.apps[&polls()];
+    assert_eq!(app.limits.cpu_ms, 77);
+    assert!(app.grants.has(host_core::grants::Capability::Db));
+    assert_eq!(app.mount.as_deref(), Some("/a/"), "the rest of the section stays");
+}
+
+#[test]
+fn mistakes_in_variables_are_named() {
+    insta::assert_snapshot!(errors_with("[site]\nname = \"x\"\n", &[
+        ("BANDSTAND__SITE__NMAE", "x"),
+        ("BANDSTAND__SITE__NAME__X", "x"),
+        ("BANDSTAND__PLUGINS__GRANTS", "[\"db\", \"all\"]"),
+        ("BANDSTAND__PLUGINS__LIMITS__WALL_MS", "soon"),
+        ("BANDSTAND____", "x"),
+    ]), @r#"
+    environment variable BANDSTAND__PLUGINS__GRANTS: (config.E003) `grants` in [plugins]: unknown capability `all`; known are: db, templates
+    environment variable BANDSTAND__PLUGINS__LIMITS__WALL_MS: (config.E003) `wall_ms` in [plugins.limits]: invalid type: string "soon", expected a whole number, 0 or more
+    environment variable BANDSTAND__SITE__NAME__X: (config.E004) `site.name` is a value, not a section
+        HINT: BANDSTAND__SECTION__KEY=value sets `key` in [section]; two underscores stand between the parts
+    environment variable BANDSTAND__SITE__NMAE: (config.E002) unknown key `nmae` in [site]
+        HINT: did you mean `name`?
+    environment variable BANDSTAND____: (config.E004) its name doesn't spell the path of a key
+        HINT: BANDSTAND__SECTION__KEY=value sets `key` in [section]; two underscores stand between the parts
+    "#);
+}
+
+#[test]
+fn hostile_files_are_refused_without_a_panic() {
+    assert!(errors(&"#".repeat(300 << 10)).contains("config.E001"));
+    let deep = format!("x = {}{}", "[".repeat(5_000), "]".repeat(5_000));
+    assert!(errors(&deep).contains("config.E001"), "nesting");
+    for text in [
+        "x = \u{0}", "[apps.\"a`b\"]\n", "[\"\"]\n\"\" = 1", "a.b.c.d = 1", "[[apps]]\n", "apps = 3", "[site]\nname = [[[1]]]",
+        "[apps.\"../x\"]\n", "[apps.\"a\\u0000\"]\n", "\u{feff}x=1", "[plugins]\ndir = {}", "[apps]\npolls = [1, {a=1}]",
+    ] {
+        assert!(!errors(text).is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn many_mistakes_end_the_list() {
+    let text: String = (0..1_000).map(|n| format!("x{n} = 1\n")).collect();
+    assert_eq!(errors(&text).matches("config.E002").count(), 20);
+}
