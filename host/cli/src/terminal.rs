@@ -1,0 +1,48 @@
+//! What the command line prints: short lines for people, in colour where they are read on a terminal.
+
+use anstyle::{AnsiColor, Style};
+
+/// Something that went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// Something to look at.
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
+/// Something that failed.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What matters less.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// What matters more.
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// A step that was taken, with its verb in cargo's column, so that both read as one.
+pub(crate) fn step(verb: &str, rest: &str) {
+    anstream::eprintln!("{GOOD}{verb:>12}{GOOD:#} {rest}");
+}
+
+/// Something to know.
+pub(crate) fn note(text: &str) {
+    anstream::eprintln!("{WARN}{:>12}{WARN:#} {text}", "Note");
+}
+
+/// Why a command ended without doing what it should. Further lines are causes or hints.
+pub(crate) fn error(text: &str) {
+    anstream::eprintln!("{BAD}error{BAD:#}: {text}");
+}
+
+/// A number of bytes as people read it.
+pub(crate) fn size(bytes: usize) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(super::size(0), "0 B");
+        assert_eq!(super::size(1024), "1 KiB");
+        assert_eq!(super::size(1_500_000), "1.4 MiB");
+    }
+}
