@@ -1,0 +1,5 @@
+;; A host call's result goes to a place outside memory.
+;; load: accepted
+;; GET /: 500
+(import "bandstand:app/environment@0.1.0" "random" (func $random (param i32 i32)))
+(func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (call $random (i32.const 16) (i32.const -4)) (call $hello) (i32.const 0))

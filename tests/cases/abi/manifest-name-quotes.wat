@@ -1,0 +1,3 @@
+;; The name is SQL.
+;; load: refused valid name
+;; manifest: {"v":1,"name":"x\"; drop table row; --"}

@@ -1,0 +1,3 @@
+;; The description isn't JSON.
+;; load: refused manifest
+;; manifest: Once upon a time

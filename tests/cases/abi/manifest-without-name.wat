@@ -1,0 +1,3 @@
+;; The app has no name.
+;; load: refused name
+;; manifest: {"v":1}

@@ -1,0 +1,4 @@
+;; The body is of a kind that doesn't exist.
+;; load: accepted
+;; GET /: 500
+(func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (call $return (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 77) (i32.const 64) (i32.const 6)) (i32.const 0))

@@ -1,0 +1,4 @@
+;; The module's start function never ends.
+;; load: refused describe
+(func $start (loop (br 0)))
+(start $start)

@@ -1,0 +1,3 @@
+;; The table is larger at the start than an app may have.
+;; load: refused table
+(table 200000000 funcref)
