@@ -12,3 +12,4 @@ pub mod http;
 pub mod manifest;
 pub mod name;
 pub mod page;
+pub mod reverse;
