@@ -4,6 +4,7 @@ mod args;
 mod build;
 mod config;
 mod new;
+mod plugins;
 mod problem;
 mod terminal;
 
