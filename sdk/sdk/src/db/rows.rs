@@ -1,0 +1,228 @@
+//! Reading the rows that the host sends.
+
+use core::any::Any;
+use std::rc::Rc;
+
+use super::model::Model;
+use super::{Rows, Value};
+use crate::error::{Error, Result};
+
+/// One value of a row, borrowed from what the host sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs, reason = "the cases are those of the contract's `value`")]
+pub enum Cell<'a> {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> From<&'a Value> for Cell<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Cell::Null,
+            Value::Boolean(v) => Cell::Boolean(*v),
+            Value::Integer(v) => Cell::Integer(*v),
+            Value::Float(v) => Cell::Float(*v),
+            Value::Text(v) => Cell::Text(v),
+            Value::Bytes(v) => Cell::Bytes(v),
+        }
+    }
+}
+
+/// A cell that isn't of the field's kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misfit;
+
+/// What all cells of one column share: the peers of a relation.
+#[derive(Default)]
+pub struct Column(pub(crate) Option<Rc<dyn Any>>);
+
+/// Where the cells come from.
+enum Source<'a> {
+    Packed(&'a [u8]),
+    Typed(std::slice::Iter<'a, Value>),
+}
+
+/// Hands a row's cells to the model, one field after the other.
+pub struct Reader<'a> {
+    model: &'static str,
+    source: Source<'a>,
+    columns: Vec<Column>,
+    at: usize,
+    rows: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Over what `fetch-packed` answered, for rows of `width` cells.
+    pub(crate) fn packed(model: &'static str, width: usize, bytes: &'a [u8]) -> Result<Self> {
+        let mut rest = bytes;
+        let (Some(found), Some(rows)) = (take_u32(&mut rest), take_u32(&mut rest)) else {
+            return Err(broken(model, "the result has no header"));
+        };
+        Self::new(model, width, found, rows, Source::Packed(rest))
+    }
+
+    /// Over the typed rows of an outcome.
+    pub(crate) fn typed(model: &'static str, width: usize, rows: &'a Rows) -> Result<Self> {
+        let found = rows.width as usize;
+        let count = rows.cells.len().checked_div(found).unwrap_or(0);
+        Self::new(model, width, found, count, Source::Typed(rows.cells.iter()))
+    }
+
+    fn new(model: &'static str, width: usize, found: usize, rows: usize, source: Source<'a>) -> Result<Self> {
+        if rows > 0 && found != width {
+            return Err(broken(
+                model,
+                &format!("rows of {found} cells came where the model has {width} fields; was it migrated?"),
+            ));
+        }
+        Ok(Self { model, source, columns: Vec::new(), at: 0, rows })
+    }
+
+    /// The next row as a model.
+    pub(crate) fn next_row<M: Model>(&mut self) -> Result<Option<M>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        self.rows -= 1;
+        self.at = 0;
+        M::read(self).map(Some)
+    }
+
+    /// All rows.
+    pub(crate) fn all<M: Model>(mut self) -> Result<Vec<M>> {
+        // A row takes a byte at least, so a wrong count can't reserve more than was sent.
+        let most = match &self.source {
+            Source::Packed(rest) => rest.len(),
+            Source::Typed(cells) => cells.len(),
+        };
+        let mut all = Vec::with_capacity(self.rows.min(most));
+        while let Some(row) = self.next_row()? {
+            all.push(row);
+        }
+        Ok(all)
+    }
+
+    /// The next cell of the current row, for the field `field`.
+    pub fn field<T: super::Kind>(&mut self, field: &'static str) -> Result<T> {
+        let cell = match &mut self.source {
+            Source::Packed(rest) => take_cell(rest),
+            Source::Typed(cells) => cells.next().map(Cell::from),
+        };
+        let Some(cell) = cell else {
+            return Err(broken(self.model, "the result ends within a row"));
+        };
+        if self.columns.len() <= self.at {
+            self.columns.push(Column::default());
+        }
+        let column = &mut self.columns[self.at];
+        self.at += 1;
+        T::from_cell(cell, column)
+            .map_err(|Misfit| broken(self.model, &format!("field `{field}` came with a value that isn't of its kind")))
+    }
+}
+
+/// A count, which a whole result starts with.
+pub(crate) fn packed_number(bytes: &[u8]) -> Option<i64> {
+    let mut rest = bytes;
+    let (width, rows) = (take_u32(&mut rest)?, take_u32(&mut rest)?);
+    match (width, rows, take_cell(&mut rest)?) {
+        (1, 1, Cell::Integer(number)) => Some(number),
+        (1, 1, Cell::Boolean(yes)) => Some(yes.into()),
+        _ => None,
+    }
+}
+
+fn broken(model: &str, problem: &str) -> Error {
+    Error::internal(format!("reading `{model}`: {problem}"))
+}
+
+fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+    let (head, tail) = rest.split_at_checked(count)?;
+    *rest = tail;
+    Some(head)
+}
+
+fn take_array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    take(rest, N)?.try_into().ok()
+}
+
+fn take_u32(rest: &mut &[u8]) -> Option<usize> {
+    take_array(rest).map(|bytes| u32::from_le_bytes(bytes) as usize)
+}
+
+fn take_cell<'a>(rest: &mut &'a [u8]) -> Option<Cell<'a>> {
+    Some(match take(rest, 1)?[0] {
+        0 => Cell::Null,
+        1 => Cell::Boolean(false),
+        2 => Cell::Boolean(true),
+        3 => Cell::Integer(i64::from_le_bytes(take_array(rest)?)),
+        4 => Cell::Float(f64::from_le_bytes(take_array(rest)?)),
+        5 => {
+            let len = take_u32(rest)?;
+            Cell::Text(core::str::from_utf8(take(rest, len)?).ok()?)
+        }
+        6 => {
+            let len = take_u32(rest)?;
+            Cell::Bytes(take(rest, len)?)
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(width: u32, rows: u32, cells: &[u8]) -> Vec<u8> {
+        [&width.to_le_bytes()[..], &rows.to_le_bytes(), cells].concat()
+    }
+
+    #[test]
+    fn every_kind_of_cell_is_read() {
+        let mut cells = vec![0, 1, 2, 3];
+        cells.extend((-5_i64).to_le_bytes());
+        cells.push(4);
+        cells.extend(1.5_f64.to_le_bytes());
+        cells.extend([5, 2, 0, 0, 0]);
+        cells.extend("ü".as_bytes());
+        cells.extend([6, 1, 0, 0, 0, 0xff]);
+        let bytes = packed(7, 1, &cells);
+        let mut reader = Reader::packed("thing", 7, &bytes).expect("a result");
+        assert_eq!(reader.field::<Option<i32>>("a").expect("null"), None);
+        assert!(!reader.field::<bool>("b").expect("false"));
+        assert!(reader.field::<bool>("c").expect("true"));
+        assert_eq!(reader.field::<i32>("d").expect("a number"), -5);
+        assert!((reader.field::<f64>("e").expect("a float") - 1.5).abs() < f64::EPSILON);
+        assert_eq!(reader.field::<String>("f").expect("a text"), "ü");
+        assert_eq!(reader.field::<Vec<u8>>("g").expect("bytes"), [0xff]);
+        assert!(reader.field::<i32>("h").is_err());
+    }
+
+    #[test]
+    fn broken_results_are_errors() {
+        let huge = [5, 0xff, 0xff, 0xff, 0xff];
+        for cells in [&[9][..], &[3, 1, 2], &huge, &[5, 1, 0, 0, 0, 0xff], &[]] {
+            let bytes = packed(1, 1, cells);
+            let mut reader = Reader::packed("thing", 1, &bytes).expect("a header");
+            assert!(reader.field::<String>("a").is_err());
+        }
+        assert!(Reader::packed("thing", 1, &[1, 0, 0]).is_err());
+        assert!(Reader::packed("thing", 2, &packed(1, 1, &[0])).is_err());
+        assert!(Reader::packed("thing", 2, &packed(0, 0, &[])).is_ok());
+        assert_eq!(packed_number(&packed(1, 1, &[2])), Some(1));
+        assert_eq!(packed_number(&packed(2, 1, &[2, 2])), None);
+    }
+
+    #[test]
+    fn a_number_too_large_for_its_field_is_an_error() {
+        let mut cells = vec![3];
+        cells.extend(i64::MAX.to_le_bytes());
+        let bytes = packed(1, 1, &cells);
+        let error = Reader::packed("thing", 1, &bytes).expect("a header").field::<i32>("a").expect_err("too large");
+        assert!(error.to_string().contains("field `a`"), "{error}");
+    }
+}
