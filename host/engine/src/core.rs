@@ -1,0 +1,63 @@
+//! What all apps of a site run on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::compile::{Cache, Compiler};
+use crate::config::EngineConfig;
+use crate::lanes::SlowLane;
+use crate::linker::Linkers;
+use crate::slots::Slots;
+use crate::wasm::{Ticker, run_config};
+
+/// The engine's shared parts.
+pub(crate) struct Core {
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) linkers: Linkers,
+    pub(crate) ticker: Ticker,
+    pub(crate) slots: Slots,
+    pub(crate) compiler: Compiler,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) slice: Duration,
+    pub(crate) slow: Handle,
+    pub(crate) memory_bytes: u64,
+    _lane: SlowLane,
+}
+
+/// The engine could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine could not be started: {0}")]
+pub struct EngineError(String);
+
+impl EngineError {
+    pub(crate) fn new(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Core {
+    pub(crate) fn start(config: &EngineConfig, cache: cap_std::fs::Dir, worker: PathBuf) -> Result<Self, EngineError> {
+        let failed = |e: &dyn std::fmt::Display| EngineError(e.to_string());
+        let engine = wasmtime::Engine::new(&run_config(config)).map_err(|e| failed(&format!("{e:#}")))?;
+        let linkers = Linkers::new(&engine).map_err(|e| failed(&format!("{e:#}")))?;
+        let ticker = Ticker::start(engine.weak()).map_err(|e| failed(&e))?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let lane = SlowLane::start(cores).map_err(|e| failed(&e))?;
+        let slow = lane.handle().cloned().ok_or_else(|| failed(&"the slow lane has no threads"))?;
+        Ok(Self {
+            linkers,
+            ticker,
+            slots: Slots::new(config.core_instances, config.queue, Duration::from_millis(config.queue_ms)),
+            compiler: Compiler::new(worker, config.compile.clone()),
+            cache: Arc::new(Cache::open(cache, &engine).map_err(|e| failed(&e))?),
+            slice: Duration::from_millis(config.cpu_slice_ms.max(1)),
+            slow,
+            memory_bytes: config.memory_bytes,
+            engine,
+            _lane: lane,
+        })
+    }
+}

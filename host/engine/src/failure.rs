@@ -1,0 +1,80 @@
+//! Why a request has no answer of its app, and what the client is told.
+
+use std::fmt;
+
+use host_core::budget::{Exhausted, Resource};
+use http::StatusCode;
+
+/// What went wrong with one request.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A part of its budget ran out.
+    Budget(Exhausted),
+    /// The guest trapped; the text has the trap and the backtrace.
+    Trap(String),
+    /// The instance could not be made.
+    Instantiate(String),
+    /// It answered something that isn't a response.
+    BadResponse(String),
+    /// Its page could not be rendered.
+    Render { short: String, dev_page: Option<String> },
+    /// No instance was free in time.
+    Busy,
+    /// A fault of the host's own.
+    Host(String),
+}
+
+impl Failure {
+    /// Sorts what wasmtime returned: our own verdicts travel inside its errors.
+    pub(crate) fn from_wasm(error: wasmtime::Error) -> Self {
+        if let Some(exhausted) = error.downcast_ref::<Exhausted>() {
+            return Self::Budget(*exhausted);
+        }
+        Self::Trap(format!("{error:?}"))
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Failure::Budget(Exhausted { resource: Resource::Wall, .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Failure::Budget(_) | Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Failure::Trap(_)
+            | Failure::Instantiate(_)
+            | Failure::BadResponse(_)
+            | Failure::Render { .. }
+            | Failure::Host(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What a visitor may know.
+    pub(crate) fn public(&self) -> &'static str {
+        match self {
+            Failure::Budget(Exhausted { resource: Resource::Wall, .. }) => {
+                "This page took too long, so it was stopped. The rest of the site isn't affected."
+            }
+            Failure::Budget(_) => {
+                "This page needed more than it may use, so it was stopped. The rest of the site isn't affected."
+            }
+            Failure::Busy => "Too many people want this page at the moment. Try again in a few seconds.",
+            _ => "This page failed. It's not your fault, and the rest of the site isn't affected.",
+        }
+    }
+
+    /// Whether it counts for the app's circuit breaker.
+    pub(crate) fn opens_breaker(&self) -> bool {
+        matches!(self, Failure::Budget(_) | Failure::Instantiate(_))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Budget(exhausted) => exhausted.fmt(f),
+            Failure::Trap(text) => write!(f, "trap: {text}"),
+            Failure::Instantiate(text) => write!(f, "could not be instantiated: {text}"),
+            Failure::BadResponse(text) => write!(f, "answered something that isn't a response: {text}"),
+            Failure::Render { short, .. } => f.write_str(short),
+            Failure::Busy => f.write_str("no instance was free in time"),
+            Failure::Host(text) => write!(f, "a fault of the host: {text}"),
+        }
+    }
+}

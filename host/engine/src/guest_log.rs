@@ -1,0 +1,60 @@
+//! Lines that guests write to the site's log.
+
+use host_core::context::RequestContext;
+use tracing::Level;
+
+/// The longest line in bytes.
+const MAX_LINE: usize = 8 << 10;
+/// The most that one request may write in bytes.
+const MAX_REQUEST: usize = 64 << 10;
+
+/// Writes one line in the name of `ctx`'s app, unless it has written its share; `logged` counts.
+pub(crate) fn line(ctx: &RequestContext, logged: &mut usize, level: Level, message: &str) {
+    if *logged > MAX_REQUEST {
+        return;
+    }
+    let text = clean(message);
+    *logged += text.len().max(1);
+    let (app, id) = (&ctx.app, ctx.id);
+    if *logged > MAX_REQUEST {
+        tracing::warn!(target: "app", %app, %id, "the request has written {MAX_REQUEST} bytes to the log; the rest is dropped");
+        return;
+    }
+    match level {
+        Level::ERROR => tracing::error!(target: "app", %app, %id, "{text}"),
+        Level::WARN => tracing::warn!(target: "app", %app, %id, "{text}"),
+        Level::INFO => tracing::info!(target: "app", %app, %id, "{text}"),
+        Level::DEBUG => tracing::debug!(target: "app", %app, %id, "{text}"),
+        Level::TRACE => tracing::trace!(target: "app", %app, %id, "{text}"),
+    }
+}
+
+/// The message on one line, without what a terminal or a log reader would take for a command, and cut to the limit.
+fn clean(message: &str) -> String {
+    let mut text = String::with_capacity(message.len().min(MAX_LINE));
+    for c in message.chars() {
+        if text.len() + 12 > MAX_LINE {
+            text.push('…');
+            break;
+        }
+        // Direction marks can make a line read as another one.
+        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_a_line() {
+        assert_eq!(clean("a\nERROR forged\x1b[2J\u{202e}"), "a\\nERROR forged\\u{1b}[2J\\u{202e}");
+        let long = clean(&"ä".repeat(100_000));
+        assert!(long.len() <= MAX_LINE && long.ends_with('…'));
+    }
+}

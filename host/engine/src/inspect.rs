@@ -1,0 +1,174 @@
+//! What can be read from a component's bytes without compiling them.
+
+use bytes::Bytes;
+use wasmparser::{Encoding, Instance, Parser, Payload};
+
+/// The largest file that is taken. A Python component is some 20 MB.
+pub const MAX_FILE: usize = 64 << 20;
+/// Most templates and static files of one app.
+const MAX_FILES: usize = 10_000;
+/// The longest path of one of them, in bytes.
+const MAX_PATH: usize = 300;
+/// Most core instances of one component: a Python one has 14.
+pub(crate) const MAX_CORE_INSTANCES: u32 = 32;
+/// Most linear memories of one component.
+pub(crate) const MAX_MEMORIES: u32 = 4;
+/// Components inside components, counted all together.
+const MAX_NESTED: u32 = 1_000;
+/// What the names of our custom sections begin with.
+const SECTION: &str = "bandstand:file/";
+
+/// A component's outside.
+#[derive(Debug, Default)]
+pub(crate) struct Inspected {
+    /// Its templates: the path below `templates/` and the text.
+    pub(crate) templates: Vec<(String, String)>,
+    /// Its static files: the path below `static/` and the bytes.
+    pub(crate) statics: Vec<(String, Bytes)>,
+    /// Core instances that one instance of it has, at most [`MAX_CORE_INSTANCES`].
+    pub(crate) weight: u32,
+    /// Whether it imports anything of `wasi:`.
+    pub(crate) imports_wasi: bool,
+}
+
+/// Reads `file`. The error is a sentence for the operator.
+pub(crate) fn inspect(file: &Bytes) -> Result<Inspected, String> {
+    if file.len() > MAX_FILE {
+        return Err(format!("is {} MiB; the most is {} MiB", file.len() >> 20, MAX_FILE >> 20));
+    }
+    if file.starts_with(b"\x7fELF") {
+        return Err("is a precompiled (`.cwasm`) or native file; only WebAssembly is taken, never native code".into());
+    }
+    if !file.starts_with(b"\0asm") {
+        return Err("is not WebAssembly: it doesn't begin with `\\0asm`".into());
+    }
+    let mut found = Inspected::default();
+    // A module carries no `(component …)` around it; nested ones do, so depth is counted.
+    let mut depth = 0u32;
+    let mut nested = 0u32;
+    let mut core_instances = 0u32;
+    let mut heavy_nesting = false;
+    for payload in Parser::new(0).parse_all(file) {
+        let payload = payload.map_err(|e| format!("is broken or cut off: {}, at byte {}", e.message(), e.offset()))?;
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err("is a core module, not a component; build it for the target wasm32-wasip2, or with `bandstand build`".into());
+            }
+            Payload::ComponentSection { .. } => {
+                nested += 1;
+                depth += 1;
+                if nested > MAX_NESTED {
+                    return Err(format!("has more than {MAX_NESTED} components inside"));
+                }
+            }
+            Payload::ModuleSection { .. } => {
+                depth += 1;
+                // A module inside a nested component may be instantiated many times by its parents.
+                heavy_nesting |= depth > 1;
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::InstanceSection(section) => {
+                for instance in section {
+                    let instance = instance.map_err(|e| format!("is broken: {e}"))?;
+                    if matches!(instance, Instance::Instantiate { .. }) {
+                        core_instances += 1;
+                        heavy_nesting |= depth > 0;
+                    }
+                }
+            }
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    let import = import.map_err(|e| format!("is broken: {e}"))?;
+                    found.imports_wasi |= import.name.name.starts_with("wasi:");
+                }
+            }
+            Payload::CustomSection(section) if depth == 0 => {
+                if let Some(path) = section.name().strip_prefix(SECTION) {
+                    file_section(&mut found, path, section.data())?;
+                }
+            }
+            _ => {}
+        }
+    }
+    if core_instances > MAX_CORE_INSTANCES {
+        return Err(format!("has {core_instances} core instances; the most is {MAX_CORE_INSTANCES}"));
+    }
+    found.weight = if heavy_nesting { MAX_CORE_INSTANCES } else { core_instances.max(1) };
+    Ok(found)
+}
+
+fn file_section(found: &mut Inspected, path: &str, data: &[u8]) -> Result<(), String> {
+    let shown = path.chars().take(80).flat_map(char::escape_default).collect::<String>();
+    let sound = path.len() <= MAX_PATH
+        && !path.contains(['\\', '\0'])
+        && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    if !sound {
+        return Err(format!("carries a file with the path `{shown}`, which isn't a plain relative path"));
+    }
+    if found.templates.len() + found.statics.len() >= MAX_FILES {
+        return Err(format!("carries more than {MAX_FILES} files"));
+    }
+    if let Some(name) = path.strip_prefix("templates/") {
+        if found.templates.iter().any(|(other, _)| other == name) {
+            return Err(format!("carries `{shown}` twice"));
+        }
+        let text = std::str::from_utf8(data).map_err(|_| format!("carries `{shown}`, which isn't UTF-8 text"))?;
+        found.templates.push((name.to_owned(), text.to_owned()));
+    } else if let Some(name) = path.strip_prefix("static/") {
+        if found.statics.iter().any(|(other, _)| other == name) {
+            return Err(format!("carries `{shown}` twice"));
+        }
+        found.statics.push((name.to_owned(), Bytes::copy_from_slice(data)));
+    }
+    // Other folders belong to parts of the host that are newer than this one.
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_section(name: &str, data: &[u8]) -> Bytes {
+        let mut file = b"\0asm\x0d\0\x01\0".to_vec();
+        let mut content = vec![u8::try_from(name.len()).expect("a short name")];
+        content.extend(name.as_bytes());
+        content.extend(data);
+        file.push(0);
+        file.push(u8::try_from(content.len()).expect("a short section"));
+        file.extend(content);
+        file.into()
+    }
+
+    #[test]
+    fn files_inside_are_found() {
+        let found = inspect(&with_section("bandstand:file/templates/a/x.html", b"hi")).expect("a component");
+        assert_eq!(found.templates, [("a/x.html".to_owned(), "hi".to_owned())]);
+        let found = inspect(&with_section("bandstand:file/static/a/x.css", b"\xff")).expect("a component");
+        assert_eq!(found.statics, [("a/x.css".to_owned(), Bytes::from_static(b"\xff"))]);
+    }
+
+    #[test]
+    fn what_is_no_component_is_named() {
+        for (file, word) in [
+            (&b""[..], "not WebAssembly"),
+            (b"hello", "not WebAssembly"),
+            (b"\x7fELF\x02\x01", "never native code"),
+            (b"\0asm\x01\0\0\0", "core module"),
+            (b"\0asm\x0d\0\x01\0\x01", "cut off"),
+            (b"\0asm\x0d\0\x01\0\x01\xff\xff\xff\xff\x0f", "cut off"),
+        ] {
+            let error = inspect(&Bytes::from_static(file)).expect_err(word);
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn hostile_paths_are_refused() {
+        for path in ["templates/../x", "templates//x", "/templates/x", "templates/./x", "static/a\\b", ""] {
+            let error = inspect(&with_section(&format!("bandstand:file/{path}"), b"")).expect_err(path);
+            assert!(error.contains("plain relative path"), "{error}");
+        }
+        let error = inspect(&with_section("bandstand:file/templates/a/x.html", b"\xff")).expect_err("not UTF-8");
+        assert!(error.contains("UTF-8"));
+    }
+}

@@ -1,0 +1,52 @@
+//! The slow lane: threads on which work runs that has used up its slice.
+//!
+//! They have the scheduler's idle class, so a guest that spins gets the processor only when nobody else wants it, and
+//! the threads that serve its neighbours never wait behind it.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// A runtime whose threads run at idle priority.
+pub(crate) struct SlowLane {
+    // Taken on drop only: a runtime may not be dropped inside another one, but shut down in the background.
+    runtime: Option<Runtime>,
+}
+
+impl SlowLane {
+    pub(crate) fn start(threads: usize) -> std::io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("slow-lane")
+            .enable_time()
+            .on_thread_start(idle_priority)
+            .build()?;
+        Ok(Self { runtime: Some(runtime) })
+    }
+
+    pub(crate) fn handle(&self) -> Option<&Handle> {
+        self.runtime.as_ref().map(Runtime::handle)
+    }
+}
+
+impl Drop for SlowLane {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::ZERO);
+        }
+    }
+}
+
+/// Gives the current thread the scheduler's idle class. Lowering one's own class needs no privilege; where the kernel
+/// refuses all the same, the thread keeps its class and only fairness suffers.
+fn idle_priority() {
+    #[cfg(target_os = "linux")]
+    {
+        let parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: both arguments are plain values; the pointer is valid for the call; 0 is the current thread.
+        let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) } != 0;
+        if refused {
+            tracing::debug!("the kernel keeps slow-lane threads at normal priority");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! From a file to a version that can serve: each step may refuse it, and nothing that runs is touched until the last.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use host_core::manifest::Manifest;
+use host_core::name::AppId;
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+use crate::assets::Assets;
+use crate::bindings::EnginePre;
+use crate::breaker::Breaker;
+use crate::config::AppConfig;
+use crate::core::Core;
+use crate::describe::describe;
+use crate::inspect::{Inspected, inspect};
+use crate::reuse::Warm;
+use crate::site::Parts;
+use crate::version::{Entry, Kind, Version};
+
+/// A component to load.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What an app is called that doesn't say so itself: the file's stem, or its key in `[apps]`.
+    pub name: String,
+    /// The file, as the operator wrote it.
+    pub origin: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// What was loaded.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The app.
+    pub app: AppId,
+    /// Its version, as its author counts.
+    pub version: String,
+    /// Where it is mounted.
+    pub mount: String,
+    /// What kind of component it is.
+    pub kind: Kind,
+    /// Whether it took the place of an older version.
+    pub replaced: bool,
+    /// Whether its machine code was in the cache.
+    pub cached: bool,
+}
+
+/// What a check found.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What loading would have given.
+    pub loaded: Loaded,
+    /// What it would do to the database, a line for each step.
+    pub schema: Vec<String>,
+}
+
+/// Why a component was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadError {
+    /// The step that refused it.
+    pub step: Step,
+    /// The file.
+    pub origin: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// A step of loading, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum Step {
+    File,
+    Compile,
+    Link,
+    Describe,
+    Name,
+    Config,
+    Grant,
+    Templates,
+    Schema,
+    Routes,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.origin, self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Turns sentences into errors that name the file.
+struct Refuse<'a>(&'a str);
+
+impl Refuse<'_> {
+    fn at(&self, step: Step) -> impl Fn(String) -> LoadError {
+        let origin = self.0.to_owned();
+        move |message| LoadError { step, origin: origin.clone(), message, hint: None }
+    }
+
+    fn hinted(&self, step: Step, message: String, hint: String) -> LoadError {
+        LoadError { step, origin: self.0.to_owned(), message, hint: Some(hint) }
+    }
+}
+
+/// A component that is known to be sound, before the operator's decisions are applied.
+pub(crate) struct Candidate {
+    pub(crate) manifest: Manifest,
+    pub(crate) entry: Entry,
+    pub(crate) cached: bool,
+    digest: String,
+    inspected: Inspected,
+    origin: String,
+}
+
+impl Candidate {
+    /// The first half: reads, compiles, links and describes. Has no effect on the site.
+    pub(crate) async fn prepare(core: &Arc<Core>, source: &Source) -> Result<Self, LoadError> {
+        let refuse = Refuse(&source.origin);
+        let inspected = inspect(&source.bytes).map_err(refuse.at(Step::File))?;
+        let digest = hex::encode(Sha256::digest(&source.bytes));
+        let (component, cached) = machine_code(core, &source.bytes, &digest).await.map_err(refuse.at(Step::Compile))?;
+        let wasi = inspected.imports_wasi;
+        let entry = link(core, &component, wasi).map_err(refuse.at(Step::Link))?;
+        let manifest = match &entry {
+            Entry::App(pre) => {
+                let name = AppId::new(&plain_name(&source.name)).map_err(|e| refuse.at(Step::Name)(e.to_string()))?;
+                describe(core, pre, &name, wasi).await.map_err(refuse.at(Step::Describe))?
+            }
+            Entry::Http02(_) | Entry::Http03(_) => standard_manifest(&source.name).map_err(|message| {
+                refuse.hinted(Step::Name, message, "a standard component is called like its file: rename it".into())
+            })?,
+        };
+        Ok(Self { manifest, entry, cached, digest, inspected, origin: source.origin.clone() })
+    }
+
+    pub(crate) fn app(&self) -> &AppId {
+        &self.manifest.name
+    }
+
+    pub(crate) fn loaded(&self, config: &AppConfig, replaced: bool) -> Loaded {
+        Loaded {
+            app: self.manifest.name.clone(),
+            version: self.manifest.version.clone(),
+            mount: config.mount.clone(),
+            kind: self.entry.kind(),
+            replaced,
+            cached: self.cached,
+        }
+    }
+
+    /// Checks what the operator decided against what the app asks for.
+    pub(crate) fn check_config(&self, core: &Core, config: &AppConfig) -> Result<(), LoadError> {
+        let refuse = Refuse(&self.origin);
+        let app = self.app();
+        let missing: Vec<&str> = self.manifest.missing(&config.grants).map(|request| request.name.as_str()).collect();
+        if let Some(first) = missing.first() {
+            let known = host_core::grants::Capability::ALL.iter().any(|capability| capability.as_str() == *first);
+            let all: Vec<String> = config
+                .grants
+                .iter()
+                .map(|granted| granted.as_str())
+                .chain(missing.iter().copied())
+                .map(|word| format!("\"{word}\""))
+                .collect();
+            let hint = if known {
+                format!("grant it in bandstand.toml: [apps.{app}] grants = [{}]", all.join(", "))
+            } else {
+                "this host doesn't know that capability; a newer one may".into()
+            };
+            let message = format!("asks for what it wasn't granted: the app `{app}` requires {}", missing.join(", "));
+            return Err(refuse.hinted(Step::Grant, message, hint));
+        }
+        if config.limits.memory_bytes > core.memory_bytes {
+            return Err(refuse.hinted(
+                Step::Config,
+                format!("has limits.memory_bytes = {}; the engine's most is {}", config.limits.memory_bytes, core.memory_bytes),
+                "raise [engine] memory_bytes or lower the app's limit".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What it would do to the database.
+    pub(crate) fn schema(&self, parts: &Parts) -> Result<Vec<String>, LoadError> {
+        let refuse = Refuse(&self.origin);
+        match (&parts.db, self.manifest.models.is_empty()) {
+            (_, true) => Ok(Vec::new()),
+            (Some(db), false) => db.plan_app(&self.manifest).map_err(|e| refuse.at(Step::Schema)(e.to_string())),
+            (None, false) => Err(refuse.at(Step::Schema)("has models, but the site has no database".into())),
+        }
+    }
+
+    /// Checks templates and static files. Has no effect on the site.
+    pub(crate) fn files(&mut self, parts: &Parts) -> Result<(Arc<host_templates::AppTemplates>, Assets), LoadError> {
+        let origin = self.origin.clone();
+        let refuse = Refuse(&origin);
+        let app = self.manifest.name.clone();
+        let templates = parts
+            .templates
+            .for_app(&app, std::mem::take(&mut self.inspected.templates))
+            .map_err(|errors| {
+                let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                refuse.at(Step::Templates)(format!("has broken templates:\n{}", all.join("\n")))
+            })?;
+        let assets = Assets::new(app.as_str(), std::mem::take(&mut self.inspected.statics)).map_err(refuse.at(Step::File))?;
+        Ok((templates, assets))
+    }
+
+    /// The second half: gives it its tables and makes it a version. Blocks on the database.
+    pub(crate) fn install(mut self, core: &Core, parts: &Parts, config: AppConfig) -> Result<Version, LoadError> {
+        let (templates, assets) = self.files(parts)?;
+        let refuse = Refuse(&self.origin);
+        let db = match &parts.db {
+            Some(db) => Some(db.for_app(&self.manifest).map_err(|e| refuse.at(Step::Schema)(e.to_string()))?),
+            None => None,
+        };
+        Ok(Version {
+            id: self.manifest.name.clone(),
+            grants: Arc::new(config.grants.clone()),
+            warm: Warm::new(&config.reuse),
+            config,
+            digest: self.digest,
+            origin: self.origin,
+            wasi: self.inspected.imports_wasi,
+            weight: self.inspected.weight,
+            share: core.slots.share(),
+            db,
+            templates,
+            assets,
+            breaker: Breaker::default(),
+            offenders: (0..self.manifest.routes.len().max(1)).map(|_| Arc::default()).collect(),
+            entry: self.entry,
+            manifest: self.manifest,
+        })
+    }
+}
+
+/// The component's machine code: from the cache, or from the compiler's process.
+async fn machine_code(core: &Arc<Core>, file: &Bytes, digest: &str) -> Result<(Component, bool), String> {
+    let cached = {
+        let (core, digest) = (core.clone(), digest.to_owned());
+        blocking(move || core.cache.get(&digest).and_then(|code| deserialize(&core.engine, &code).ok())).await?
+    };
+    if let Some(component) = cached {
+        return Ok((component, true));
+    }
+    let code = core.compiler.compile(file).await?;
+    let (core, digest) = (core.clone(), digest.to_owned());
+    blocking(move || {
+        let component = deserialize(&core.engine, &code).map_err(|e| format!("can't be run here: {e:#}"))?;
+        core.cache.put(&digest, &code);
+        Ok((component, false))
+    })
+    .await?
+}
+
+fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes are what our own compiler's process made of a component, either just now or before, kept in a
+    // directory that nobody else can write to, with a checksum that was verified. Files from outside never come here:
+    // `inspect` takes WebAssembly alone.
+    unsafe { Component::deserialize(engine, code) }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| format!("could not be loaded: {e}"))
+}
+
+fn link(core: &Core, component: &Component, wasi: bool) -> Result<Entry, String> {
+    let pre = core.linkers.link(component, wasi)?;
+    let ty = component.component_type();
+    let exports: Vec<String> = ty.exports(&core.engine).map(|(name, _)| name.to_owned()).collect();
+    let exports_any = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
+    let wrong = |what: &str| {
+        let what = what.to_owned();
+        move |e: wasmtime::Error| format!("exports {what} in another form than this host's: {e:#}")
+    };
+    if exports_any("bandstand:routing/handler@") || exports_any("bandstand:app/manifest@") {
+        EnginePre::new(pre).map(Entry::App).map_err(wrong("the world bandstand:app/app"))
+    } else if exports_any("wasi:http/handler@0.3") {
+        ServicePre::new(pre).map(Entry::Http03).map_err(wrong("wasi:http/handler"))
+    } else if exports_any("wasi:http/incoming-handler@0.2") {
+        ProxyPre::new(pre).map(Entry::Http02).map_err(wrong("wasi:http/incoming-handler"))
+    } else {
+        let found = if exports.is_empty() { "nothing".into() } else { exports.join(", ") };
+        Err(format!(
+            "is of another world: a site mounts bandstand:app/app, wasi:http/handler 0.3 or wasi:http/incoming-handler 0.2, and it exports {}",
+            found.chars().take(300).flat_map(char::escape_default).collect::<String>()
+        ))
+    }
+}
+
+/// A file's stem as a name: `my-app` is `my_app`.
+fn plain_name(stem: &str) -> String {
+    stem.to_ascii_lowercase().replace(['-', '.', ' '], "_")
+}
+
+/// What a component that can't describe itself is taken for.
+fn standard_manifest(name: &str) -> Result<Manifest, String> {
+    let name = AppId::new(&plain_name(name)).map_err(|e| e.to_string())?;
+    Ok(Manifest {
+        v: host_core::manifest::VERSION,
+        name,
+        label: String::new(),
+        version: String::new(),
+        sdk: String::new(),
+        models: Vec::new(),
+        routes: Vec::new(),
+        capabilities: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standard_component_is_called_like_its_file() {
+        assert_eq!(standard_manifest("My-App").expect("a name").name.as_str(), "my_app");
+        assert!(standard_manifest("9lives").is_err());
+        assert!(standard_manifest("a--b").is_err());
+    }
+}

@@ -1,0 +1,41 @@
+//! What each interface room sees of a request's store.
+
+use host_core::grants::Capability;
+
+use std::sync::Arc;
+
+use host_core::http::Arrival;
+use host_core::reverse::Reverse;
+
+use crate::data::Data;
+use crate::version::Version;
+
+/// For `bandstand:routing/urls`.
+pub(crate) fn urls(data: &mut Data) -> Option<host_routing::View<'_>> {
+    let current = data.current.as_ref()?;
+    Some(host_routing::View { table: &current.urls, app: &data.ctx.app, budget: &data.ctx.budget })
+}
+
+/// For `bandstand:db/queries`: without the grant there is no database behind the view, and all calls are denied.
+pub(crate) fn db(data: &mut Data) -> host_db::DbView<'_> {
+    let granted = data.ctx.may(Capability::Db);
+    host_db::DbView {
+        request: data.current.as_ref().and_then(|current| current.db.as_ref()).filter(|_| granted),
+        ctx: &data.ctx,
+        table: &mut data.table,
+    }
+}
+
+/// For `bandstand:templates/render`.
+pub(crate) fn render(data: &mut Data) -> host_templates::RenderView<'_> {
+    host_templates::RenderView {
+        templates: data.current.as_ref().map(|current| &current.version.templates),
+        page: None,
+        ctx: &data.ctx,
+    }
+}
+
+/// What a page knows besides its context.
+pub(crate) fn page(_urls: &Arc<dyn Reverse>, _version: &Arc<Version>, _arrival: &Arrival) -> host_templates::Page {
+    host_templates::Page
+}
