@@ -14,6 +14,20 @@ use crate::context::RequestId;
 /// Why a body ended early. Where it is a response's, the connection is cut, so that nobody takes half for the whole.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Why a request's body ended early, inside of a [`BodyError`]: downcast to tell the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// It is longer than somebody on the way allows.
+    #[error("the request's body is too large")]
+    TooLarge,
+    /// The client sent nothing for too long.
+    #[error("the client was too slow in sending the request's body")]
+    Timeout,
+    /// The client went away.
+    #[error("the client closed the connection before the request's body was complete")]
+    Closed,
+}
+
 /// A body, in either direction.
 #[derive(Default)]
 pub struct Body(Inner);
@@ -46,6 +60,11 @@ impl Body {
     /// Whether it is known to have no bytes.
     pub fn is_empty(&self) -> bool {
         matches!(self.0, Inner::Empty)
+    }
+
+    /// Whether all its bytes are there already.
+    pub fn is_whole(&self) -> bool {
+        !matches!(self.0, Inner::Stream(_))
     }
 }
 

@@ -1,0 +1,1 @@
+//! What clients and operators notice of the server.
