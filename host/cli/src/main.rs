@@ -3,6 +3,7 @@
 mod args;
 mod build;
 mod config;
+mod dev;
 mod new;
 mod plugins;
 mod problem;
