@@ -1,6 +1,6 @@
 ;; Writes most of its memory again and again.
 ;; load: accepted
-;; GET /: 503
+;; GET /: 503 or 504
 (memory 700)
 (func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (loop $more
