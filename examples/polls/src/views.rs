@@ -90,7 +90,7 @@ fn percent(votes: i32, total: i64) -> i32 {
 #[derive(Default, Deserialize, Serialize)]
 pub struct Ask {
     #[serde(default)]
-    question: String,
+    question_text: String,
     #[serde(default)]
     choice: Vec<String>,
 }
@@ -98,7 +98,7 @@ pub struct Ask {
 /// What is wrong with a form, by field.
 #[derive(Default, Serialize)]
 struct AskErrors {
-    question: Option<String>,
+    question_text: Option<String>,
     choice: Option<String>,
 }
 
@@ -106,16 +106,16 @@ impl Ask {
     /// The form without spaces around the texts and without empty answers.
     fn cleaned(&self) -> Ask {
         let choice = self.choice.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        Ask { question: self.question.trim().to_owned(), choice: choice.collect() }
+        Ask { question_text: self.question_text.trim().to_owned(), choice: choice.collect() }
     }
 
     fn errors(&self) -> AskErrors {
         let mut errors = AskErrors::default();
         let too_long = |text: &str| text.chars().count() > MAX_TEXT;
-        if self.question.is_empty() {
-            errors.question = Some("Please write a question.".into());
-        } else if too_long(&self.question) {
-            errors.question = Some(format!("A question has at most {MAX_TEXT} characters."));
+        if self.question_text.is_empty() {
+            errors.question_text = Some("Please write a question.".into());
+        } else if too_long(&self.question_text) {
+            errors.question_text = Some(format!("A question has at most {MAX_TEXT} characters."));
         }
         if !CHOICES.contains(&self.choice.len()) {
             errors.choice = Some(format!("Please give {} to {} answers.", CHOICES.start(), CHOICES.end()));
@@ -135,7 +135,7 @@ fn ask_page(req: &Request, form: &Ask, errors: &AskErrors) -> Result<Response> {
     render(
         req,
         "polls/ask.html",
-        context! { question_text: form.question, choices, required, errors, max_length: MAX_TEXT },
+        context! { question_text: form.question_text, choices, required, errors, max_length: MAX_TEXT },
     )
 }
 
@@ -148,13 +148,13 @@ pub async fn ask_form(req: &Request) -> Result<Response> {
 pub async fn ask(req: &Request, form: Form<Ask>) -> Result<Response> {
     let form = form.cleaned();
     let errors = form.errors();
-    if errors.question.is_some() || errors.choice.is_some() {
+    if errors.question_text.is_some() || errors.choice.is_some() {
         return Ok(ask_page(req, &form, &errors)?.status(422));
     }
     // A question without its answers would be no poll: both or none.
     let question = transaction(async {
         let question =
-            Question::objects().create(NewQuestion { question_text: form.question, pub_date: now() }).await?;
+            Question::objects().create(NewQuestion { question_text: form.question_text, pub_date: now() }).await?;
         let choices = form.choice.into_iter().map(|choice_text| NewChoice { question: question.id, choice_text });
         Choice::objects().bulk_create(choices).await?;
         Ok(question)
@@ -168,19 +168,21 @@ mod tests {
     use super::*;
 
     fn ask(question: &str, choice: &[&str]) -> AskErrors {
-        Ask { question: question.into(), choice: choice.iter().map(|text| (*text).into()).collect() }.cleaned().errors()
+        Ask { question_text: question.into(), choice: choice.iter().map(|text| (*text).into()).collect() }
+            .cleaned()
+            .errors()
     }
 
     #[test]
     fn a_poll_needs_a_question_and_two_different_answers() {
         let fine = ask(" What's new? ", &["Nothing", " ", "Much"]);
-        assert!(fine.question.is_none() && fine.choice.is_none());
-        assert!(ask("  ", &["a", "b"]).question.is_some());
+        assert!(fine.question_text.is_none() && fine.choice.is_none());
+        assert!(ask("  ", &["a", "b"]).question_text.is_some());
         for choices in [&["a", ""][..], &["a", " a"], &["x"; 9], &["a", &"b".repeat(201)]] {
             assert!(ask("Why?", choices).choice.is_some(), "{choices:?}");
         }
-        assert!(ask(&"ü".repeat(200), &["a", "b"]).question.is_none());
-        assert!(ask(&"ü".repeat(201), &["a", "b"]).question.is_some());
+        assert!(ask(&"ü".repeat(200), &["a", "b"]).question_text.is_none());
+        assert!(ask(&"ü".repeat(201), &["a", "b"]).question_text.is_some());
     }
 
     #[test]

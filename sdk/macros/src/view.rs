@@ -150,7 +150,7 @@ pub(crate) fn expand(method: Option<&str>, attribute: TokenStream, function: Tok
             ));
         }
     }
-    let (path, checks) = path(&attribute, &parts, &types);
+    let (path, checks) = path(ident, &attribute, &parts, &types);
 
     let name = match &attribute.name {
         Some(name) => quote!(::core::option::Option::Some(#name)),
@@ -232,7 +232,12 @@ fn methods(method: Option<&str>, attribute: &Attribute) -> syn::Result<Vec<Strin
 }
 
 /// The pattern's pieces for the manifest, and checks of what only the types know.
-fn path(attribute: &Attribute, parts: &[Part], types: &[Option<&Type>]) -> (Vec<TokenStream>, Vec<TokenStream>) {
+fn path(
+    ident: &Ident,
+    attribute: &Attribute,
+    parts: &[Part],
+    types: &[Option<&Type>],
+) -> (Vec<TokenStream>, Vec<TokenStream>) {
     let mut pieces = Vec::new();
     let mut checks = Vec::new();
     let mut types = types.iter().flatten();
@@ -250,7 +255,7 @@ fn path(attribute: &Attribute, parts: &[Part], types: &[Option<&Type>]) -> (Vec<
                         "the pattern's converter `{written}` isn't the one of the argument's type; leave `:{written}` out"
                     );
                     checks.push(quote_spanned! {span=>
-                        const { assert!(::bandstand::view::converter_fits(#written, #of_type), #problem) };
+                        const _: () = assert!(::bandstand::view::converter_fits(#written, #of_type), #problem);
                     });
                 }
                 pieces.push(quote!(::bandstand::view::Part::Capture(#name, #of_type)));
@@ -259,7 +264,7 @@ fn path(attribute: &Attribute, parts: &[Part], types: &[Option<&Type>]) -> (Vec<
     }
     let problem = "a `PathTail` takes the whole rest of the path: it must be the last part of the pattern";
     checks.push(quote_spanned! {span=>
-        const { assert!(::bandstand::view::tail_is_last(<Self as ::bandstand::view::View>::ROUTE.path), #problem) };
-    });
+    const _: () = assert!(::bandstand::view::tail_is_last(<#ident as ::bandstand::view::View>::ROUTE.path), #problem);
+        });
     (pieces, checks)
 }

@@ -19,9 +19,10 @@ macro_rules! url {
         $crate::urls::reverse($name, &[$(::std::string::ToString::to_string(&$arg)),*])
     };
     ($view:path $(, $arg:expr)* $(,)?) => {{
-        const { $crate::view::check_url::<$view>(<[()]>::len(&[$($crate::url!(@unit $arg)),*])) }
+        const _: () = $crate::view::check_url::<$view>(<[()]>::len(&[$($crate::url!(@unit $arg)),*]));
+        const NAME: &str = $crate::view::name_of::<$view>();
         $crate::urls::reverse(
-            const { $crate::view::name_of::<$view>() },
+            NAME,
             &[$(::std::string::ToString::to_string(&$arg)),*],
         )
     }};

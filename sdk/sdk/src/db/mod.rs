@@ -22,6 +22,8 @@ mod query;
 mod relation;
 mod rows;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub use condition::Q;

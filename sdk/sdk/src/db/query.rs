@@ -279,7 +279,7 @@ impl<M: Model> QuerySet<M> {
     }
 
     /// The reading shape. `most` is a limit of the method itself, narrower than or equal to the set's.
-    fn select(self, most: Option<usize>) -> Statement {
+    pub(super) fn select(self, most: Option<usize>) -> Statement {
         let mut shape = Shape::new("select", M::NAME);
         shape.filters(self.filters);
         if let Some(order) = &self.order {
@@ -314,7 +314,7 @@ fn affected(outcome: Result<Outcome>) -> Result<u64> {
 }
 
 /// One statement for each run of rows that set the same fields.
-fn bulk_inserts<M: Model>(rows: impl Iterator<Item = Vec<(&'static str, Value)>>) -> Vec<Statement> {
+pub(super) fn bulk_inserts<M: Model>(rows: impl Iterator<Item = Vec<(&'static str, Value)>>) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut columns: Vec<(&'static str, Vec<Value>)> = Vec::new();
     let mut count = 0;

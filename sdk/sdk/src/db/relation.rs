@@ -46,6 +46,11 @@ impl<M: Model> ForeignKey<M> {
         self.id
     }
 
+    #[cfg(test)]
+    pub(super) fn same_peers(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.peers, &other.peers)
+    }
+
     /// The row. Loads it together with those of all rows of the same result, once.
     ///
     /// Errors: `is_not_found` where the row is gone, and those of a query.

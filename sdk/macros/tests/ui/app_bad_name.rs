@@ -1,0 +1,7 @@
+use bandstand::prelude::*;
+
+app! {
+    name: "My-Polls",
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use bandstand::prelude::*;
+
+async fn index() -> Response {
+    Response::text("")
+}
+
+app! {
+    name: "polls",
+    routes: [index],
+}
+
+fn main() {}

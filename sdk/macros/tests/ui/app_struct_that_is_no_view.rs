@@ -1,0 +1,10 @@
+use bandstand::prelude::*;
+
+struct Index;
+
+app! {
+    name: "polls",
+    routes: [Index],
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use bandstand::prelude::*;
+
+app! {
+    name: "polls",
+    capabilities: [template],
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use bandstand::prelude::*;
+
+app! {
+    name: "polls",
+    route: [],
+}
+
+fn main() {}

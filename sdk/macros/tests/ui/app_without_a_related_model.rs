@@ -1,0 +1,23 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Question {
+    pub id: Id<Self>,
+    #[field(max_length = 200)]
+    pub question_text: String,
+    pub pub_date: DateTime,
+}
+
+#[derive(Model)]
+pub struct Choice {
+    pub id: Id<Self>,
+    #[field(on_delete = Cascade)]
+    pub question: ForeignKey<Question>,
+}
+
+app! {
+    name: "polls",
+    models: [Choice],
+}
+
+fn main() {}

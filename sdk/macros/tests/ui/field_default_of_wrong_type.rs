@@ -1,0 +1,10 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Choice {
+    pub id: Id<Self>,
+    #[field(default = "none")]
+    pub votes: i32,
+}
+
+fn main() {}

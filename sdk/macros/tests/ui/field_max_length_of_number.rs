@@ -1,0 +1,10 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Choice {
+    pub id: Id<Self>,
+    #[field(max_length = 3)]
+    pub votes: i32,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Choice {
+    pub id: Id<Self>,
+    pub choice__text: String,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Question {
+    pub id: Id<Self>,
+    #[field(max_lenght = 200)]
+    pub question_text: String,
+    #[field(uniqe)]
+    pub slug: String,
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Question {
+    pub id: Id<Self>,
+    #[field(max_length = 200)]
+    pub question_text: String,
+    pub pub_date: DateTime,
+}
+
+#[derive(Model)]
+pub struct Choice {
+    pub id: Id<Self>,
+}
+
+async fn one(choice: Choice) -> Result<Question> {
+    Question::objects().get(choice.id).await
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+#[model(order = "-id")]
+pub struct Question {
+    pub id: Id<Self>,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Question {
+    pub question_text: String,
+}
+
+fn main() {}

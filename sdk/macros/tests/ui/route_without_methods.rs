@@ -1,0 +1,8 @@
+use bandstand::prelude::*;
+
+#[route("/ask/")]
+async fn ask() -> Response {
+    Response::text("")
+}
+
+fn main() {}

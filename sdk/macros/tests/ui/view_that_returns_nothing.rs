@@ -1,0 +1,6 @@
+use bandstand::prelude::*;
+
+#[get("/")]
+async fn index() {}
+
+fn main() {}
