@@ -1,0 +1,233 @@
+//! One version of an app: its models, its plans.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use host_core::context::RequestContext;
+use host_core::manifest::Manifest;
+use host_store::{Constraint, Owner, Store, StoreError, Until};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::catalog::Catalog;
+use crate::config::DbConfig;
+use crate::error::{DbError, Fault, SchemaError, code};
+use crate::expand::{self, Refusal};
+use crate::plan::delete::{Collect, collectors};
+use crate::plan::{self, Plan};
+use crate::request::RequestDb;
+use crate::run::{Reading, Writing};
+use crate::shape;
+
+/// The site's databases for apps. One for the whole process.
+#[derive(Debug)]
+pub struct Db {
+    store: Arc<Store>,
+    config: DbConfig,
+}
+
+impl Db {
+    /// Prepares the store: makes the host's own table where it is missing. Blocks; call it at the start.
+    pub fn open(store: Arc<Store>, config: DbConfig) -> Result<Arc<Self>, StoreError> {
+        store.write_as_host(|work| {
+            crate::run::Run::run(work, &host_store::Statement::of_host(expand::OWN_TABLE), [], |_| Ok(())).map_err(
+                |fault| match fault {
+                    Fault::Store(error) => error,
+                    Fault::Db(error) => StoreError::Internal(error.to_string()),
+                },
+            )
+        })?;
+        Ok(Arc::new(Self { store, config }))
+    }
+
+    /// Makes and widens the app's tables for `manifest` and gets everything ready for its requests. Errors are for the
+    /// operator and leave the tables as they were.
+    ///
+    /// Blocks until the change is on disk, so call it on a thread that serves no requests.
+    pub fn for_app(self: &Arc<Self>, manifest: &Manifest) -> Result<Arc<AppDb>, SchemaError> {
+        let catalog = Arc::new(Catalog::new(manifest)?);
+        let lines = {
+            let (catalog, manifest) = (catalog.clone(), manifest.clone());
+            self.store.write_as_host(move |work| expand::expand(work, &catalog, &manifest))
+        };
+        let lines = lines.map_err(|refusal| schema_error(manifest, refusal))?;
+        for line in &lines {
+            tracing::info!(app = %manifest.name, "{line}");
+        }
+        let owner = self.store.owner(&manifest.name, catalog.table_names());
+        let weight = u64::from(self.config.plan_cache_kib) << 10;
+        Ok(Arc::new(AppDb {
+            collectors: collectors(&catalog, &owner),
+            plans: Cache::with_weighter(1_000, weight.max(1 << 10), ShapeWeight),
+            store: self.store.clone(),
+            config: self.config.clone(),
+            catalog,
+            owner,
+        }))
+    }
+
+    /// What [`Db::for_app`] would do, a line for each change; none where nothing is to do. It changes nothing.
+    pub fn plan_app(&self, manifest: &Manifest) -> Result<Vec<String>, SchemaError> {
+        let catalog = Catalog::new(manifest)?;
+        let until = Until::deadline(Instant::now() + std::time::Duration::from_secs(60));
+        let read =
+            self.store.read_inline(|session| expand::changes(&mut Reading { session, until }, &catalog, manifest));
+        let busy = StoreError::Busy("no connection was free");
+        let changes = read.unwrap_or(Err(busy)).map_err(Refusal::Store).and_then(|changes| changes);
+        let changes = changes.map_err(|refusal| schema_error(manifest, refusal))?;
+        Ok(changes.into_iter().map(|change| change.line).collect())
+    }
+}
+
+fn schema_error(manifest: &Manifest, refusal: Refusal) -> SchemaError {
+    match refusal {
+        Refusal::Schema(error) => error,
+        Refusal::Store(error) => SchemaError { app: manifest.name.to_string(), problem: error.to_string() },
+    }
+}
+
+#[derive(Debug, Clone)]
+struct ShapeWeight;
+
+impl Weighter<Box<[u8]>, Arc<Plan>> for ShapeWeight {
+    fn weight(&self, shape: &Box<[u8]>, _plan: &Arc<Plan>) -> u64 {
+        // A plan is some times larger than its shape, and never free.
+        shape.len() as u64 + 64
+    }
+}
+
+/// One version of an app with its tables ready. Shared by all of its requests.
+pub struct AppDb {
+    pub(crate) store: Arc<Store>,
+    pub(crate) config: DbConfig,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) owner: Arc<Owner>,
+    collectors: Vec<Collect>,
+    plans: Cache<Box<[u8]>, Arc<Plan>, ShapeWeight>,
+}
+
+impl std::fmt::Debug for AppDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppDb").field("app", &self.catalog.app).finish_non_exhaustive()
+    }
+}
+
+impl AppDb {
+    /// The app's database for one request.
+    pub fn for_request(self: &Arc<Self>, context: Arc<RequestContext>) -> RequestDb {
+        RequestDb::new(self.clone(), context)
+    }
+
+    /// The plan for a shape: a look-up by its exact bytes, planning on a miss only.
+    pub(crate) fn plan(&self, bytes: &[u8]) -> Result<Arc<Plan>, DbError> {
+        if let Some(plan) = self.plans.get(bytes) {
+            return Ok(plan);
+        }
+        let shape = shape::parse(bytes)?;
+        let plan = Arc::new(plan::plan(&self.catalog, &self.owner, &shape)?);
+        self.plans.insert(bytes.into(), plan.clone());
+        Ok(plan)
+    }
+
+    pub(crate) fn writing<'a>(&'a self, context: &'a RequestContext) -> Writing<'a> {
+        Writing {
+            catalog: &self.catalog,
+            collectors: &self.collectors,
+            context,
+            max_result_bytes: self.config.max_result_bytes,
+            max_delete_rows: self.config.max_delete_rows,
+        }
+    }
+
+    /// Puts what the database said into words that the app may see.
+    pub(crate) fn explain(&self, fault: Fault, context: &RequestContext) -> DbError {
+        let error = match fault {
+            Fault::Db(error) => return error,
+            Fault::Store(error) => error,
+        };
+        match error {
+            StoreError::Constraint { kind, subject } => self.constraint(kind, &subject),
+            StoreError::Busy(why) => DbError::new(code::BUSY, format!("{why}; nothing was done, try again later")),
+            StoreError::Timeout => self.late(context),
+            StoreError::Closed | StoreError::Cancelled => {
+                DbError::new(code::CLOSED, "the transaction or its request is over")
+            }
+            StoreError::Conflict => DbError::new(
+                code::CONFLICT_RETRY,
+                "the app's data changed between the transaction's first read and its first write; begin it again",
+            ),
+            StoreError::TooBig(limit) => {
+                DbError::new(code::INVALID_VALUE, format!("a value or a row is larger than {limit} bytes"))
+                    .with("limit", limit)
+            }
+            StoreError::UnknownOutcome(text) => {
+                tracing::error!(app = %self.catalog.app, error = text, "a commit ended unknown");
+                DbError::new(
+                    code::UNKNOWN_OUTCOME,
+                    "the connection broke while committing; read before you write again",
+                )
+            }
+            StoreError::Full => {
+                tracing::error!(app = %self.catalog.app, "the disk is full");
+                DbError::new(code::BUSY, "the site's disk is full; nothing was done")
+            }
+            // What follows are mistakes of ours or the machine's: the log has the words, the app a code.
+            other => {
+                tracing::error!(app = %self.catalog.app, request = %context.id, error = %other, "a statement failed");
+                DbError::new(code::INTERNAL, "the database failed; the site's log has the details")
+            }
+        }
+    }
+
+    fn late(&self, context: &RequestContext) -> DbError {
+        if context.time_left().is_zero() {
+            return DbError::new(code::TIMEOUT, "the request's time is up")
+                .with("limit", context.budget.limits().wall_ms);
+        }
+        match context.budget.db_left() {
+            Err(exhausted) => exhausted.into(),
+            Ok(_) => {
+                let limit = self.store.config().write_ms;
+                let problem = "a write or a transaction held the connection that all share for too long; it was undone";
+                DbError::new(code::TIMEOUT, problem).with("limit", limit)
+            }
+        }
+    }
+
+    fn constraint(&self, kind: Constraint, subject: &str) -> DbError {
+        let (code, problem) = match kind {
+            Constraint::Unique => (code::UNIQUE, "another row has this value already"),
+            Constraint::ForeignKey => (code::FOREIGN_KEY, "a row would point to one that doesn't exist"),
+            Constraint::NotNull => (code::NOT_NULL, "the field must have a value"),
+            Constraint::Check | Constraint::Type => (code::CHECK, "the result is outside of what the field can hold"),
+        };
+        let named: Vec<_> = subject.split(", ").filter_map(|part| self.named(part)).collect();
+        let mut error = DbError::new(code, problem);
+        if let Some((model, _)) = named.first() {
+            error.message = format!(
+                "{problem}: `{}` of `{model}`",
+                named.iter().map(|(_, field)| field.as_ref()).collect::<Vec<_>>().join("`, `")
+            );
+            error = error.with("model", model);
+        }
+        for (_, field) in named {
+            error = error.with("field", field);
+        }
+        error
+    }
+
+    /// Model and field behind `polls__choice.votes`, or behind the constraint `polls__choice__votes__range`.
+    fn named<'a>(&'a self, subject: &'a str) -> Option<(&'a str, Cow<'a, str>)> {
+        let (table, column) = match subject.split_once('.') {
+            Some((table, column)) => (Cow::Borrowed(table), column),
+            None => {
+                let mut parts = subject.split("__");
+                let (app, model, column) = (parts.next()?, parts.next()?, parts.next()?);
+                (Cow::Owned(format!("{app}__{model}")), column)
+            }
+        };
+        let (table, column) = self.catalog.column_of(&table, column)?;
+        Some((&table.model, Cow::Borrowed(&column.field)))
+    }
+}

@@ -1,0 +1,159 @@
+//! Parameters: checked as a whole first, then handed to the database one by one without a copy.
+
+use host_store::ValueRef;
+
+use crate::catalog::Catalog;
+use crate::error::{DbError, code};
+use crate::kind::Kind;
+use crate::plan::sql::{Bind, Slot};
+use crate::plan::{Action, WritePlan, check, rounded};
+use crate::types::{Outcome, Param, Value};
+
+/// Values of a `many`: more is a page of data, not a condition.
+pub(crate) const MAX_MANY: usize = 1_000;
+
+/// What earlier statements of a batch returned.
+pub(crate) type Earlier<'v> = &'v [(&'v WritePlan, Outcome)];
+
+/// Whether a `many` may stand where a single value goes, for each row of a bulk insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bulk {
+    Yes,
+    No,
+}
+
+fn wrong(hole: usize, problem: impl std::fmt::Display) -> DbError {
+    DbError::new(code::INVALID_VALUE, format!("parameter {hole}: {problem}")).with("parameter", hole)
+}
+
+/// Checks all parameters against their places. Returns the number of rows that a bulk insert writes, `None` where no
+/// `many` stands in for single values.
+pub(crate) fn check_params(
+    catalog: &Catalog,
+    binds: &[Bind],
+    holes: usize,
+    params: &[Param],
+    bulk: Bulk,
+) -> Result<Option<usize>, DbError> {
+    if params.len() != holes {
+        let problem = format!("the shape has {holes} holes, but {} parameters came with it", params.len());
+        return Err(DbError::new(code::INVALID_VALUE, problem).with("holes", holes));
+    }
+    for (hole, param) in params.iter().enumerate() {
+        if let Param::Many(values) = param
+            && values.len() > MAX_MANY
+        {
+            return Err(wrong(hole, format_args!("{} values; the most is {MAX_MANY}: do it in parts", values.len()))
+                .with("limit", MAX_MANY));
+        }
+    }
+    let mut rows = None;
+    for bind in binds {
+        match bind {
+            Bind::Hole { hole, slot } => match &params[*hole] {
+                Param::One(value) => check(catalog, *slot, value)?,
+                Param::Many(values) if bulk == Bulk::Yes => {
+                    if *rows.get_or_insert(values.len()) != values.len() {
+                        return Err(wrong(*hole, "all columns of a bulk insert have the same number of values"));
+                    }
+                    values.iter().try_for_each(|value| check(catalog, *slot, value))?;
+                }
+                Param::Many(_) => return Err(wrong(*hole, "one value goes here, not many")),
+            },
+            Bind::Many { hole, slot } => match &params[*hole] {
+                Param::Many(values) => values.iter().try_for_each(|value| check(catalog, *slot, value))?,
+                Param::One(_) => return Err(wrong(*hole, "`in` takes many values")),
+            },
+            Bind::Rows { hole } => match &params[*hole] {
+                Param::One(Value::Integer(rows)) if *rows >= 0 => {}
+                _ => return Err(wrong(*hole, "`limit` and `offset` take an integer of at least 0")),
+            },
+            Bind::Truth { hole } => match &params[*hole] {
+                Param::One(Value::Boolean(_)) => {}
+                _ => return Err(wrong(*hole, "`isnull` takes a boolean")),
+            },
+            Bind::Const { .. } | Bind::Ref { .. } => {}
+        }
+    }
+    Ok(rows)
+}
+
+/// The lengths of the `in` lists, in the order of the text.
+pub(crate) fn list_lengths<'v>(binds: &'v [Bind], params: &'v [Param]) -> impl Iterator<Item = usize> + 'v {
+    binds.iter().filter_map(|bind| match bind {
+        Bind::Many { hole, .. } => match &params[*hole] {
+            Param::Many(values) => Some(values.len()),
+            Param::One(_) => Some(1),
+        },
+        _ => None,
+    })
+}
+
+/// Whether the plan refers to other statements of its batch.
+pub(crate) fn refs(plan: &WritePlan) -> impl Iterator<Item = (usize, &str)> {
+    let (Action::Insert { query, .. } | Action::Update(query) | Action::DeleteDirectly(query) | Action::Delete(query)) =
+        &plan.action;
+    query.binds.iter().filter_map(|bind| match bind {
+        Bind::Ref { statement, field, .. } => Some((*statement, field.as_str())),
+        _ => None,
+    })
+}
+
+/// Checks what earlier statements returned for its place in this one.
+pub(crate) fn check_refs(catalog: &Catalog, binds: &[Bind], earlier: Earlier<'_>) -> Result<(), DbError> {
+    for bind in binds {
+        if let Bind::Ref { statement, field, slot } = bind {
+            let value = returned(earlier, *statement, field).ok_or_else(|| {
+                let problem =
+                    format!("statement {statement} of the batch returned no row whose `{field}` could be used");
+                DbError::new(code::INVALID_VALUE, problem)
+            })?;
+            check(catalog, *slot, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn returned<'v>(earlier: Earlier<'v>, statement: usize, field: &str) -> Option<&'v Value> {
+    let (plan, outcome) = earlier.get(statement)?;
+    let Action::Insert { returning, .. } = &plan.action else { return None };
+    let column = returning.iter().position(|name| name == field)?;
+    outcome.returned.cells.get(column)
+}
+
+/// The values in the order of the text. Everything was checked; `row` picks from the lists of a bulk insert.
+pub(crate) fn values<'v>(
+    catalog: &'v Catalog,
+    binds: &'v [Bind],
+    params: &'v [Param],
+    row: usize,
+    earlier: Earlier<'v>,
+) -> impl Iterator<Item = ValueRef<'v>> {
+    const NULL: &[Value] = &[Value::Null];
+    let kind = |slot: &Slot| catalog.tables[slot.table].columns[slot.column].kind;
+    binds.iter().flat_map(move |bind| {
+        let (values, kind, places): (&[Value], Kind, usize) = match bind {
+            Bind::Hole { hole, slot } => match &params[*hole] {
+                Param::One(value) => (std::slice::from_ref(value), kind(slot), 1),
+                Param::Many(values) => (values.get(row..=row).unwrap_or(NULL), kind(slot), 1),
+            },
+            Bind::Many { hole, slot } => match &params[*hole] {
+                Param::Many(values) => (values, kind(slot), rounded(values.len())),
+                Param::One(value) => (std::slice::from_ref(value), kind(slot), 1),
+            },
+            Bind::Rows { hole } | Bind::Truth { hole } => match &params[*hole] {
+                Param::One(value) => (std::slice::from_ref(value), Kind::BigInteger, 1),
+                Param::Many(_) => (NULL, Kind::BigInteger, 1),
+            },
+            Bind::Const { value, slot } => (std::slice::from_ref(value), kind(slot), 1),
+            Bind::Ref { statement, field, slot } => {
+                let value = returned(earlier, *statement, field);
+                (value.map_or(NULL, std::slice::from_ref), kind(slot), 1)
+            }
+        };
+        (0..places).map(move |at| match values.get(at).or(values.last()) {
+            Some(value) => kind.to_sql(value),
+            None => ValueRef::Null,
+        })
+    })
+}

@@ -1,0 +1,146 @@
+//! What an app is told when a statement isn't carried out.
+
+use std::fmt;
+
+use host_core::budget::Exhausted;
+use wasmtime::component::{ComponentType, Lower};
+
+/// The stable words of [`DbError::code`].
+pub mod code {
+    /// A capability that wasn't granted, another app's table, another request's transaction.
+    pub const ACCESS_DENIED: &str = "access-denied";
+    /// The shape can't be read or makes no sense for the models.
+    pub const INVALID_SHAPE: &str = "invalid-shape";
+    /// A parameter doesn't fit.
+    pub const INVALID_VALUE: &str = "invalid-value";
+    /// The shape is right but not possible here.
+    pub const UNSUPPORTED: &str = "unsupported";
+    /// No model of that name.
+    pub const UNKNOWN_MODEL: &str = "unknown-model";
+    /// No field of that name.
+    pub const UNKNOWN_FIELD: &str = "unknown-field";
+    /// Another row has the same value.
+    pub const UNIQUE: &str = "unique";
+    /// It would point to a row that doesn't exist, or is pointed to.
+    pub const FOREIGN_KEY: &str = "foreign-key";
+    /// A field that must have a value.
+    pub const NOT_NULL: &str = "not-null";
+    /// A value outside of its field's range.
+    pub const CHECK: &str = "check";
+    /// Rows that protect what would be deleted.
+    pub const PROTECTED: &str = "protected";
+    /// No connection was free in time, or the disk is full: nothing was done.
+    pub const BUSY: &str = "busy";
+    /// The data changed under a transaction: begin it again.
+    pub const CONFLICT_RETRY: &str = "conflict-retry";
+    /// The request would wait for itself.
+    pub const WOULD_DEADLOCK: &str = "would-deadlock";
+    /// A deadline passed.
+    pub const TIMEOUT: &str = "timeout";
+    /// A part of the request's budget ran out.
+    pub const BUDGET: &str = "budget";
+    /// The transaction or the request is over.
+    pub const CLOSED: &str = "closed";
+    /// The connection broke while committing.
+    pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
+    /// A mistake of the host's.
+    pub const INTERNAL: &str = "internal";
+}
+
+/// Why a statement was not carried out. Never the database's own text: that could tell of others' rows.
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
+pub struct DbError {
+    /// One of [`code`]'s words.
+    #[component(name = "code")]
+    pub code: &'static str,
+    /// For the developer.
+    #[component(name = "message")]
+    pub message: String,
+    /// Named facts, such as `model`, `field` or `limit`.
+    #[component(name = "details")]
+    pub details: Vec<(&'static str, String)>,
+}
+
+impl DbError {
+    /// An error without details.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: Vec::new() }
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, fact: impl fmt::Display) -> Self {
+        self.details.push((name, fact.to_string()));
+        self
+    }
+
+    /// The fact called `name`.
+    pub fn detail(&self, name: &str) -> Option<&str> {
+        self.details.iter().find(|(known, _)| *known == name).map(|(_, fact)| fact.as_str())
+    }
+
+    /// Roughly what it takes to carry it, in bytes.
+    pub fn weight(&self) -> usize {
+        self.message.len() + self.details.iter().map(|(name, fact)| name.len() + fact.len()).sum::<usize>()
+    }
+
+    /// The answer of an interface that wasn't granted.
+    pub fn denied() -> Self {
+        Self::new(
+            code::ACCESS_DENIED,
+            "the capability `db` isn't granted; ask for it in the manifest and let the operator grant it",
+        )
+        .with("capability", "db")
+    }
+}
+
+impl fmt::Display for DbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        self.details.iter().try_for_each(|(name, fact)| write!(f, " [{name}: {fact}]"))
+    }
+}
+
+impl std::error::Error for DbError {}
+
+impl From<Exhausted> for DbError {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::new(code::BUDGET, exhausted.to_string())
+            .with("resource", exhausted.resource.as_str())
+            .with("limit", exhausted.limit)
+    }
+}
+
+/// Why an app's tables can't be made or used: for the operator, so it names everything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("database of app `{app}`: {problem}")]
+pub struct SchemaError {
+    pub(crate) app: String,
+    pub(crate) problem: String,
+}
+
+/// What a unit of work ends with, before the database's part is put into words that an app may see.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Db(DbError),
+    Store(host_store::StoreError),
+}
+
+impl From<DbError> for Fault {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<host_store::StoreError> for Fault {
+    fn from(error: host_store::StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Exhausted> for Fault {
+    fn from(error: Exhausted) -> Self {
+        Self::Db(error.into())
+    }
+}

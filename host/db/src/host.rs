@@ -1,0 +1,216 @@
+//! The component's calls: converted and handed on. Nothing is decided here but whose call it is.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
+
+use crate::bindings::bandstand::db::queries;
+use crate::error::{DbError, code};
+use crate::request::RequestDb;
+use crate::transaction::Transaction;
+use crate::types::{Outcome, Rows, Statement};
+
+/// What the interface needs of a store's data.
+pub struct DbView<'a> {
+    /// The request whose task is calling; `None` answers `access-denied` to everything, as during `describe`.
+    pub request: Option<Arc<RequestDb>>,
+    /// Where open transactions are kept.
+    pub table: &'a mut ResourceTable,
+}
+
+/// What stands behind the guest's handle. It belongs to the request that opened it.
+#[derive(Debug)]
+pub struct TransactionHandle(Arc<Transaction>);
+
+/// Links `bandstand:db/queries` for all components: those without a grant get an error value from every call.
+pub fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> DbView<'_>) -> wasmtime::Result<()> {
+    queries::add_to_linker::<T, HasDb>(linker, get)
+}
+
+struct HasDb;
+
+impl HasData for HasDb {
+    type Data<'a> = DbView<'a>;
+}
+
+impl queries::Host for DbView<'_> {}
+impl queries::HostTransaction for DbView<'_> {}
+
+type Answer<T> = wasmtime::Result<Result<T, DbError>>;
+
+/// The calling request. Must be asked before a call's first await: afterwards nobody knows who called.
+fn caller<T: 'static>(store: &Accessor<T, HasDb>) -> Result<Arc<RequestDb>, DbError> {
+    store.with(|mut access| access.get().request).ok_or_else(DbError::denied)
+}
+
+/// The calling request and its transaction.
+fn inside<T: 'static>(
+    store: &Accessor<T, HasDb>,
+    handle: &Resource<TransactionHandle>,
+) -> wasmtime::Result<Result<(Arc<RequestDb>, Arc<Transaction>), DbError>> {
+    store.with(|mut access| {
+        let view = access.get();
+        let transaction = view.table.get(handle)?.0.clone();
+        let Some(request) = view.request else { return Ok(Err(DbError::denied())) };
+        if transaction.context().id != request.context().id {
+            let problem = "the transaction belongs to another request";
+            return Ok(Err(DbError::new(code::ACCESS_DENIED, problem)));
+        }
+        Ok(Ok((request, transaction)))
+    })
+}
+
+/// Charges what comes in, calls, charges what goes out.
+async fn charged<T>(
+    request: &RequestDb,
+    incoming: usize,
+    call: impl Future<Output = Result<T, DbError>>,
+    weight: impl FnOnce(&T) -> usize,
+) -> Result<T, DbError> {
+    let budget = &request.context().budget;
+    budget.charge_hostcall(incoming as u64)?;
+    let result = call.await;
+    let outgoing = result.as_ref().map_or_else(DbError::weight, weight);
+    budget.charge_hostcall(outgoing as u64)?;
+    result
+}
+
+fn outcome_weight(outcome: &Outcome) -> usize {
+    8 + outcome.returned.weight()
+}
+
+impl<T: Send + 'static> queries::HostWithStore<T> for HasDb {
+    async fn fetch(store: &Accessor<T, Self>, statement: Statement) -> Answer<Rows> {
+        let request = match caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        Ok(charged(&request, weight, request.fetch(&statement.shape, statement.params), Rows::weight).await)
+    }
+
+    async fn fetch_packed(store: &Accessor<T, Self>, statement: Statement) -> Answer<Vec<u8>> {
+        let request = match caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        Ok(charged(&request, weight, request.fetch_packed(&statement.shape, statement.params), Vec::len).await)
+    }
+
+    async fn execute(store: &Accessor<T, Self>, statement: Statement) -> Answer<Outcome> {
+        let request = match caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        Ok(charged(&request, weight, request.execute(&statement.shape, statement.params), outcome_weight).await)
+    }
+
+    async fn batch(store: &Accessor<T, Self>, statements: Vec<Statement>) -> Answer<Vec<Outcome>> {
+        let request = match caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statements.iter().map(Statement::weight).sum();
+        let outgoing = |outcomes: &Vec<Outcome>| outcomes.iter().map(outcome_weight).sum();
+        Ok(charged(&request, weight, request.batch(statements), outgoing).await)
+    }
+}
+
+impl<T: Send + 'static> queries::HostTransactionWithStore<T> for HasDb {
+    async fn begin(store: &Accessor<T, Self>) -> Answer<Resource<TransactionHandle>> {
+        let request = match caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let transaction = match request.begin().await {
+            Ok(transaction) => TransactionHandle(Arc::new(transaction)),
+            Err(error) => return Ok(Err(error)),
+        };
+        let pushed = store.with(|mut access| access.get().table.push(transaction));
+        Ok(pushed.map_err(|_| {
+            DbError::new(code::BUDGET, "the request has too many handles open").with("resource", "handles")
+        }))
+    }
+
+    async fn fetch(
+        store: &Accessor<T, Self>,
+        handle: Resource<TransactionHandle>,
+        statement: Statement,
+    ) -> Answer<Rows> {
+        let (request, transaction) = match inside(store, &handle)? {
+            Ok(both) => both,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        Ok(charged(&request, weight, transaction.fetch(&statement.shape, statement.params), Rows::weight).await)
+    }
+
+    async fn fetch_packed(
+        store: &Accessor<T, Self>,
+        handle: Resource<TransactionHandle>,
+        statement: Statement,
+    ) -> Answer<Vec<u8>> {
+        let (request, transaction) = match inside(store, &handle)? {
+            Ok(both) => both,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        Ok(charged(&request, weight, transaction.fetch_packed(&statement.shape, statement.params), Vec::len).await)
+    }
+
+    async fn execute(
+        store: &Accessor<T, Self>,
+        handle: Resource<TransactionHandle>,
+        statement: Statement,
+    ) -> Answer<Outcome> {
+        let (request, transaction) = match inside(store, &handle)? {
+            Ok(both) => both,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        Ok(charged(&request, weight, transaction.execute(&statement.shape, statement.params), outcome_weight).await)
+    }
+
+    async fn savepoint(store: &Accessor<T, Self>, handle: Resource<TransactionHandle>) -> Answer<u32> {
+        match inside(store, &handle)? {
+            Ok((_, transaction)) => Ok(transaction.savepoint().await),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn rollback_to(store: &Accessor<T, Self>, handle: Resource<TransactionHandle>, savepoint: u32) -> Answer<()> {
+        match inside(store, &handle)? {
+            Ok((_, transaction)) => Ok(transaction.rollback_to(savepoint).await),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn release(store: &Accessor<T, Self>, handle: Resource<TransactionHandle>, savepoint: u32) -> Answer<()> {
+        match inside(store, &handle)? {
+            Ok((_, transaction)) => Ok(transaction.release(savepoint).await),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn commit(store: &Accessor<T, Self>, handle: Resource<TransactionHandle>) -> Answer<()> {
+        match inside(store, &handle)? {
+            Ok((_, transaction)) => Ok(transaction.commit().await),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn rollback(store: &Accessor<T, Self>, handle: Resource<TransactionHandle>) -> Answer<()> {
+        match inside(store, &handle)? {
+            Ok((_, transaction)) => Ok(transaction.rollback().await),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn drop(store: &Accessor<T, Self>, handle: Resource<TransactionHandle>) -> wasmtime::Result<()> {
+        // The last handle rolls back what wasn't committed; a call under way still holds one.
+        store.with(|mut access| access.get().table.delete(handle))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,518 @@
+//! Conditions to SQL.
+//!
+//! A row counts once, however many related rows match: conditions over a many-valued relation become `EXISTS`. What
+//! speaks of the same related row (the conditions of one entry of `filter`) shares one `EXISTS`; `or` and entries apart
+//! have one each, which is the same by logic (∃ distributes over ∨); `not` begins anew, so that it means "no related row".
+
+use super::sql::{Bind, MANY, Purpose, Slot, Sql};
+use super::{invalid, value_of};
+use crate::catalog::{Catalog, Reference, Step};
+use crate::error::{DbError, code};
+use crate::shape::{Comparison, Condition, Literal, Lookup, Operand, Path, TextLookup};
+
+/// Joins of one statement: SQLite's limit is 64 tables.
+pub(crate) const MAX_JOINS: usize = 16;
+
+/// A statement's tables and conditions while they are put together.
+pub(crate) struct Query<'c> {
+    pub(crate) catalog: &'c Catalog,
+    pub(crate) table: usize,
+    joins: Vec<Join>,
+    aliases: usize,
+    /// Whether a condition calls a text function, whose time grows with the texts.
+    pub(crate) reads_text: bool,
+}
+
+/// A table joined by a foreign key: at most one row for each, so no row is there twice.
+struct Join {
+    from: usize,
+    column: usize,
+    alias: usize,
+    sql: String,
+    left: bool,
+}
+
+/// Where a path ended.
+pub(crate) struct Found {
+    /// `t0."votes"`
+    pub(crate) sql: String,
+    pub(crate) slot: (usize, usize),
+    /// Whether it can be NULL, by the field or by a join.
+    pub(crate) null: bool,
+}
+
+/// The tables of one `EXISTS`.
+struct Sub<'p> {
+    roots: Vec<Root<'p>>,
+    joins: Vec<SubJoin>,
+}
+
+struct Root<'p> {
+    /// The path up to and including the many-valued step.
+    steps: &'p [String],
+    alias: usize,
+    table: usize,
+    /// `u1."question_id" = t0."id"`
+    on: String,
+}
+
+struct SubJoin {
+    from: usize,
+    step: (bool, usize, usize),
+    alias: usize,
+    sql: String,
+}
+
+impl<'c> Query<'c> {
+    pub(crate) fn new(catalog: &'c Catalog, table: usize) -> Self {
+        Self { catalog, table, joins: Vec::new(), aliases: 0, reads_text: false }
+    }
+
+    pub(crate) fn has_joins(&self) -> bool {
+        !self.joins.is_empty()
+    }
+
+    /// `"polls__choice" AS t0 LEFT JOIN …`
+    pub(crate) fn from_clause(&self) -> String {
+        let mut sql = format!("{} AS t0", self.catalog.tables[self.table].quoted());
+        for join in &self.joins {
+            sql.push_str(if join.left { " LEFT JOIN " } else { " JOIN " });
+            sql.push_str(&join.sql);
+        }
+        sql
+    }
+
+    /// All entries of `filter`, joined by AND; `None` where there are none.
+    pub(crate) fn filter(&mut self, filter: &[Condition]) -> Result<Option<Sql>, DbError> {
+        let mut parts = Vec::with_capacity(filter.len());
+        for entry in filter {
+            parts.push(self.condition(entry, None)?);
+        }
+        Ok(if parts.is_empty() { None } else { Some(Sql::join(parts, " AND ")) })
+    }
+
+    fn condition<'p>(&mut self, condition: &'p Condition, sub: Option<&mut Sub<'p>>) -> Result<Sql, DbError> {
+        match (condition, sub) {
+            (Condition::Not(inner), _) => {
+                // "Isn't true" instead of NOT: what compares with NULL is as untrue as what differs.
+                let mut sql = Sql::text("(");
+                sql.append(self.condition(inner, None)?).push(" IS NOT TRUE)");
+                Ok(sql)
+            }
+            (Condition::Or(all), mut sub) => {
+                let mut parts = Vec::new();
+                for inner in all {
+                    parts.push(self.condition(inner, sub.as_deref_mut())?);
+                }
+                Ok(Sql::join(parts, " OR "))
+            }
+            (Condition::And(all), Some(sub)) => {
+                let mut parts = Vec::new();
+                for inner in all {
+                    parts.push(self.condition(inner, Some(sub))?);
+                }
+                Ok(Sql::join(parts, " AND "))
+            }
+            (Condition::And(all), None) => {
+                let mut parts = Vec::new();
+                for group in self.groups(all)? {
+                    match group.as_slice() {
+                        [one] => parts.push(self.condition(one, None)?),
+                        several => parts.push(self.exists(several)?),
+                    }
+                }
+                Ok(Sql::join(parts, " AND "))
+            }
+            (Condition::Lookup { lookup, path, operands }, Some(sub)) if self.many_step(path)?.is_some() => {
+                let found = self.find_in(sub, path)?;
+                self.lookup(*lookup, &found, operands)
+            }
+            (Condition::Lookup { lookup, path, operands }, _) => {
+                if self.many_step(path)?.is_some() {
+                    return self.exists(&[condition]);
+                }
+                let found = self.find(path)?;
+                self.lookup(*lookup, &found, operands)
+            }
+        }
+    }
+
+    /// Parts of an AND that have to be about the same related row stand together.
+    fn groups<'p>(&self, all: &'p [Condition]) -> Result<Vec<Vec<&'p Condition>>, DbError> {
+        let mut groups: Vec<(Vec<&'p [String]>, Vec<&'p Condition>)> = Vec::new();
+        for condition in all {
+            let mut roots = Vec::new();
+            self.roots(condition, &mut roots)?;
+            let mut group = (roots, vec![condition]);
+            let mut apart = Vec::new();
+            for known in groups {
+                if known.0.iter().any(|root| group.0.contains(root)) {
+                    group.0.extend(known.0);
+                    group.1.splice(0..0, known.1);
+                } else {
+                    apart.push(known);
+                }
+            }
+            apart.push(group);
+            groups = apart;
+        }
+        Ok(groups.into_iter().map(|(_, conditions)| conditions).collect())
+    }
+
+    /// The many-valued relations that `condition` speaks of, those below a `not` excepted.
+    fn roots<'p>(&self, condition: &'p Condition, roots: &mut Vec<&'p [String]>) -> Result<(), DbError> {
+        match condition {
+            Condition::And(all) | Condition::Or(all) => all.iter().try_for_each(|inner| self.roots(inner, roots)),
+            Condition::Not(_) => Ok(()),
+            Condition::Lookup { path, .. } => {
+                if let Some(at) = self.many_step(path)? {
+                    let root = &path[..=at];
+                    if !roots.contains(&root) {
+                        roots.push(root);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Where in the path the first many-valued relation stands.
+    fn many_step(&self, path: &Path) -> Result<Option<usize>, DbError> {
+        let mut table = self.table;
+        for (at, name) in path.iter().enumerate() {
+            match self.catalog.tables[table].step(name)? {
+                Step::Reverse(_) => return Ok(Some(at)),
+                Step::Column(column) => match self.catalog.tables[table].columns[column].target {
+                    Some(target) => table = target,
+                    None if at + 1 == path.len() => return Ok(None),
+                    None => return Err(self.no_relation(table, name)),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    fn no_relation(&self, table: usize, name: &str) -> DbError {
+        let model = &self.catalog.tables[table].model;
+        invalid(format!("`{name}` of `{model}` is no relation, so a path can't go on from it"))
+            .with("model", model)
+            .with("field", name)
+    }
+
+    fn exists<'p>(&mut self, conditions: &[&'p Condition]) -> Result<Sql, DbError> {
+        let mut paths = Vec::new();
+        for condition in conditions {
+            self.roots(condition, &mut paths)?;
+        }
+        let mut sub = Sub { roots: Vec::new(), joins: Vec::new() };
+        for steps in paths {
+            let (key, table, null) = self.key_before(steps)?;
+            let Some(name) = steps.last() else { continue };
+            let Step::Reverse(Reference { table: child, column, .. }) = self.catalog.tables[table].step(name)? else {
+                return Err(self.no_relation(table, name));
+            };
+            let _ = null;
+            let alias = self.alias()?;
+            let on = format!("u{alias}.{} = {key}", self.catalog.tables[child].columns[column].quoted());
+            sub.roots.push(Root { steps, alias, table: child, on });
+        }
+        // Where a condition can be true of a row without related rows (`isnull`), that row has to be there to be asked.
+        let strict =
+            sub.roots.iter().all(|root| conditions.iter().any(|condition| is_false_without(condition, root.steps)));
+        let mut parts = Vec::new();
+        for condition in conditions {
+            parts.push(self.condition(condition, Some(&mut sub))?);
+        }
+        let condition = Sql::join(parts, " AND ");
+        let mut sql = Sql::text("EXISTS (SELECT 1 FROM ");
+        let table = |root: &Root<'_>| format!("{} AS u{}", self.catalog.tables[root.table].quoted(), root.alias);
+        let ons: Vec<&str> = sub.roots.iter().map(|root| root.on.as_str()).collect();
+        if strict {
+            // CROSS JOIN keeps the order, and lets the joins below refer to what stands before.
+            sql.push(&sub.roots.iter().map(table).collect::<Vec<_>>().join(" CROSS JOIN "));
+        } else {
+            sql.push("(SELECT 1)");
+            for root in &sub.roots {
+                sql.push(&format!(" LEFT JOIN {} ON {}", table(root), root.on));
+            }
+        }
+        for join in &sub.joins {
+            sql.push(" LEFT JOIN ").push(&join.sql);
+        }
+        sql.push(" WHERE ");
+        if strict {
+            sql.push(&ons.join(" AND ")).push(" AND ");
+        }
+        sql.append(condition).push(")");
+        Ok(sql)
+    }
+
+    /// The SQL of the row's key that the last, many-valued step of `steps` points to, and that row's model.
+    fn key_before(&mut self, steps: &[String]) -> Result<(String, usize, bool), DbError> {
+        let before = &steps[..steps.len() - 1];
+        if before.is_empty() {
+            return Ok((format!("t0.{}", self.catalog.tables[self.table].columns[0].quoted()), self.table, false));
+        }
+        // The key is what the foreign key before it holds, so the table between needs no join.
+        let found = self.find(before)?;
+        let (table, column) = found.slot;
+        match self.catalog.tables[table].columns[column].target {
+            Some(target) => Ok((found.sql, target, found.null)),
+            None => Err(self.no_relation(table, &before[before.len() - 1])),
+        }
+    }
+
+    /// Follows a path of foreign keys from the statement's own row.
+    pub(crate) fn find(&mut self, path: &[String]) -> Result<Found, DbError> {
+        let (mut table, mut alias, mut left) = (self.table, 0, false);
+        for (at, name) in path.iter().enumerate() {
+            let column = match self.catalog.tables[table].step(name)? {
+                Step::Column(column) => column,
+                Step::Reverse(_) => {
+                    return Err(invalid(format!(
+                        "`{name}` leads to many rows of `{}`; it may stand in a filter's path alone",
+                        self.catalog.tables[table].model
+                    ))
+                    .with("field", name));
+                }
+            };
+            let field = &self.catalog.tables[table].columns[column];
+            let rest = &path[at + 1..];
+            let Some(target) = field.target else {
+                if rest.is_empty() {
+                    let null = left || field.null;
+                    return Ok(Found { sql: format!("t{alias}.{}", field.quoted()), slot: (table, column), null });
+                }
+                return Err(self.no_relation(table, name));
+            };
+            // The key stands in this row already.
+            if rest.is_empty() || (rest.len() == 1 && self.is_key(target, &rest[0])) {
+                let null = left || field.null;
+                return Ok(Found { sql: format!("t{alias}.{}", field.quoted()), slot: (table, column), null });
+            }
+            left |= field.null;
+            alias = self.join(alias, table, column, target, left)?;
+            table = target;
+        }
+        Err(invalid("an empty path"))
+    }
+
+    fn is_key(&self, table: usize, name: &str) -> bool {
+        matches!(self.catalog.tables[table].step(name), Ok(Step::Column(0)))
+    }
+
+    fn join(&mut self, from: usize, table: usize, column: usize, target: usize, left: bool) -> Result<usize, DbError> {
+        if let Some(join) = self.joins.iter().find(|join| join.from == from && join.column == column) {
+            return Ok(join.alias);
+        }
+        let alias = self.alias()?;
+        let (from_column, target) = (&self.catalog.tables[table].columns[column], &self.catalog.tables[target]);
+        let sql = format!(
+            "{} AS t{alias} ON t{alias}.{} = t{from}.{}",
+            target.quoted(),
+            target.columns[0].quoted(),
+            from_column.quoted()
+        );
+        self.joins.push(Join { from, column, alias, sql, left });
+        Ok(alias)
+    }
+
+    fn alias(&mut self) -> Result<usize, DbError> {
+        self.aliases += 1;
+        if self.aliases > MAX_JOINS {
+            return Err(
+                invalid(format!("more than {MAX_JOINS} joins; ask in several queries")).with("limit", MAX_JOINS)
+            );
+        }
+        Ok(self.aliases)
+    }
+
+    /// Follows the rest of a path whose many-valued relation is one of `sub`'s.
+    fn find_in(&mut self, sub: &mut Sub<'_>, path: &Path) -> Result<Found, DbError> {
+        let root = sub.roots.iter().find(|root| path.starts_with(root.steps));
+        let Some(root) = root else {
+            return Err(DbError::new(code::INTERNAL, "a relation went missing while planning"));
+        };
+        let (mut alias, mut table, mut at) = (root.alias, root.table, root.steps.len());
+        loop {
+            let Some(name) = path.get(at) else {
+                // A relation alone stands for its row's key.
+                let sql = format!("u{alias}.{}", self.catalog.tables[table].columns[0].quoted());
+                return Ok(Found { sql, slot: (table, 0), null: true });
+            };
+            at += 1;
+            let rest = &path[at..];
+            let tables = &self.catalog.tables;
+            let (step, next, on) = match tables[table].step(name)? {
+                Step::Column(column) => {
+                    let field = &tables[table].columns[column];
+                    let ends = match field.target {
+                        None if !rest.is_empty() => return Err(self.no_relation(table, name)),
+                        None => true,
+                        Some(target) => rest.is_empty() || (rest.len() == 1 && self.is_key(target, &rest[0])),
+                    };
+                    match field.target {
+                        Some(target) if !ends => {
+                            let on = (tables[target].columns[0].quoted(), field.quoted());
+                            ((false, table, column), target, on)
+                        }
+                        _ => {
+                            let sql = format!("u{alias}.{}", field.quoted());
+                            return Ok(Found { sql, slot: (table, column), null: true });
+                        }
+                    }
+                }
+                Step::Reverse(reference) => {
+                    let child = &tables[reference.table];
+                    let on = (child.columns[reference.column].quoted(), tables[table].columns[0].quoted());
+                    ((true, reference.table, reference.column), reference.table, on)
+                }
+            };
+            let known = sub.joins.iter().find(|join| join.from == alias && join.step == step).map(|join| join.alias);
+            let joined = match known {
+                Some(known) => known,
+                None => {
+                    let new = self.alias()?;
+                    let sql = format!(
+                        "{} AS u{new} ON u{new}.{} = u{alias}.{}",
+                        self.catalog.tables[next].quoted(),
+                        on.0,
+                        on.1
+                    );
+                    sub.joins.push(SubJoin { from: alias, step, alias: new, sql });
+                    new
+                }
+            };
+            (alias, table) = (joined, next);
+        }
+    }
+
+    fn lookup(&mut self, lookup: Lookup, found: &Found, operands: &[Operand]) -> Result<Sql, DbError> {
+        let field = &self.catalog.tables[found.slot.0].columns[found.slot.1];
+        let (kind, name) = (field.kind, field.field.clone());
+        let refuse = |what: &str| {
+            invalid(format!("`{}` compares {what}; `{name}` is of kind {}", lookup.word(), kind.word()))
+                .with("field", &name)
+                .with("kind", kind.word())
+        };
+        let left = &found.sql;
+        let [operand, ..] = operands else { return Err(invalid("a lookup without an operand")) };
+        match lookup {
+            Lookup::Exact => match operand {
+                Operand::Literal(Literal::Null) => Ok(Sql::text(format!("{left} IS NULL"))),
+                // NULL in a hole means the same as a literal one, so the comparison must know it.
+                Operand::Hole(_) | Operand::Ref(..) if found.null => self.compare(left, " IS ", found, operand),
+                operand => self.compare(left, " = ", found, operand),
+            },
+            Lookup::IsNull => match operand {
+                Operand::Literal(Literal::Bool(true)) => Ok(Sql::text(format!("{left} IS NULL"))),
+                Operand::Literal(Literal::Bool(false)) => Ok(Sql::text(format!("{left} IS NOT NULL"))),
+                Operand::Hole(hole) => {
+                    let mut sql = Sql::text(format!("({left} IS NULL) = "));
+                    sql.append(Sql::bind(Bind::Truth { hole: *hole }));
+                    Ok(sql)
+                }
+                _ => Err(invalid("`isnull` takes true or false")),
+            },
+            Lookup::In => {
+                let Operand::Hole(hole) = operand else { return Err(invalid("`in` takes a hole")) };
+                let slot = Slot { table: found.slot.0, column: found.slot.1, purpose: Purpose::Compare };
+                let mut sql = Sql::text(format!("{left} IN ({MANY})"));
+                sql.binds.push(Bind::Many { hole: *hole, slot });
+                Ok(sql)
+            }
+            Lookup::Compare(comparison) => {
+                if !kind.is_ordered() {
+                    return Err(refuse("what has an order"));
+                }
+                let word = match comparison {
+                    Comparison::Gt => " > ",
+                    Comparison::Gte => " >= ",
+                    Comparison::Lt => " < ",
+                    Comparison::Lte => " <= ",
+                };
+                self.compare(left, word, found, operand)
+            }
+            Lookup::Range => {
+                if !kind.is_ordered() {
+                    return Err(refuse("what has an order"));
+                }
+                let [low, high] = operands else { return Err(invalid("`range` takes two operands")) };
+                let mut sql = Sql::text(format!("{left} BETWEEN "));
+                sql.append(self.operand(found, low)?).push(" AND ").append(self.operand(found, high)?);
+                Ok(Sql { text: format!("({})", sql.text), ..sql })
+            }
+            Lookup::Text(text) => {
+                if !kind.is_text() {
+                    return Err(refuse("texts"));
+                }
+                self.reads_text = true;
+                let function = match text {
+                    TextLookup::Iexact => "bandstand_iexact",
+                    TextLookup::Contains => "bandstand_contains",
+                    TextLookup::Icontains => "bandstand_icontains",
+                    TextLookup::Startswith => "bandstand_startswith",
+                    TextLookup::Istartswith => "bandstand_istartswith",
+                    TextLookup::Endswith => "bandstand_endswith",
+                    TextLookup::Iendswith => "bandstand_iendswith",
+                };
+                let mut sql = Sql::text(format!("{function}({left}, "));
+                sql.append(self.operand(found, operand)?).push(")");
+                Ok(sql)
+            }
+        }
+    }
+
+    fn compare(&mut self, left: &str, word: &str, found: &Found, operand: &Operand) -> Result<Sql, DbError> {
+        let mut sql = Sql::text(format!("{left}{word}"));
+        sql.append(self.operand(found, operand)?);
+        Ok(sql)
+    }
+
+    fn operand(&mut self, found: &Found, operand: &Operand) -> Result<Sql, DbError> {
+        let slot = Slot { table: found.slot.0, column: found.slot.1, purpose: Purpose::Compare };
+        Ok(match operand {
+            Operand::Hole(hole) => Sql::bind(Bind::Hole { hole: *hole, slot }),
+            Operand::Ref(statement, field) => {
+                Sql::bind(Bind::Ref { statement: *statement, field: field.clone(), slot })
+            }
+            Operand::Literal(literal) => Sql::bind(value_of(self.catalog, slot, literal)?),
+            Operand::Field(path) => {
+                let other = self.find(path)?;
+                let column = |(table, column): (usize, usize)| &self.catalog.tables[table].columns[column];
+                let (left, right) = (column(found.slot), column(other.slot));
+                if !left.kind.compares_with(right.kind) {
+                    return Err(invalid(format!(
+                        "`{}` is of kind {} and `{}` of kind {}: they can't be compared",
+                        left.field,
+                        left.kind.word(),
+                        right.field,
+                        right.kind.word()
+                    )));
+                }
+                Sql::text(other.sql)
+            }
+        })
+    }
+}
+
+/// Whether `condition` can't be true of a row for which the relation `root` leads nowhere.
+fn is_false_without(condition: &Condition, root: &[String]) -> bool {
+    match condition {
+        Condition::And(all) => all.iter().any(|inner| is_false_without(inner, root)),
+        Condition::Or(all) => all.iter().all(|inner| is_false_without(inner, root)),
+        Condition::Not(_) => false,
+        Condition::Lookup { lookup, path, operands } => {
+            path.starts_with(root)
+                && match lookup {
+                    Lookup::IsNull => operands == &[Operand::Literal(Literal::Bool(false))],
+                    // A hole can turn out to be NULL, which means `isnull`.
+                    Lookup::Exact => {
+                        matches!(operands.as_slice(), [Operand::Literal(literal)] if *literal != Literal::Null)
+                            || matches!(operands.as_slice(), [Operand::Field(_)])
+                    }
+                    _ => true,
+                }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! `insert`, `update`, `delete`.
+
+use super::sql::{Bind, Purpose, Slot, Sql};
+use super::{Action, Cell, Planner, WritePlan, invalid, value_of};
+use crate::catalog::Column;
+use crate::error::{DbError, code};
+use crate::kind::Kind;
+use crate::shape::{Arithmetic, Condition, Expr, Insert, Literal, Operand};
+use crate::types::Value;
+
+impl Planner<'_> {
+    fn write(&self, action: Action) -> WritePlan {
+        WritePlan { table: self.table, action }
+    }
+
+    pub(super) fn insert(&self, insert: &Insert) -> Result<WritePlan, DbError> {
+        let table = &self.catalog.tables[self.table];
+        let mut given: Vec<Option<&Expr>> = vec![None; table.columns.len()];
+        for (name, expr) in &insert.set {
+            let column = table.column(name)?;
+            if given[column].replace(expr).is_some() {
+                return Err(invalid(format!("`set` gives `{}` two values", table.columns[column].field)));
+            }
+        }
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        for (at, column) in table.columns.iter().enumerate() {
+            let slot = Slot { table: self.table, column: at, purpose: Purpose::Store };
+            let value = match (given[at], &column.default) {
+                (Some(expr), _) => self.expr(expr, at, None)?,
+                (None, Some(default)) => Sql::bind(Bind::Const { value: default.clone(), slot }),
+                (None, None) if column.kind == Kind::Auto => continue,
+                // Written out, so that a default which the table has from an older version doesn't fill it.
+                (None, None) if column.null => Sql::bind(Bind::Const { value: Value::Null, slot }),
+                (None, None) => {
+                    let problem = format!(
+                        "`{}` of `{}` has no default and must have a value; give it one in `set`",
+                        column.field, table.model
+                    );
+                    return Err(DbError::new(code::NOT_NULL, problem)
+                        .with("model", &table.model)
+                        .with("field", &column.field));
+                }
+            };
+            names.push(column.quoted());
+            values.push(value);
+        }
+        let mut sql = Sql::text(format!("INSERT INTO {}", table.quoted()));
+        if names.is_empty() {
+            sql.push(" DEFAULT VALUES");
+        } else {
+            sql.push(&format!(" ({}) VALUES (", names.join(", ")));
+            for (at, value) in values.into_iter().enumerate() {
+                if at > 0 {
+                    sql.push(", ");
+                }
+                sql.append(value);
+            }
+            sql.push(")");
+        }
+        let mut cells = Vec::with_capacity(insert.returning.len());
+        for (at, name) in insert.returning.iter().enumerate() {
+            let column = &table.columns[table.column(name)?];
+            sql.push(if at == 0 { " RETURNING " } else { ", " }).push(&column.quoted());
+            cells.push(Cell::of(column.kind));
+        }
+        Ok(self.write(Action::Insert {
+            query: self.query(sql),
+            cells: cells.into(),
+            returning: insert.returning.clone().into(),
+        }))
+    }
+
+    pub(super) fn update(&self, set: &[(String, Expr)], filter: &[Condition]) -> Result<WritePlan, DbError> {
+        let table = &self.catalog.tables[self.table];
+        let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
+        let mut seen = Vec::new();
+        for (name, expr) in set {
+            let column = table.column(name)?;
+            if seen.contains(&column) {
+                return Err(invalid(format!("`set` gives `{}` two values", table.columns[column].field)));
+            }
+            if table.columns[column].kind == Kind::Auto {
+                return Err(invalid(format!("`{name}` is the primary key of `{}` and never changes", table.model))
+                    .with("field", name));
+            }
+            sql.push(if seen.is_empty() { "" } else { ", " });
+            sql.push(&table.columns[column].quoted()).push(" = ");
+            sql.append(self.expr(expr, column, Some("t0"))?);
+            seen.push(column);
+        }
+        sql.append(self.rows_where(filter)?);
+        Ok(self.write(Action::Update(self.query(sql))))
+    }
+
+    pub(super) fn delete(&self, filter: &[Condition]) -> Result<WritePlan, DbError> {
+        let table = &self.catalog.tables[self.table];
+        let rows = self.rows_where(filter)?;
+        let action = if table.incoming.is_empty() {
+            let mut sql = Sql::text(format!("DELETE FROM {} AS t0", table.quoted()));
+            sql.append(rows);
+            Action::DeleteDirectly(self.query(sql))
+        } else {
+            let mut sql = Sql::text(format!("SELECT t0.{} FROM {} AS t0", table.columns[0].quoted(), table.quoted()));
+            sql.append(rows);
+            Action::Delete(self.query(sql))
+        };
+        Ok(self.write(action))
+    }
+
+    /// The value that `column` gets. `row` is the name of the row that fields are read from, where there is one.
+    fn expr(&self, expr: &Expr, column: usize, row: Option<&str>) -> Result<Sql, DbError> {
+        match expr {
+            Expr::Operand(operand) => self.operand(operand, column, row, Purpose::Store),
+            Expr::Arithmetic(..) => {
+                let target = &self.catalog.tables[self.table].columns[column];
+                if !target.kind.is_number() {
+                    let problem =
+                        format!("`{}` is of kind {}, which one can't reckon with", target.field, target.kind.word());
+                    return Err(invalid(problem).with("field", &target.field).with("kind", target.kind.word()));
+                }
+                self.arithmetic(expr, column, row)
+            }
+        }
+    }
+
+    fn arithmetic(&self, expr: &Expr, column: usize, row: Option<&str>) -> Result<Sql, DbError> {
+        let (arithmetic, left, right) = match expr {
+            Expr::Operand(operand) => return self.operand(operand, column, row, Purpose::Reckon),
+            Expr::Arithmetic(arithmetic, left, right) => (arithmetic, left, right),
+        };
+        let word = match arithmetic {
+            Arithmetic::Add => " + ",
+            Arithmetic::Sub => " - ",
+            Arithmetic::Mul => " * ",
+            Arithmetic::Div => " / ",
+            Arithmetic::Mod => " % ",
+        };
+        let target = &self.catalog.tables[self.table].columns[column];
+        if *arithmetic == Arithmetic::Mod && target.kind == Kind::Float {
+            return Err(invalid(format!("`mod` takes whole numbers; `{}` is a float", target.field))
+                .with("field", &target.field));
+        }
+        let mut sql = Sql::text("(");
+        sql.append(self.arithmetic(left, column, row)?).push(word);
+        sql.append(self.arithmetic(right, column, row)?).push(")");
+        Ok(sql)
+    }
+
+    fn operand(&self, operand: &Operand, column: usize, row: Option<&str>, purpose: Purpose) -> Result<Sql, DbError> {
+        let table = &self.catalog.tables[self.table];
+        let slot = Slot { table: self.table, column, purpose };
+        match operand {
+            Operand::Hole(hole) => Ok(Sql::bind(Bind::Hole { hole: *hole, slot })),
+            Operand::Ref(statement, field) => {
+                Ok(Sql::bind(Bind::Ref { statement: *statement, field: field.clone(), slot }))
+            }
+            Operand::Literal(Literal::Null) if purpose == Purpose::Reckon => {
+                Err(invalid("arithmetic with null; leave the field as it is, or set it to null"))
+            }
+            Operand::Literal(literal) => value_of(self.catalog, slot, literal).map(Sql::bind),
+            Operand::Field(path) => {
+                let Some(row) = row else {
+                    return Err(invalid("an insert has no row yet whose fields it could read"));
+                };
+                let [name] = path.as_slice() else {
+                    return Err(DbError::new(
+                        code::UNSUPPORTED,
+                        "an update reads the fields of its own row alone, not those of related rows",
+                    ));
+                };
+                let source = &table.columns[table.column(name)?];
+                if !takes(&table.columns[column], source, purpose) {
+                    let target = &table.columns[column];
+                    return Err(invalid(format!(
+                        "`{}` of kind {} can't take the value of `{}` of kind {}",
+                        target.field,
+                        target.kind.word(),
+                        source.field,
+                        source.kind.word()
+                    ))
+                    .with("field", &target.field));
+                }
+                Ok(Sql::text(format!("{row}.{}", source.quoted())))
+            }
+        }
+    }
+}
+
+/// Whether what `source` holds may be written to `target` or reckoned with on the way there.
+fn takes(target: &Column, source: &Column, purpose: Purpose) -> bool {
+    match (target.kind, source.kind) {
+        // The database checks ranges, not lengths.
+        (Kind::Char(most), Kind::Char(length)) => length <= most,
+        (Kind::Char(_), _) => false,
+        (Kind::Text, Kind::Char(_) | Kind::Text) => true,
+        (Kind::Float, source) => source.is_number(),
+        (Kind::Key, Kind::Key) => target.target == source.target,
+        (Kind::Integer | Kind::BigInteger, Kind::Integer | Kind::BigInteger | Kind::Auto | Kind::Key) => true,
+        (target, source) if target == source => true,
+        // A date plus a number of days, a datetime minus a datetime: whole numbers all of them.
+        (target, source) => {
+            purpose == Purpose::Reckon && target.is_number() && source.is_number() && source != Kind::Float
+        }
+    }
+}

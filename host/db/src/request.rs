@@ -1,0 +1,266 @@
+//! The database for one request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use host_core::context::RequestContext;
+use host_core::grants::Capability;
+use host_store::{StoreError, Until};
+use parking_lot::Mutex;
+
+use crate::app::AppDb;
+use crate::bind::{self, Bulk};
+use crate::error::{DbError, Fault, code};
+use crate::plan::{Action, Plan, ReadPlan, WritePlan};
+use crate::result::{Packed, Sink};
+use crate::run::{self, Allowance, Reading};
+use crate::transaction::{Shared, Transaction};
+use crate::types::{Outcome, Param, Rows, Statement};
+
+/// Statements of one batch.
+pub(crate) const MAX_BATCH: usize = 100;
+
+/// An app's database as one request sees it. Dropped, it rolls back a transaction that is open.
+#[derive(Debug)]
+pub struct RequestDb {
+    scope: Scope,
+}
+
+/// What every call of a request works with; its transaction has it as well, without keeping the request open.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    pub(crate) app: Arc<AppDb>,
+    pub(crate) context: Arc<RequestContext>,
+    pub(crate) state: Arc<RequestState>,
+}
+
+/// What a request's transaction and its other calls have to know of one another.
+#[derive(Debug, Default)]
+pub(crate) struct RequestState {
+    closed: AtomicBool,
+    /// Whether its transaction has the write lease, or waits for it.
+    pub(crate) writes: AtomicBool,
+    pub(crate) open: Mutex<Option<Arc<Shared>>>,
+}
+
+impl Drop for RequestDb {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl RequestDb {
+    pub(crate) fn new(app: Arc<AppDb>, context: Arc<RequestContext>) -> Self {
+        Self { scope: Scope { app, context, state: Arc::default() } }
+    }
+
+    /// Whose request it is.
+    pub fn context(&self) -> &Arc<RequestContext> {
+        &self.scope.context
+    }
+
+    /// Ends it: an open transaction is rolled back, and further calls answer `closed`. Returns whether one was open, which
+    /// is a mistake of the app's.
+    pub fn close(&self) -> bool {
+        self.scope.state.closed.store(true, Ordering::Release);
+        let open = self.scope.state.open.lock().take();
+        let was_open = open.is_some();
+        if let Some(open) = open {
+            open.abandon();
+        }
+        was_open
+    }
+
+    /// Runs a reading shape and returns its rows.
+    pub async fn fetch(&self, shape: &[u8], params: Vec<Param>) -> Result<Rows, DbError> {
+        self.scope.fetch_into::<Rows>(shape, params).await
+    }
+
+    /// The same, packed as `fetch-packed` of the contract says.
+    pub async fn fetch_packed(&self, shape: &[u8], params: Vec<Param>) -> Result<Vec<u8>, DbError> {
+        self.scope.fetch_into::<Packed>(shape, params).await.map(|packed| packed.0)
+    }
+
+    /// Runs a writing shape on its own.
+    pub async fn execute(&self, shape: &[u8], params: Vec<Param>) -> Result<Outcome, DbError> {
+        self.scope.admit()?;
+        let plan = self.scope.app.plan(shape)?;
+        let write = writing(&plan)?;
+        check_refs(&[write])?;
+        let outcomes = self.scope.write(vec![(plan, params)]).await?;
+        Ok(outcomes.into_iter().next().unwrap_or_default())
+    }
+
+    /// Runs several writing shapes as one unit.
+    pub async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, DbError> {
+        self.scope.admit()?;
+        if statements.is_empty() || statements.len() > MAX_BATCH {
+            let problem = format!("a batch has 1 to {MAX_BATCH} statements, not {}", statements.len());
+            return Err(DbError::new(code::INVALID_VALUE, problem).with("limit", MAX_BATCH));
+        }
+        let mut units = Vec::with_capacity(statements.len());
+        for (at, statement) in statements.into_iter().enumerate() {
+            let plan = self.scope.app.plan(&statement.shape).and_then(|plan| writing(&plan).map(|_| plan.clone()));
+            units.push((plan.map_err(|error| error.with("statement", at))?, statement.params));
+        }
+        let plans: Vec<&WritePlan> = units.iter().map(|(plan, _)| writing(plan)).collect::<Result<_, _>>()?;
+        check_refs(&plans)?;
+        self.scope.write(units).await
+    }
+
+    /// Opens a transaction.
+    pub async fn begin(&self) -> Result<Transaction, DbError> {
+        self.scope.admit()?;
+        self.scope.deadline()?;
+        let mut open = self.scope.state.open.lock();
+        if open.is_some() {
+            return Err(DbError::new(
+                code::WOULD_DEADLOCK,
+                "the request has a transaction open already; use its savepoints",
+            ));
+        }
+        let shared = Arc::new(Shared::new());
+        *open = Some(shared.clone());
+        Ok(Transaction::new(self.scope.clone(), shared))
+    }
+}
+
+impl Scope {
+    /// Whether the request may call at all: its grant, its life, its budget, in this order.
+    pub(crate) fn admit(&self) -> Result<(), DbError> {
+        if !self.context.may(Capability::Db) {
+            return Err(DbError::denied());
+        }
+        if self.state.closed.load(Ordering::Acquire) {
+            return Err(DbError::new(code::CLOSED, "the request is over"));
+        }
+        Ok(())
+    }
+
+    /// When a statement that begins now must have ended.
+    pub(crate) fn deadline(&self) -> Result<Instant, DbError> {
+        let left = self.context.budget.db_left()?;
+        let now = Instant::now();
+        if self.context.deadline <= now {
+            return Err(DbError::new(code::TIMEOUT, "the request's time is up")
+                .with("limit", self.context.budget.limits().wall_ms));
+        }
+        Ok(self.context.deadline.min(now + left))
+    }
+
+    pub(crate) async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
+        self.admit()?;
+        let plan = self.app.plan(shape)?;
+        let read = reading(&plan)?;
+        bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+        let deadline = self.deadline()?;
+        if let Some(result) = self.read_inline(read, &params, deadline) {
+            return result;
+        }
+        let (app, context) = (self.app.clone(), self.context.clone());
+        let result = self.app.store.read(&self.app.owner, deadline, move |session| -> Result<S, Fault> {
+            let read = reading(&plan)?;
+            let allowance = Allowance::of(&context, app.config.max_result_bytes);
+            let mut on = Reading { session, until: Until::deadline(deadline) };
+            run::read(&app.catalog, &mut on, read, &params, allowance, &context.budget)
+        });
+        result.await.map_err(|fault| self.app.explain(fault, &self.context))
+    }
+
+    /// A read that is short runs here and now. `None` where it isn't, or no connection is free.
+    fn read_inline<S: Sink>(&self, read: &ReadPlan, params: &[Param], deadline: Instant) -> Option<Result<S, DbError>> {
+        let kilosteps = self.app.config.inline_kilosteps;
+        if kilosteps == 0 || !read.is_short() {
+            return None;
+        }
+        let allowance = Allowance::of(&self.context, self.app.config.max_result_bytes);
+        let result = self.app.store.read_inline(|session| {
+            let mut on = Reading { session, until: Until::short(deadline, kilosteps) };
+            run::read::<S>(&self.app.catalog, &mut on, read, params, allowance, &self.context.budget)
+        })?;
+        match result.map_err(Fault::Store).and_then(|result| result) {
+            Err(Fault::Store(StoreError::NotShort)) => {
+                read.was_long();
+                None
+            }
+            result => Some(result.map_err(|fault| self.app.explain(fault, &self.context))),
+        }
+    }
+
+    async fn write(&self, units: Vec<(Arc<Plan>, Vec<Param>)>) -> Result<Vec<Outcome>, DbError> {
+        if self.state.writes.load(Ordering::Acquire) {
+            return Err(DbError::new(
+                code::WOULD_DEADLOCK,
+                "the request's own transaction writes, and a write outside of it would wait for its end; write inside it",
+            ));
+        }
+        let deadline = self.deadline()?;
+        let (app, context) = (self.app.clone(), self.context.clone());
+        let alone = units.len() == 1;
+        let result = self.app.store.write(&self.app.owner, deadline, move |work| -> Result<Vec<Outcome>, Fault> {
+            work.no_later_than(deadline);
+            let unit = app.writing(&context);
+            let mut done: Vec<(&WritePlan, Outcome)> = Vec::with_capacity(units.len());
+            for (at, (plan, params)) in units.iter().enumerate() {
+                let plan = writing(plan)?;
+                let result = unit.write(work, plan, params, &done);
+                let outcome = result.map_err(|fault| match alone {
+                    true => fault,
+                    false => app.explain(fault, &context).with("statement", at).into(),
+                })?;
+                done.push((plan, outcome));
+            }
+            if work.has_dangling_keys() {
+                // The first statement whose values explain it, else the last one.
+                for (at, (plan, params)) in units.iter().enumerate() {
+                    let fault = unit.dangling(work, writing(plan)?, params, &done);
+                    match fault {
+                        Fault::Db(error) if alone => return Err(error.into()),
+                        Fault::Db(error) if error.detail("field").is_some() || at + 1 == units.len() => {
+                            return Err(error.with("statement", at).into());
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
+        });
+        result.await.map_err(|fault| self.app.explain(fault, &self.context))
+    }
+}
+
+pub(crate) fn reading(plan: &Plan) -> Result<&ReadPlan, DbError> {
+    match plan {
+        Plan::Read(read) => Ok(read),
+        Plan::Write(_) => Err(DbError::new(code::INVALID_SHAPE, "this shape writes; use `execute`")),
+    }
+}
+
+pub(crate) fn writing(plan: &Plan) -> Result<&WritePlan, DbError> {
+    match plan {
+        Plan::Write(write) => Ok(write),
+        Plan::Read(_) => Err(DbError::new(code::INVALID_SHAPE, "this shape reads; use `fetch`")),
+    }
+}
+
+/// Checks that each `ref` names an earlier statement that returns the field.
+pub(crate) fn check_refs(plans: &[&WritePlan]) -> Result<(), DbError> {
+    for (at, plan) in plans.iter().enumerate() {
+        for (statement, field) in bind::refs(plan) {
+            let found = plans.get(statement).filter(|_| statement < at);
+            let returns = found.is_some_and(|plan| match &plan.action {
+                Action::Insert { returning, .. } => returning.iter().any(|name| name == field),
+                _ => false,
+            });
+            if !returns {
+                let problem = format!(
+                    "{{\"ref\":[{statement},\"{}\"]}} must name an earlier insert of the same batch that has the field in `returning`",
+                    crate::shape::shown(field)
+                );
+                return Err(DbError::new(code::INVALID_SHAPE, problem).with("statement", at));
+            }
+        }
+    }
+    Ok(())
+}

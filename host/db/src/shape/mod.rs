@@ -1,0 +1,177 @@
+//! A query as the app sent it: read and checked as a document, before any model is looked at.
+
+mod json;
+mod parse;
+
+pub(crate) use parse::{parse, shown};
+
+/// The largest shape in bytes: the largest that a generated form needs is 5 KiB.
+pub(crate) const MAX_BYTES: usize = 64 << 10;
+/// Holes of one shape: a form with a thousand fields is a mistake.
+pub(crate) const MAX_HOLES: usize = 1_000;
+/// Conditions of one shape: SQLite's expression depth is 1,000.
+pub(crate) const MAX_CONDITIONS: usize = 500;
+/// How deep conditions and expressions nest.
+pub(crate) const MAX_NESTING: usize = 32;
+/// Steps of a path.
+pub(crate) const MAX_STEPS: usize = 6;
+/// Paths in `fields`, `order` and `returning`: a model has at most 300 fields.
+pub(crate) const MAX_PATHS: usize = 500;
+
+/// A whole shape.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shape {
+    pub(crate) from: From,
+    pub(crate) op: Op,
+    /// One more than the highest hole.
+    pub(crate) holes: usize,
+}
+
+/// Which model it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum From {
+    Own(String),
+    Foreign { app: String, model: String },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Op {
+    Select(Select),
+    Count(Reading),
+    Exists(Reading),
+    Insert(Insert),
+    Update { set: Vec<(String, Expr)>, filter: Vec<Condition> },
+    Delete { filter: Vec<Condition> },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Select {
+    pub(crate) fields: Option<Vec<Path>>,
+    pub(crate) order: Option<Vec<Order>>,
+    pub(crate) distinct: bool,
+    pub(crate) reading: Reading,
+}
+
+/// What `select`, `count` and `exists` share.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) filter: Vec<Condition>,
+    pub(crate) limit: Option<Bound>,
+    pub(crate) offset: Option<Bound>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Insert {
+    pub(crate) set: Vec<(String, Expr)>,
+    pub(crate) returning: Vec<String>,
+}
+
+/// A number of rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Bound {
+    Hole(usize),
+    Number(i64),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Order {
+    pub(crate) path: Path,
+    pub(crate) descending: bool,
+}
+
+/// Names from the model on: relations, then a field.
+pub(crate) type Path = Vec<String>;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Condition {
+    And(Vec<Condition>),
+    Or(Vec<Condition>),
+    Not(Box<Condition>),
+    Lookup { lookup: Lookup, path: Path, operands: Vec<Operand> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    Exact,
+    In,
+    IsNull,
+    Range,
+    Compare(Comparison),
+    Text(TextLookup),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Gt,
+    Gte,
+    Lt,
+    Lte,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextLookup {
+    Iexact,
+    Contains,
+    Icontains,
+    Startswith,
+    Istartswith,
+    Endswith,
+    Iendswith,
+}
+
+impl Lookup {
+    const ALL: [(&'static str, Lookup); 15] = [
+        ("exact", Lookup::Exact),
+        ("in", Lookup::In),
+        ("isnull", Lookup::IsNull),
+        ("range", Lookup::Range),
+        ("gt", Lookup::Compare(Comparison::Gt)),
+        ("gte", Lookup::Compare(Comparison::Gte)),
+        ("lt", Lookup::Compare(Comparison::Lt)),
+        ("lte", Lookup::Compare(Comparison::Lte)),
+        ("iexact", Lookup::Text(TextLookup::Iexact)),
+        ("contains", Lookup::Text(TextLookup::Contains)),
+        ("icontains", Lookup::Text(TextLookup::Icontains)),
+        ("startswith", Lookup::Text(TextLookup::Startswith)),
+        ("istartswith", Lookup::Text(TextLookup::Istartswith)),
+        ("endswith", Lookup::Text(TextLookup::Endswith)),
+        ("iendswith", Lookup::Text(TextLookup::Iendswith)),
+    ];
+
+    pub(crate) fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, lookup)| *lookup == self).map_or("lookup", |(word, _)| word)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Operand {
+    Hole(usize),
+    Field(Path),
+    Literal(Literal),
+    /// Field of the first row that an earlier statement of the batch returned.
+    Ref(usize, String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Literal {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expr {
+    Operand(Operand),
+    Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+}

@@ -1,0 +1,302 @@
+//! Several statements that take effect together.
+//!
+//! Until its first write a transaction holds nothing: each of its reads sees what was committed when it began. With its
+//! first write (or its first savepoint) it takes the site's write lease and from then on sees a database that nobody
+//! else changes. If the app's data changed between its first read and that moment, it gets `conflict-retry` instead, so
+//! that what it read is still true when it writes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use host_core::context::RequestContext;
+use host_store::{Lease, StoreError};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::bind::{self, Bulk};
+use crate::error::{DbError, Fault, code};
+use crate::request::{Scope, check_refs, reading, writing};
+use crate::result::{Packed, Sink};
+use crate::run::{self, Allowance};
+use crate::types::{Outcome, Param, Rows};
+
+/// Savepoints at a time: deeper nesting is a loop gone wrong.
+const MAX_SAVEPOINTS: usize = 16;
+
+/// The part of a transaction that its request reaches as well, to end it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    abandoned: AtomicBool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing written; the count of commits before the first read.
+    Reading { seen: Option<u64> },
+    /// It has the lease and so many savepoints.
+    Writing { lease: Lease, savepoints: usize },
+    /// It is over, and what its calls answer from now on.
+    Over { why: StoreError },
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::new(State::Reading { seen: None }), abandoned: AtomicBool::new(false) }
+    }
+
+    /// Ends it from outside. Where a call is under way, that call ends it.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        if let Ok(mut state) = self.state.try_lock() {
+            *state = State::Over { why: StoreError::Closed };
+        }
+    }
+}
+
+/// An open transaction. Dropped, it is rolled back.
+#[derive(Debug)]
+pub struct Transaction {
+    scope: Scope,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.shared.abandon();
+        self.leave();
+    }
+}
+
+struct Points {
+    set: Arc<host_store::Statement>,
+    back: Arc<host_store::Statement>,
+    release: Arc<host_store::Statement>,
+}
+
+static POINTS: LazyLock<Vec<Points>> = LazyLock::new(|| {
+    let statement = |word: &str, at: usize| Arc::new(host_store::Statement::of_host(format!("{word} point_{at}")));
+    let points = |at| Points {
+        set: statement("SAVEPOINT", at),
+        back: statement("ROLLBACK TO", at),
+        release: statement("RELEASE", at),
+    };
+    (0..MAX_SAVEPOINTS).map(points).collect()
+});
+
+impl Transaction {
+    pub(crate) fn new(scope: Scope, shared: Arc<Shared>) -> Self {
+        Self { scope, shared }
+    }
+
+    /// Whose request it belongs to.
+    pub fn context(&self) -> &Arc<RequestContext> {
+        &self.scope.context
+    }
+
+    /// Runs a reading shape inside it.
+    pub async fn fetch(&self, shape: &[u8], params: Vec<Param>) -> Result<Rows, DbError> {
+        self.fetch_into::<Rows>(shape, params).await
+    }
+
+    /// The same, packed.
+    pub async fn fetch_packed(&self, shape: &[u8], params: Vec<Param>) -> Result<Vec<u8>, DbError> {
+        self.fetch_into::<Packed>(shape, params).await.map(|packed| packed.0)
+    }
+
+    async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
+        let mut state = self.enter().await?;
+        match &mut *state {
+            State::Reading { seen } => {
+                seen.get_or_insert(self.scope.app.owner.commits());
+                let result = self.scope.fetch_into(shape, params).await;
+                self.exit(state);
+                result
+            }
+            State::Writing { lease, .. } => {
+                let plan = self.scope.app.plan(shape)?;
+                let read = reading(&plan)?;
+                bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+                let deadline = self.scope.deadline()?;
+                let Scope { app, context, .. } = self.scope.clone();
+                let result = lease
+                    .run(move |work| -> Result<S, Fault> {
+                        work.no_later_than(deadline);
+                        let allowance = Allowance::of(&context, app.config.max_result_bytes);
+                        run::read(&app.catalog, work, reading(&plan)?, &params, allowance, &context.budget)
+                    })
+                    .await;
+                self.settle(state, result)
+            }
+            State::Over { why } => Err(self.over(why)),
+        }
+    }
+
+    /// Runs a writing shape inside it. Where it fails, its own effect is undone and the transaction goes on.
+    pub async fn execute(&self, shape: &[u8], params: Vec<Param>) -> Result<Outcome, DbError> {
+        let mut state = self.enter().await?;
+        let plan = self.scope.app.plan(shape)?;
+        check_refs(&[writing(&plan)?])?;
+        let deadline = self.scope.deadline()?;
+        let lease = self.lease(&mut state).await?;
+        let Scope { app, context, .. } = self.scope.clone();
+        let result = lease
+            .run(move |work| -> Result<Outcome, Fault> {
+                work.no_later_than(deadline);
+                app.writing(&context).write(work, writing(&plan)?, &params, &[])
+            })
+            .await;
+        self.settle(state, result)
+    }
+
+    /// Sets a mark to go back to and returns its number.
+    pub async fn savepoint(&self) -> Result<u32, DbError> {
+        let mut state = self.enter().await?;
+        if let State::Writing { savepoints, .. } = &*state
+            && *savepoints >= MAX_SAVEPOINTS
+        {
+            let problem = format!("more than {MAX_SAVEPOINTS} savepoints at a time");
+            return Err(DbError::new(code::UNSUPPORTED, problem).with("limit", MAX_SAVEPOINTS));
+        }
+        self.lease(&mut state).await?;
+        let State::Writing { lease, savepoints } = &mut *state else { return Err(self.over(&StoreError::Closed)) };
+        let at = *savepoints;
+        let result = lease.control(POINTS[at].set.clone()).await;
+        if result.is_ok() {
+            *savepoints += 1;
+        }
+        self.settle(state, result.map_err(Fault::Store)).map(|()| u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
+    /// Undoes all since that mark, which stays.
+    pub async fn rollback_to(&self, savepoint: u32) -> Result<(), DbError> {
+        self.go_back(savepoint, true).await
+    }
+
+    /// Forgets that mark and those after it.
+    pub async fn release(&self, savepoint: u32) -> Result<(), DbError> {
+        self.go_back(savepoint, false).await
+    }
+
+    async fn go_back(&self, savepoint: u32, undo: bool) -> Result<(), DbError> {
+        let mut state = self.enter().await?;
+        let at = savepoint as usize;
+        let (lease, savepoints) = match &mut *state {
+            State::Writing { lease, savepoints } if at < *savepoints => (lease, savepoints),
+            State::Over { why } => return Err(self.over(why)),
+            _ => {
+                let problem = format!("there is no savepoint {savepoint}, or it was released");
+                return Err(DbError::new(code::INVALID_VALUE, problem).with("savepoint", savepoint));
+            }
+        };
+        let points = &POINTS[at];
+        let statement = if undo { &points.back } else { &points.release };
+        let result = lease.control(statement.clone()).await;
+        if result.is_ok() {
+            *savepoints = if undo { at + 1 } else { at };
+        }
+        self.settle(state, result.map_err(Fault::Store))
+    }
+
+    /// Makes it final: on disk when this returns `Ok`.
+    pub async fn commit(&self) -> Result<(), DbError> {
+        self.end(true).await
+    }
+
+    /// Undoes all of it.
+    pub async fn rollback(&self) -> Result<(), DbError> {
+        self.end(false).await
+    }
+
+    async fn end(&self, commit: bool) -> Result<(), DbError> {
+        let mut state = self.enter().await?;
+        let over = State::Over { why: StoreError::Closed };
+        let result = match std::mem::replace(&mut *state, over) {
+            State::Reading { .. } => Ok(()),
+            State::Writing { lease, .. } if commit => lease.commit().await,
+            State::Writing { lease, .. } => lease.rollback().await,
+            State::Over { why } => {
+                let error = self.over(&why);
+                *state = State::Over { why };
+                return Err(error);
+            }
+        };
+        self.leave();
+        result.map_err(|error| self.scope.app.explain(error.into(), &self.scope.context))
+    }
+
+    async fn enter(&self) -> Result<MutexGuard<'_, State>, DbError> {
+        self.scope.admit()?;
+        Ok(self.shared.state.lock().await)
+    }
+
+    /// The lease, taken now if this is the first write.
+    async fn lease<'s>(&self, state: &'s mut State) -> Result<&'s Lease, DbError> {
+        if let State::Reading { seen } = state {
+            let deadline = self.scope.deadline()?;
+            // From here on a write of this request outside would wait for the lease that we wait for.
+            self.scope.state.writes.store(true, Ordering::Release);
+            match self.scope.app.store.lease(&self.scope.app.owner, *seen, deadline).await {
+                Ok(lease) => *state = State::Writing { lease, savepoints: 0 },
+                Err(error) => {
+                    self.scope.state.writes.store(false, Ordering::Release);
+                    if error == StoreError::Conflict {
+                        *state = State::Over { why: StoreError::Conflict };
+                        self.leave();
+                    }
+                    return Err(self.scope.app.explain(error.into(), &self.scope.context));
+                }
+            }
+        }
+        match state {
+            State::Writing { lease, .. } => Ok(lease),
+            State::Over { why } => Err(self.over(why)),
+            State::Reading { .. } => Err(DbError::new(code::INTERNAL, "a transaction without a lease")),
+        }
+    }
+
+    /// Ends a call: a lease that the other side took away is gone for good.
+    fn settle<T>(&self, mut state: MutexGuard<'_, State>, result: Result<T, Fault>) -> Result<T, DbError> {
+        if let (Err(Fault::Store(why)), State::Writing { lease, .. }) = (&result, &*state)
+            && lease.is_over()
+        {
+            let why = why.clone();
+            let error = self.over(&why);
+            *state = State::Over { why };
+            self.leave();
+            self.exit(state);
+            return Err(error);
+        }
+        self.exit(state);
+        result.map_err(|fault| self.scope.app.explain(fault, &self.scope.context))
+    }
+
+    /// A request that ended while a call was under way left the rest to that call.
+    fn exit(&self, mut state: MutexGuard<'_, State>) {
+        if self.shared.abandoned.load(Ordering::Acquire) {
+            *state = State::Over { why: StoreError::Closed };
+        }
+    }
+
+    /// Lets the request write outside and open another one.
+    fn leave(&self) {
+        let mut open = self.scope.state.open.lock();
+        if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &self.shared)) {
+            *open = None;
+            self.scope.state.writes.store(false, Ordering::Release);
+        }
+    }
+
+    fn over(&self, why: &StoreError) -> DbError {
+        match why {
+            StoreError::Timeout => {
+                let config = self.scope.app.store.config();
+                let problem = format!(
+                    "the transaction was rolled back: it may wait {} ms between two statements and last {} ms from its first write on",
+                    config.transaction_idle_ms, config.transaction_total_ms
+                );
+                DbError::new(code::TIMEOUT, problem).with("limit", config.transaction_total_ms)
+            }
+            why => self.scope.app.explain(why.clone().into(), &self.scope.context),
+        }
+    }
+}

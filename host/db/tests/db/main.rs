@@ -1,0 +1,14 @@
+//! `bandstand:db` without wasm: what an app would notice, through the API that the engine calls.
+
+// A test says what it expects by unwrapping.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+
+mod bench;
+mod budget;
+mod delete;
+mod filters;
+mod hostile;
+mod schema;
+mod site;
+mod transactions;
+mod writes;

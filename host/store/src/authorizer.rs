@@ -1,0 +1,72 @@
+//! The wall inside a connection: which tables and functions the statement being prepared may touch.
+//!
+//! One authorizer is set when a connection is opened and stays for its life, because setting another one would expire
+//! every prepared statement. It reads a cell that says for whom the connection works; the session fills the cell
+//! before each statement and clears it after. With an empty cell nothing is allowed.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use crate::owner::Owner;
+
+/// For whom a connection works at the moment.
+#[derive(Debug, Default)]
+pub(crate) enum Acting {
+    /// Nobody: everything is refused.
+    #[default]
+    Nobody,
+    /// The host itself: everything is allowed.
+    Host,
+    /// An app: reading and writing rows of its own tables, no more.
+    App(Arc<Owner>),
+}
+
+/// The cell that the authorizer reads.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct ActingCell(Arc<Mutex<Acting>>);
+
+impl ActingCell {
+    pub(crate) fn set(&self, acting: Acting) {
+        *self.0.lock() = acting;
+    }
+
+    pub(crate) fn act_for(&self, owner: Option<&Arc<Owner>>) {
+        let mut acting = self.0.lock();
+        match (&*acting, owner) {
+            (Acting::App(present), Some(owner)) if Arc::ptr_eq(present, owner) => {}
+            (_, Some(owner)) => *acting = Acting::App(owner.clone()),
+            (_, None) => *acting = Acting::Host,
+        }
+    }
+
+    pub(crate) fn decide(&self, context: AuthContext<'_>) -> Authorization {
+        let allowed = match &*self.0.lock() {
+            Acting::Nobody => false,
+            Acting::Host => true,
+            Acting::App(owner) => app_may(owner, &context),
+        };
+        if allowed { Authorization::Allow } else { Authorization::Deny }
+    }
+}
+
+fn app_may(owner: &Owner, context: &AuthContext<'_>) -> bool {
+    // A trigger or a view would act for somebody else's reason; the host makes none, so there is none to allow.
+    if context.accessor.is_some() {
+        return false;
+    }
+    if !matches!(context.database_name, None | Some("main")) {
+        return false;
+    }
+    match context.action {
+        AuthAction::Select => true,
+        AuthAction::Read { table_name, .. }
+        | AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name } => owner.owns(table_name),
+        AuthAction::Function { function_name } => crate::functions::ALLOWED.contains(&function_name),
+        // Listed rather than left over would be safer still, but the enum is non-exhaustive: what is new is refused.
+        _ => false,
+    }
+}

@@ -1,0 +1,198 @@
+//! The write lease: the writing connection, lent to one interactive transaction for a short time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::claim::{self, Claim};
+use crate::error::{Constraint, StoreError};
+use crate::owner::Owner;
+use crate::writer::{Entry, Thread, Work, Writer};
+
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
+const TIMED_OUT: u8 = 2;
+const LOST: u8 = 3;
+
+/// Why a lease is over, where both sides see it.
+#[derive(Debug, Default)]
+struct Ending(AtomicU8);
+
+impl Ending {
+    fn set(&self, how: u8) {
+        // The first reason stays.
+        let _ = self.0.compare_exchange(OPEN, how, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    fn error(&self) -> StoreError {
+        match self.0.load(Ordering::Acquire) {
+            TIMED_OUT => StoreError::Timeout,
+            LOST => StoreError::Internal("the transaction's connection broke".into()),
+            _ => StoreError::Closed,
+        }
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut Work<'_>) + Send>;
+
+enum Step {
+    Run(Job),
+    Commit(oneshot::Sender<Result<(), StoreError>>),
+    Rollback(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// What waits in the writer's queue.
+pub(crate) struct Request {
+    owner: Arc<Owner>,
+    seen: Option<u64>,
+    claim: Arc<Claim>,
+    granted: oneshot::Sender<Result<(), StoreError>>,
+    steps: mpsc::Receiver<Step>,
+    ending: Arc<Ending>,
+}
+
+/// The writing connection inside a transaction of its own, exclusively. Dropped, it is rolled back before anybody else
+/// gets the connection.
+#[derive(Debug)]
+pub struct Lease {
+    steps: mpsc::Sender<Step>,
+    ending: Arc<Ending>,
+}
+
+impl Lease {
+    pub(crate) async fn wait(
+        writer: &Writer,
+        owner: &Arc<Owner>,
+        seen: Option<u64>,
+        deadline: Instant,
+    ) -> Result<Self, StoreError> {
+        let (steps, receiver) = mpsc::channel();
+        let (granted, answer) = oneshot::channel();
+        let (claim, ending) = (Claim::new(), Arc::new(Ending::default()));
+        let request = Request {
+            owner: owner.clone(),
+            seen,
+            claim: claim.clone(),
+            granted,
+            steps: receiver,
+            ending: ending.clone(),
+        };
+        writer.enter(owner.lane(), Entry::Lease(request))?;
+        claim::answer(claim, answer, deadline).await?;
+        Ok(Self { steps, ending })
+    }
+
+    /// Whether the other side ended it: its time was up, or its connection broke.
+    pub fn is_over(&self) -> bool {
+        self.ending.0.load(Ordering::Acquire) != OPEN
+    }
+
+    /// Runs `job` inside the transaction. Where it fails, what it did is undone and the transaction goes on, unless
+    /// SQLite gave up the whole transaction.
+    pub async fn run<T, E>(&self, job: impl FnOnce(&mut Work<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let step = Step::Run(Box::new(move |work| {
+            let _ = reply.send(work.atomic(job));
+        }));
+        self.steps.send(step).map_err(|_| self.ending.error())?;
+        answer.await.unwrap_or_else(|_| Err(self.ending.error().into()))
+    }
+
+    /// Sets, goes back to, or forgets a mark; `sql` is one of the host's own.
+    pub async fn control(&self, statement: Arc<crate::Statement>) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let step = Step::Run(Box::new(move |work| {
+            let _ = reply.send(crate::writer::control_statement(work.session, &statement));
+        }));
+        self.steps.send(step).map_err(|_| self.ending.error())?;
+        answer.await.unwrap_or_else(|_| Err(self.ending.error()))
+    }
+
+    /// Makes it final: on disk when this returns `Ok`.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.steps.send(Step::Commit(reply)).map_err(|_| self.ending.error())?;
+        answer.await.unwrap_or_else(|_| Err(self.ending.error()))
+    }
+
+    /// Undoes all of it.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.steps.send(Step::Rollback(reply)).map_err(|_| self.ending.error())?;
+        answer.await.unwrap_or_else(|_| Err(self.ending.error()))
+    }
+}
+
+impl Thread {
+    /// Lends the connection and serves its borrower until it commits, rolls back, is gone or is out of time.
+    pub(crate) fn lend(&mut self, request: Request) {
+        let Request { owner, seen, claim, granted, steps, ending } = request;
+        if !claim.begin() {
+            return;
+        }
+        let begun = match seen {
+            Some(seen) if seen != owner.commits() => Err(StoreError::Conflict),
+            _ => self.begin(),
+        };
+        let refused = begun.is_err();
+        if granted.send(begun).is_err() || refused {
+            self.rollback();
+            return;
+        }
+        let idle = Duration::from_millis(self.config.transaction_idle_ms);
+        let end = Instant::now() + Duration::from_millis(self.config.transaction_total_ms);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match steps.recv_timeout(idle.min(left)) {
+                Ok(Step::Run(job)) => {
+                    let mut work = Work { session: &mut self.session, deadline: end, marks: &self.marks };
+                    // The answer's sender is dropped by a panic, so the borrower gets an error.
+                    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut work))).is_err();
+                    if panicked || self.session.is_autocommit() {
+                        ending.set(if Instant::now() >= end { TIMED_OUT } else { LOST });
+                        self.rollback();
+                        return;
+                    }
+                }
+                Ok(Step::Commit(reply)) => {
+                    let result = self.commit_lease(&owner);
+                    ending.set(CLOSED);
+                    let _ = reply.send(result);
+                    return;
+                }
+                Ok(Step::Rollback(reply)) => {
+                    self.rollback();
+                    ending.set(CLOSED);
+                    let _ = reply.send(Ok(()));
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.rollback();
+                    ending.set(TIMED_OUT);
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.rollback();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn commit_lease(&mut self, owner: &Owner) -> Result<(), StoreError> {
+        if self.session.has_dangling_keys() {
+            self.rollback();
+            return Err(StoreError::Constraint { kind: Constraint::ForeignKey, subject: String::new() });
+        }
+        self.commit()?;
+        owner.committed();
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! Whose a statement is, and what that lets it touch.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use host_core::name::AppId;
+
+/// An app as the database's wall sees it: a name and the tables that it owns.
+#[derive(Debug)]
+pub struct Owner {
+    app: AppId,
+    lane: u64,
+    tables: HashSet<String>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Owner {
+    pub(crate) fn new(app: AppId, lane: u64, tables: HashSet<String>, commits: Arc<AtomicU64>) -> Self {
+        Self { app, lane, tables, commits }
+    }
+
+    /// The app.
+    pub fn app(&self) -> &AppId {
+        &self.app
+    }
+
+    /// Whether `table` is one of its own.
+    pub fn owns(&self, table: &str) -> bool {
+        self.tables.contains(table)
+    }
+
+    /// How many commits have changed this app's data since the store was opened. Two equal numbers mean that what was
+    /// read after the first was asked for is still so.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
+    /// Its place in the queues: one for all versions of an app.
+    pub(crate) fn lane(&self) -> u64 {
+        self.lane
+    }
+
+    pub(crate) fn committed(&self) {
+        self.commits.fetch_add(1, Ordering::Release);
+    }
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A statement's text and owner. Connections keep it prepared under its identity, never under its text, so what was
+/// prepared for one app can't run for another.
+#[derive(Debug)]
+pub struct Statement {
+    id: u64,
+    sql: Box<str>,
+    owner: Option<Arc<Owner>>,
+}
+
+impl Statement {
+    /// An app's statement. Everything it touches is checked against `owner` whenever it is prepared.
+    pub fn of_app(owner: &Arc<Owner>, sql: impl Into<Box<str>>) -> Self {
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), owner: Some(owner.clone()) }
+    }
+
+    /// The host's own statement, which nothing holds back. Never with a text that an app had a part in, except for names
+    /// checked by [`host_core::name::check_name`].
+    pub fn of_host(sql: impl Into<Box<str>>) -> Self {
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), owner: None }
+    }
+
+    /// Its text.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn owner(&self) -> Option<&Arc<Owner>> {
+        self.owner.as_ref()
+    }
+}

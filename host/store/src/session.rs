@@ -1,0 +1,269 @@
+//! One connection: how it is opened, how it runs a statement, what it keeps prepared.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, Row, ffi};
+
+use crate::authorizer::{Acting, ActingCell};
+use crate::config::StoreConfig;
+use crate::control::{self, Control, STEPS, Until};
+use crate::error::StoreError;
+use crate::owner::Statement;
+
+/// Values up to this size in bytes may stay bound to a statement until its next run; larger ones would pile up, one for
+/// each statement that is kept.
+const KEEP_BOUND: usize = 4 << 10;
+
+/// Whether a connection may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+/// A connection with its prepared statements. Whoever has it has it alone.
+pub struct Session {
+    // The statements borrow from the connection behind the pointer, so `drop` empties the map first.
+    statements: HashMap<u64, Prepared>,
+    clock: u64,
+    keep: usize,
+    connection: NonNull<Connection>,
+    acting: ActingCell,
+    control: Arc<Control>,
+    max_value_bytes: u32,
+}
+
+struct Prepared {
+    // Not really 'static: it lives no longer than the session's connection, see `Session::prepare`.
+    statement: rusqlite::Statement<'static>,
+    used: u64,
+}
+
+// SAFETY: a connection may move between threads as long as one thread uses it at a time (SQLite is compiled
+// thread-safe, and `Connection` is `Send` for that reason). The statements are reachable through this session alone, so
+// they move with it, and all methods that touch either take `&mut self`.
+unsafe impl Send for Session {}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.acting.set(Acting::Host);
+        self.statements.clear();
+        // SAFETY: the pointer came from `Box::into_raw` in `open`, nothing else frees it, and no statement is left.
+        drop(unsafe { Box::from_raw(self.connection.as_ptr()) });
+    }
+}
+
+impl Session {
+    pub(crate) fn open(path: &Path, mode: Mode, durable: bool, config: &StoreConfig) -> Result<Self, StoreError> {
+        let access = match mode {
+            Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        };
+        let fail = |error| StoreError::from_sqlite(error, config.max_value_bytes);
+        let mut connection =
+            Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
+        let acting = ActingCell::default();
+        acting.set(Acting::Host);
+        let control = control::new();
+        configure(&mut connection, mode, durable, config, &acting, &control).map_err(fail)?;
+        acting.set(Acting::Nobody);
+        Ok(Self {
+            statements: HashMap::new(),
+            clock: 0,
+            keep: config.statements,
+            connection: NonNull::from(Box::leak(Box::new(connection))),
+            acting,
+            control,
+            max_value_bytes: config.max_value_bytes,
+        })
+    }
+
+    fn connection(&self) -> &Connection {
+        // SAFETY: the connection lives as long as `self`, and nothing makes a `&mut` of it.
+        unsafe { self.connection.as_ref() }
+    }
+
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// Whether no transaction is open: after a failed statement inside one this means that SQLite rolled it back.
+    pub(crate) fn is_autocommit(&self) -> bool {
+        self.connection().is_autocommit()
+    }
+
+    /// Whether a deferred foreign key points nowhere at this moment of the open transaction.
+    pub fn has_dangling_keys(&mut self) -> bool {
+        let (mut current, mut highest) = (0, 0);
+        // SAFETY: the handle is open, and both pointers are valid for the call.
+        let answer = unsafe {
+            ffi::sqlite3_db_status(
+                self.connection().handle(),
+                ffi::SQLITE_DBSTATUS_DEFERRED_FKS,
+                &raw mut current,
+                &raw mut highest,
+                0,
+            )
+        };
+        // Where SQLite can't say, a commit would say it; calling it dangling is the safe side.
+        answer != ffi::SQLITE_OK || current != 0
+    }
+
+    /// Runs `statement` with `params` in order and hands each of its rows to `row`. Returns the number of rows that it
+    /// inserted, changed or deleted; that of a reading statement means nothing.
+    ///
+    /// Whatever `row` returns as an error ends the run and comes back.
+    pub fn run<'p, E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        until: Until,
+        params: impl IntoIterator<Item = ValueRef<'p>>,
+        mut row: impl FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        self.acting.act_for(statement.owner());
+        self.control.arm(until);
+        let result = self.step_through(statement, params, &mut row);
+        self.acting.set(Acting::Nobody);
+        result
+    }
+
+    fn step_through<'p, E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        params: impl IntoIterator<Item = ValueRef<'p>>,
+        row: &mut impl FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        if !self.statements.contains_key(&statement.id()) {
+            self.prepare(statement)?;
+        }
+        let (max, control) = (self.max_value_bytes, self.control.clone());
+        let fail = |error: rusqlite::Error| match &error {
+            rusqlite::Error::SqliteFailure(failure, _) if failure.code == rusqlite::ErrorCode::OperationInterrupted => {
+                E::from(control.why())
+            }
+            _ => E::from(StoreError::from_sqlite(error, max)),
+        };
+        self.clock += 1;
+        let clock = self.clock;
+        let Some(prepared) = self.statements.get_mut(&statement.id()) else {
+            return Err(StoreError::Internal("a prepared statement went missing".into()).into());
+        };
+        prepared.used = clock;
+        let (mut count, mut large) = (0, false);
+        for (at, value) in params.into_iter().enumerate() {
+            prepared.statement.raw_bind_parameter(at + 1, ToSqlOutput::Borrowed(value)).map_err(&fail)?;
+            count = at + 1;
+            large |= matches!(value, ValueRef::Text(bytes) | ValueRef::Blob(bytes) if bytes.len() > KEEP_BOUND);
+        }
+        // Whatever isn't bound would be NULL, or worse, what the run before bound.
+        if count != prepared.statement.parameter_count() {
+            let error =
+                format!("{count} values for {} places: {}", prepared.statement.parameter_count(), statement.sql());
+            return Err(StoreError::Internal(error).into());
+        }
+        let mut rows = prepared.statement.raw_query();
+        while let Some(next) = rows.next().map_err(&fail)? {
+            row(next)?;
+        }
+        drop(rows);
+        if large {
+            prepared.statement.clear_bindings();
+        }
+        Ok(self.connection().changes())
+    }
+
+    fn prepare(&mut self, statement: &Statement) -> Result<(), StoreError> {
+        if self.statements.len() >= self.keep {
+            // Rare, so a look at all of them costs less than keeping an order on every use.
+            let mut ages: Vec<(u64, u64)> = self.statements.iter().map(|(id, kept)| (kept.used, *id)).collect();
+            ages.sort_unstable();
+            for (_, id) in ages.iter().take(self.keep / 4 + 1) {
+                self.statements.remove(id);
+            }
+        }
+        let prepared = self
+            .connection()
+            .prepare_with_flags(statement.sql(), rusqlite::PrepFlags::SQLITE_PREPARE_PERSISTENT)
+            .map_err(|error| StoreError::from_sqlite(error, self.max_value_bytes))?;
+        // SAFETY: the statement borrows the connection behind `self.connection`, which stays at its address until
+        // `drop` has emptied `self.statements`; no statement leaves the session.
+        let prepared =
+            unsafe { std::mem::transmute::<rusqlite::Statement<'_>, rusqlite::Statement<'static>>(prepared) };
+        self.statements.insert(statement.id(), Prepared { statement: prepared, used: self.clock });
+        Ok(())
+    }
+
+    /// Makes SQLite's page cache small again, which also ends what a failed statement left behind.
+    pub(crate) fn recover(&mut self) {
+        self.acting.set(Acting::Host);
+        if !self.is_autocommit()
+            && let Err(error) = self.connection().execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "rolling back after a failure failed");
+        }
+        self.acting.set(Acting::Nobody);
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("statements", &self.statements.len()).finish_non_exhaustive()
+    }
+}
+
+fn configure(
+    connection: &mut Connection,
+    mode: Mode,
+    durable: bool,
+    config: &StoreConfig,
+    acting: &ActingCell,
+    control: &Arc<Control>,
+) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_millis(config.lock_wait_ms))?;
+    if mode == Mode::Write {
+        // Before anything is read, so that the first page is written this way.
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        // FULL: an acknowledged write survives a power cut. NORMAL would lose the last ones.
+        connection.pragma_update(None, "synchronous", if durable { "full" } else { "off" })?;
+        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    } else {
+        connection.pragma_update(None, "query_only", true)?;
+    }
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -i64::from(config.cache_kib))?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    for (switch, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    ] {
+        connection.set_db_config(switch, on)?;
+    }
+    let value = i32::try_from(config.max_value_bytes).unwrap_or(i32::MAX);
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_LENGTH, value),
+        // A planned shape of 64 KiB with a thousand places stays below.
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, most)?;
+    }
+    crate::functions::register(connection)?;
+    let control = control.clone();
+    connection.progress_handler(STEPS, Some(move || control.look()))?;
+    let acting = acting.clone();
+    connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| acting.decide(context)))?;
+    Ok(())
+}

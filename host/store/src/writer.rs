@@ -1,0 +1,399 @@
+//! Writing: one thread, one connection, many requests' writes in each commit.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use tokio::sync::oneshot;
+
+use crate::claim::{self, Claim};
+use crate::config::StoreConfig;
+use crate::control::Until;
+use crate::error::{Constraint, StoreError};
+use crate::fair::FairQueue;
+use crate::lease::Request;
+use crate::owner::{Owner, Statement};
+use crate::session::Session;
+
+/// The writing connection, inside a transaction, for one unit of work.
+#[derive(Debug)]
+pub struct Work<'s> {
+    pub(crate) session: &'s mut Session,
+    pub(crate) deadline: Instant,
+    pub(crate) marks: &'s Marks,
+}
+
+impl Work<'_> {
+    /// Runs a statement as [`Session::run`] does, under the unit's deadline.
+    pub fn run<'p, E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        params: impl IntoIterator<Item = ValueRef<'p>>,
+        row: impl FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        self.session.run(statement, Until::deadline(self.deadline), params, row)
+    }
+
+    /// Lets nothing of this unit run past `deadline`, which can only come earlier than the unit's own.
+    pub fn no_later_than(&mut self, deadline: Instant) {
+        self.deadline = self.deadline.min(deadline);
+    }
+
+    /// Whether a deferred foreign key points nowhere at this moment.
+    pub fn has_dangling_keys(&mut self) -> bool {
+        self.session.has_dangling_keys()
+    }
+
+    /// Runs `part`; where it fails, nothing of it remains, and the unit goes on.
+    pub fn atomic<T, E: From<StoreError>>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let marks = self.marks;
+        control_statement(self.session, &marks.inner)?;
+        let result = part(self);
+        // An interrupted write makes SQLite roll back the whole transaction: then there is no mark to go back to.
+        if !self.session.is_autocommit() {
+            if result.is_err() {
+                control_statement(self.session, &marks.back_inner)?;
+            }
+            control_statement(self.session, &marks.forget_inner)?;
+        }
+        result
+    }
+}
+
+/// The statements that begin and end things, with an identity each, so that they stay prepared.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    begin: Statement,
+    commit: Statement,
+    rollback: Statement,
+    member: Statement,
+    back: Statement,
+    forget: Statement,
+    inner: Statement,
+    back_inner: Statement,
+    forget_inner: Statement,
+}
+
+impl Marks {
+    fn new() -> Self {
+        let host = |sql: &'static str| Statement::of_host(sql);
+        Self {
+            begin: host("BEGIN IMMEDIATE"),
+            commit: host("COMMIT"),
+            rollback: host("ROLLBACK"),
+            member: host("SAVEPOINT member"),
+            back: host("ROLLBACK TO member"),
+            forget: host("RELEASE member"),
+            inner: host("SAVEPOINT inner_part"),
+            back_inner: host("ROLLBACK TO inner_part"),
+            forget_inner: host("RELEASE inner_part"),
+        }
+    }
+}
+
+/// Beginning and ending has no deadline of its own: it is short, and a commit must not be stopped halfway.
+pub(crate) fn control_statement(session: &mut Session, statement: &Statement) -> Result<(), StoreError> {
+    let until = Until::deadline(Instant::now() + Duration::from_secs(600));
+    session.run(statement, until, [], |_| Ok(())).map(drop)
+}
+
+/// One request's write in a group. It may run more than once: a neighbour that is interrupted takes the whole group with
+/// it, which then starts again without that neighbour.
+pub(crate) trait Member: Send {
+    fn owner(&self) -> Option<&Arc<Owner>>;
+    /// Whether anybody still wants it.
+    fn begin(&self) -> bool;
+    /// Whether it shares a commit with others.
+    fn is_alone(&self) -> bool;
+    /// Runs it and keeps the result. `true` where it succeeded.
+    fn run(&mut self, work: &mut Work<'_>) -> bool;
+    /// Replaces the result with an error.
+    fn fail(&mut self, error: StoreError);
+    /// Tells the request.
+    fn reply(self: Box<Self>);
+}
+
+struct Write<T, E, F, R> {
+    owner: Option<Arc<Owner>>,
+    claim: Arc<Claim>,
+    alone: bool,
+    job: F,
+    result: Option<Result<T, E>>,
+    reply: R,
+}
+
+impl<T, E, F, R> Member for Write<T, E, F, R>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: FnMut(&mut Work<'_>) -> Result<T, E> + Send,
+    R: FnOnce(Result<T, E>) + Send,
+{
+    fn owner(&self) -> Option<&Arc<Owner>> {
+        self.owner.as_ref()
+    }
+
+    fn begin(&self) -> bool {
+        self.claim.begin()
+    }
+
+    fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    fn run(&mut self, work: &mut Work<'_>) -> bool {
+        let job = &mut self.job;
+        let result = catch_unwind(AssertUnwindSafe(|| job(work)));
+        let result = result.unwrap_or_else(|_| Err(StoreError::Internal("the write panicked".into()).into()));
+        let good = result.is_ok();
+        self.result = Some(result);
+        good
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.result = Some(Err(error.into()));
+    }
+
+    fn reply(self: Box<Self>) {
+        let lost = || Err(StoreError::Internal("the write never ran".into()).into());
+        (self.reply)(self.result.unwrap_or_else(lost));
+    }
+}
+
+pub(crate) enum Entry {
+    Write(Box<dyn Member>),
+    Lease(Request),
+}
+
+/// The door to the writing thread.
+pub(crate) struct Writer {
+    queue: Arc<FairQueue<Entry>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// The queue's lane for the host itself.
+pub(crate) const HOST_LANE: u64 = 0;
+
+impl Writer {
+    pub(crate) fn start(session: Session, config: &StoreConfig) -> Result<Self, StoreError> {
+        let queue = Arc::new(FairQueue::new(config.max_waiting));
+        let mut thread = Thread { session, marks: Marks::new(), queue: queue.clone(), config: config.clone() };
+        let thread = std::thread::Builder::new()
+            .name("db-write".into())
+            .spawn(move || thread.serve())
+            .map_err(|e| StoreError::Internal(format!("starting a thread: {e}")))?;
+        Ok(Self { queue, thread: Some(thread) })
+    }
+
+    pub(crate) async fn write<T, E>(
+        &self,
+        owner: &Arc<Owner>,
+        deadline: Instant,
+        job: impl FnMut(&mut Work<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let claim = Claim::new();
+        let owner = owner.clone();
+        let lane = owner.lane();
+        let reply = move |result| drop(reply.send(result));
+        let write = Write { owner: Some(owner), claim: claim.clone(), alone: false, job, result: None, reply };
+        self.enter(lane, Entry::Write(Box::new(write)))?;
+        claim::answer(claim, answer, deadline).await
+    }
+
+    pub(crate) fn write_as_host<T, E>(
+        &self,
+        job: impl FnMut(&mut Work<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        // Not a future's channel: that one refuses to block a thread which drives futures, and this is called at start-up
+        // and in tests, where blocking such a thread for a moment does no harm.
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let reply = move |result| drop(reply.send(result));
+        let write = Write { owner: None, claim: Claim::new(), alone: true, job, result: None, reply };
+        self.enter(HOST_LANE, Entry::Write(Box::new(write)))?;
+        let lost = |_| Err(StoreError::Internal("the database thread gave no answer".into()).into());
+        answer.recv().unwrap_or_else(lost)
+    }
+
+    pub(crate) fn enter(&self, lane: u64, entry: Entry) -> Result<(), StoreError> {
+        self.queue.push(lane, entry).map_err(|_| StoreError::Busy("too many writes wait for the connection"))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(crate) struct Thread {
+    pub(crate) session: Session,
+    pub(crate) marks: Marks,
+    queue: Arc<FairQueue<Entry>>,
+    pub(crate) config: StoreConfig,
+}
+
+impl Thread {
+    fn serve(&mut self) {
+        while let Some((lane, entry)) = self.queue.pop(usize::MAX) {
+            self.queue.done(lane);
+            match entry {
+                Entry::Lease(request) => self.lend(request),
+                Entry::Write(first) => {
+                    let group = self.gather(first);
+                    self.run_group(group);
+                }
+            }
+        }
+    }
+
+    /// What waits already and may share a commit with `first`.
+    fn gather(&self, first: Box<dyn Member>) -> Vec<Box<dyn Member>> {
+        let mut group = vec![first];
+        while !group[0].is_alone() && group.len() < self.config.max_group {
+            match self.queue.try_pop() {
+                None => break,
+                Some((lane, entry)) => {
+                    self.queue.done(lane);
+                    match entry {
+                        Entry::Write(member) if !member.is_alone() => group.push(member),
+                        other => {
+                            self.queue.push_front(lane, other);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        group.retain(|member| member.begin());
+        group
+    }
+
+    fn run_group(&mut self, mut group: Vec<Box<dyn Member>>) {
+        // Each pass commits or settles at least one member for good, so it ends.
+        let mut settled: Vec<Box<dyn Member>> = Vec::new();
+        while !group.is_empty() {
+            match self.try_group(&mut group) {
+                Pass::Done => break,
+                Pass::Without(index) => settled.push(group.remove(index)),
+            }
+        }
+        for member in group.into_iter().chain(settled) {
+            member.reply();
+        }
+    }
+
+    fn try_group(&mut self, group: &mut [Box<dyn Member>]) -> Pass {
+        if let Err(error) = self.begin() {
+            group.iter_mut().for_each(|member| member.fail(error.clone()));
+            return Pass::Done;
+        }
+        let mut good = Vec::new();
+        for (index, member) in group.iter_mut().enumerate() {
+            match self.run_member(member.as_mut()) {
+                Fate::Good => good.push(index),
+                Fate::Bad => {}
+                // The neighbours' work is gone with the transaction: they run again without this one.
+                Fate::TookAll => {
+                    self.session.recover();
+                    return Pass::Without(index);
+                }
+            }
+        }
+        if good.is_empty() {
+            self.session.recover();
+            return Pass::Done;
+        }
+        match self.commit() {
+            Ok(()) => good.iter().filter_map(|index| group[*index].owner()).for_each(|owner| owner.committed()),
+            Err(error) => good.iter().for_each(|index| group[*index].fail(error.clone())),
+        }
+        Pass::Done
+    }
+
+    fn run_member(&mut self, member: &mut dyn Member) -> Fate {
+        if let Err(error) = control_statement(&mut self.session, &self.marks.member) {
+            member.fail(error);
+            return Fate::TookAll;
+        }
+        let time = if member.owner().is_some() { self.config.write_time() } else { Duration::from_secs(600) };
+        let mut work = Work { session: &mut self.session, deadline: Instant::now() + time, marks: &self.marks };
+        let mut good = member.run(&mut work);
+        if self.session.is_autocommit() {
+            if good {
+                member.fail(StoreError::Internal("the write ended its transaction".into()));
+            }
+            return Fate::TookAll;
+        }
+        if good && self.session.has_dangling_keys() {
+            member.fail(StoreError::Constraint { kind: Constraint::ForeignKey, subject: String::new() });
+            good = false;
+        }
+        let undone = if good { Ok(()) } else { control_statement(&mut self.session, &self.marks.back) };
+        let ended = undone.and_then(|()| control_statement(&mut self.session, &self.marks.forget));
+        match ended {
+            Ok(()) if good => Fate::Good,
+            Ok(()) => Fate::Bad,
+            Err(error) => {
+                member.fail(error);
+                Fate::TookAll
+            }
+        }
+    }
+
+    pub(crate) fn begin(&mut self) -> Result<(), StoreError> {
+        // A transaction that is still open here would be a mistake of ours; nobody else may inherit it.
+        if !self.session.is_autocommit() {
+            self.session.recover();
+        }
+        control_statement(&mut self.session, &self.marks.begin)
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        let result = control_statement(&mut self.session, &self.marks.commit).map_err(|error| match error {
+            // The frames may have reached the file before the disk failed.
+            StoreError::Internal(text) => StoreError::UnknownOutcome(text),
+            other => other,
+        });
+        if let Err(error) = &result {
+            tracing::error!(%error, "a commit failed");
+            self.session.recover();
+        }
+        result
+    }
+
+    pub(crate) fn rollback(&mut self) {
+        if !self.session.is_autocommit()
+            && let Err(error) = control_statement(&mut self.session, &self.marks.rollback)
+        {
+            tracing::error!(%error, "rolling back failed");
+            self.session.recover();
+        }
+    }
+}
+
+enum Pass {
+    Done,
+    Without(usize),
+}
+
+enum Fate {
+    Good,
+    Bad,
+    TookAll,
+}
