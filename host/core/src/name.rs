@@ -94,7 +94,20 @@ mod tests {
     #[test]
     fn names_that_could_inject_or_collide_are_refused() {
         for bad in [
-            "", "A", "1a", "_a", "a_", "a__b", "a-b", "a b", "a\"b", "a;drop", "ä", "a\0", "a.b", "../a",
+            "",
+            "A",
+            "1a",
+            "_a",
+            "a_",
+            "a__b",
+            "a-b",
+            "a b",
+            "a\"b",
+            "a;drop",
+            "ä",
+            "a\0",
+            "a.b",
+            "../a",
             &"a".repeat(MAX_NAME + 1),
         ] {
             assert!(check_name(bad).is_err(), "{bad:?} must be refused");

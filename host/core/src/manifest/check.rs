@@ -39,7 +39,10 @@ pub(super) fn parse(json: &str) -> Result<Manifest, ManifestError> {
     if version.v != VERSION {
         return Err(error(
             "v",
-            format_args!("is {}; this host reads version {VERSION}: update the host, or rebuild the app with its SDK", version.v),
+            format_args!(
+                "is {}; this host reads version {VERSION}: update the host, or rebuild the app with its SDK",
+                version.v
+            ),
         ));
     }
     let manifest: Manifest = serde_json::from_str(json).map_err(|e| error("document", e))?;
@@ -115,7 +118,10 @@ fn check_model(manifest: &Manifest, model: &Model) -> Result<(), ManifestError> 
                     let hint = crate::name::nearest(to, manifest.models.iter().map(|m| m.name.as_str()))
                         .map(|near| format!("; did you mean `{near}`?"))
                         .unwrap_or_default();
-                    return Err(error(place, format_args!("points to the unknown model `{}`{hint}", to.escape_default())));
+                    return Err(error(
+                        place,
+                        format_args!("points to the unknown model `{}`{hint}", to.escape_default()),
+                    ));
                 }
                 if !related_name.is_empty() {
                     check_name(related_name).map_err(|e| error(&place, e))?;
@@ -222,16 +228,37 @@ mod tests {
         let cases = [
             (serde_json::json!({"name": "x;drop", "fields": []}), "not a valid name"),
             (serde_json::json!({"name": "x", "fields": []}), "no primary key"),
-            (serde_json::json!({"name": "x", "fields": [{"name":"a","kind":"text"},{"name":"id","kind":"auto"}]}), "come first"),
-            (serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},{"name":"a","kind":"telepathy"}]}), "telepathy"),
-            (serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},{"name":"id","kind":"text"}]}), "twice"),
-            (serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},
-                {"name":"a","kind":"foreign_key","to":"y","on_delete":"cascade"}]}), "unknown model `y`"),
-            (serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},
-                {"name":"a","kind":"foreign_key","to":"x","on_delete":"set_null"}]}), "set `null`"),
-            (serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},
-                {"name":"a","kind":"foreign_key","to":"x","on_delete":"cascade"},{"name":"a_id","kind":"integer"}]}), "`a_id` stands twice"),
-            (serde_json::json!({"name": "x", "ordering": ["-titel"], "fields": [{"name":"id","kind":"auto"},{"name":"title","kind":"text"}]}), "did you mean `title`"),
+            (
+                serde_json::json!({"name": "x", "fields": [{"name":"a","kind":"text"},{"name":"id","kind":"auto"}]}),
+                "come first",
+            ),
+            (
+                serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},{"name":"a","kind":"telepathy"}]}),
+                "telepathy",
+            ),
+            (
+                serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},{"name":"id","kind":"text"}]}),
+                "twice",
+            ),
+            (
+                serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},
+                {"name":"a","kind":"foreign_key","to":"y","on_delete":"cascade"}]}),
+                "unknown model `y`",
+            ),
+            (
+                serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},
+                {"name":"a","kind":"foreign_key","to":"x","on_delete":"set_null"}]}),
+                "set `null`",
+            ),
+            (
+                serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},
+                {"name":"a","kind":"foreign_key","to":"x","on_delete":"cascade"},{"name":"a_id","kind":"integer"}]}),
+                "`a_id` stands twice",
+            ),
+            (
+                serde_json::json!({"name": "x", "ordering": ["-titel"], "fields": [{"name":"id","kind":"auto"},{"name":"title","kind":"text"}]}),
+                "did you mean `title`",
+            ),
         ];
         for (model, word) in cases {
             let error = with_model(model).expect_err(word).to_string();
@@ -239,9 +266,32 @@ mod tests {
         }
     }
 
+    /// The published schema is made of the types; after a change of them, run this test with `UPDATE_SCHEMA=1`.
+    #[test]
+    #[allow(clippy::disallowed_methods)] // A test of a file in the checkout.
+    fn the_published_schema_is_in_step() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/app/manifest.schema.json");
+        let schema = schemars::schema_for!(Manifest);
+        let now = serde_json::to_string_pretty(&schema).expect("json") + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(path, &now).expect("the file is ours");
+        }
+        let published = std::fs::read_to_string(path).expect("wit/app/manifest.schema.json");
+        assert!(published == now, "wit/app/manifest.schema.json is not what the types say");
+    }
+
     #[test]
     fn hostile_documents_are_refused() {
-        for json in ["", "null", "[]", "{", "{\"v\":2,\"name\":\"a\"}", "{\"v\":1}", &"[".repeat(100_000), &"x".repeat(MAX_BYTES + 1)] {
+        for json in [
+            "",
+            "null",
+            "[]",
+            "{",
+            "{\"v\":2,\"name\":\"a\"}",
+            "{\"v\":1}",
+            &"[".repeat(100_000),
+            &"x".repeat(MAX_BYTES + 1),
+        ] {
             assert!(parse(json).is_err());
         }
         assert!(parse("{\"v\":7}").expect_err("a newer one").to_string().contains("update the host"));

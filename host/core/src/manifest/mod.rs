@@ -25,10 +25,12 @@ pub const MAX_BYTES: usize = 1 << 20;
 
 /// An app's description.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Manifest {
     /// [`VERSION`].
     pub v: u32,
     /// The app's name: its tables' prefix, its namespace in `url`, its default mount.
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"), length(max = 30)))]
     pub name: AppId,
     /// The name for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -52,6 +54,7 @@ pub struct Manifest {
 
 /// A capability that an app asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CapabilityRequest {
     /// Its word, such as `db`.
     pub name: String,
@@ -77,8 +80,7 @@ impl Manifest {
     /// Required capabilities that `granted` doesn't hold, and words that this host doesn't know.
     pub fn missing<'a>(&'a self, granted: &'a crate::grants::Grants) -> impl Iterator<Item = &'a CapabilityRequest> {
         self.capabilities.iter().filter(|request| {
-            request.required
-                && !request.name.parse::<Capability>().is_ok_and(|capability| granted.has(capability))
+            request.required && !request.name.parse::<Capability>().is_ok_and(|capability| granted.has(capability))
         })
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A model: one table of the app's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Model {
     /// Its name, lower case with underscores, such as `question`.
     pub name: String,
@@ -40,6 +41,7 @@ impl Model {
 
 /// One column of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Field {
     /// Its name; a foreign key's is the relation's (`question`), its column `question_id`.
     pub name: String,
@@ -60,6 +62,7 @@ pub struct Field {
     pub index: bool,
     /// The value where a create gives none: a JSON null, boolean, number or string, in the storage form of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub default: Option<serde_json::Value>,
     /// The only values allowed, with their labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -89,6 +92,7 @@ impl Field {
 
 /// One allowed value of a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Choice {
     /// What is stored.
     pub value: serde_json::Value,
@@ -99,6 +103,7 @@ pub struct Choice {
 /// What a field holds. The comment names the case of `bandstand:db/types.value` that carries it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum FieldKind {
     /// The automatic primary key: an `integer` that the database counts up and never uses again.
     Auto,
@@ -147,6 +152,7 @@ pub enum FieldKind {
 /// What happens to rows that point to one that is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum OnDelete {
     /// They go too.
     Cascade,

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// One route of an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Route {
     /// The pattern below the app's mount, such as `/{question:int}/vote/`.
+    #[cfg_attr(test, schemars(with = "String", length(max = 500)))]
     pub path: Pattern,
     /// The methods that it answers. GET brings HEAD; OPTIONS is the host's.
     pub methods: Vec<Method>,
@@ -20,6 +22,7 @@ pub struct Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Method {
     Get,
     Head,
@@ -170,7 +173,9 @@ impl Pattern {
                 return Err(error("has an empty segment (`//`)".into()));
             } else if part == "." || part == ".." {
                 return Err(error("has a `.` or `..` segment, which browsers remove".into()));
-            } else if let Some(c) = part.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.~!$'()+,;=:@".contains(*c))) {
+            } else if let Some(c) =
+                part.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.~!$'()+,;=:@".contains(*c)))
+            {
                 return Err(error(format!(
                     "has `{}` in a literal segment; a capture fills a whole segment: `/{{name}}/`",
                     c.escape_default()
@@ -179,9 +184,7 @@ impl Pattern {
                 segments.push(Segment::Literal(part.into()));
             }
         }
-        let path_at = segments
-            .iter()
-            .position(|s| matches!(s, Segment::Capture { converter: Converter::Path, .. }));
+        let path_at = segments.iter().position(|s| matches!(s, Segment::Capture { converter: Converter::Path, .. }));
         if path_at.is_some_and(|at| at + 1 != segments.len()) {
             return Err(error("has a `path` capture that isn't the last segment".into()));
         }

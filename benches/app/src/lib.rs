@@ -1,0 +1,52 @@
+//! What the comparisons measure: a constant page, and one row by key through the ORM.
+
+use bandstand::prelude::*;
+use serde::Serialize;
+
+/// A row, as in TechEmpower's benchmarks.
+#[derive(Model)]
+struct World {
+    id: Id<Self>,
+    random_number: i32,
+}
+
+/// How many rows there are.
+const ROWS: i32 = 10_000;
+/// Rows that one statement inserts.
+const AT_ONCE: i32 = 1_000;
+
+#[get("/hello/")]
+async fn hello() -> Response {
+    Response::text("Hello, World!")
+}
+
+#[derive(Serialize)]
+struct Answer {
+    id: i64,
+    random_number: i32,
+}
+
+#[get("/row/{world}/")]
+async fn row(world: Path<Id<World>>) -> Result<Response> {
+    let world = World::objects().get_or_404(world).await?;
+    Response::json(&Answer { id: world.id.get(), random_number: world.random_number })
+}
+
+/// Fills the table once.
+#[post("/fill/")]
+async fn fill() -> Result<Response> {
+    if World::objects().exists().await? {
+        return Ok(Response::text("filled before"));
+    }
+    for block in 0..ROWS / AT_ONCE {
+        let rows = (0..AT_ONCE).map(|at| NewWorld { random_number: (block * AT_ONCE + at) * 7_919 % ROWS });
+        World::objects().bulk_create(rows).await?;
+    }
+    Ok(Response::text("filled"))
+}
+
+app! {
+    name: "bench",
+    models: [World],
+    routes: [hello, row, fill],
+}
