@@ -43,16 +43,16 @@ extern "C" fn abort() -> ! {
     core::arch::wasm32::unreachable()
 }
 
+/// The same under its other name: a member of the C library is taken whole or not at all, so all its names are defined here.
+#[unsafe(no_mangle)]
+extern "C" fn _exit(_: c_int) -> ! {
+    core::arch::wasm32::unreachable()
+}
+
 /// An app can't choose its exit: leaving in the midst of a request is a fault.
 #[unsafe(no_mangle)]
 extern "C" fn _Exit(_: c_int) -> ! {
     core::arch::wasm32::unreachable()
-}
-
-/// There is no directory to be in.
-#[unsafe(no_mangle)]
-extern "C" fn getcwd(_: *mut c_char, _: usize) -> *mut c_char {
-    core::ptr::null_mut()
 }
 
 /// The environment is empty.
@@ -82,4 +82,14 @@ unsafe extern "C" fn clock_gettime(_: *const c_void, time: *mut Timespec) -> c_i
     // SAFETY: the caller's promise.
     unsafe { time.write(Timespec { seconds: now.div_euclid(MICROS), nanoseconds }) };
     0
+}
+
+/// The same under its other name.
+///
+/// # Safety
+/// As [`clock_gettime`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __clock_gettime(clock: *const c_void, time: *mut Timespec) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { clock_gettime(clock, time) }
 }

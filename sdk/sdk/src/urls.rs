@@ -19,10 +19,16 @@ macro_rules! url {
         $crate::urls::reverse($name, &[$(::std::string::ToString::to_string(&$arg)),*])
     };
     ($view:path $(, $arg:expr)* $(,)?) => {{
-        const _: () = $crate::view::check_url::<$view>(<[()]>::len(&[$($crate::url!(@unit $arg)),*]));
-        const NAME: &str = $crate::view::name_of::<$view>();
+        const _: () = ::core::assert!(
+            $crate::view::captures_of::<$view>() == <[()]>::len(&[$($crate::url!(@unit $arg)),*]),
+            "url! needs one argument for each capture in the view's pattern"
+        );
+        const _: () = ::core::assert!(
+            !$crate::view::name_of::<$view>().is_empty(),
+            "this view has no name; add `name = \"…\"` to its route attribute"
+        );
         $crate::urls::reverse(
-            NAME,
+            $crate::view::name_of::<$view>(),
             &[$(::std::string::ToString::to_string(&$arg)),*],
         )
     }};

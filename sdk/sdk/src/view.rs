@@ -90,9 +90,9 @@ pub const fn tail_is_last(path: &[Part]) -> bool {
     true
 }
 
-/// Stops compiling where `url!` has another number of arguments than the view's pattern has captures.
+/// How many captures the view's pattern has.
 #[doc(hidden)]
-pub const fn check_url<V: View>(args: usize) {
+pub const fn captures_of<V: View>() -> usize {
     let mut captures = 0;
     let mut at = 0;
     while at < V::ROUTE.path.len() {
@@ -101,14 +101,14 @@ pub const fn check_url<V: View>(args: usize) {
         }
         at += 1;
     }
-    assert!(captures == args, "url! needs one argument for each capture in the view's pattern");
+    captures
 }
 
-/// The route's name.
+/// The route's name; empty where it has none.
 #[doc(hidden)]
 pub const fn name_of<V: View>() -> &'static str {
     match V::ROUTE.name {
         Some(name) => name,
-        None => panic!("this view has no name; add `name = \"…\"` to its route attribute"),
+        None => "",
     }
 }

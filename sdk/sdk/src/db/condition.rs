@@ -16,6 +16,7 @@ pub struct Q<R> {
 }
 
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are tests, and a tree lives as long as its query is written")]
 pub(crate) enum Tree {
     And(Vec<Tree>),
     Or(Vec<Tree>),
