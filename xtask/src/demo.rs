@@ -29,8 +29,14 @@ const APPS: [(&str, &str); 2] = [("polls", "apps/polls.wasm"), ("hello", "plugin
 
 /// What the first visitor finds: a question and its choices.
 const QUESTIONS: [(&str, &[&str]); 3] = [
-    ("What would you sandbox first?", &["The plugin nobody remembers installing", "My own code", "The office coffee machine"]),
-    ("Which part of a framework do you miss most elsewhere?", &["The admin", "Migrations", "The documentation", "The forms"]),
+    (
+        "What would you sandbox first?",
+        &["The plugin nobody remembers installing", "My own code", "The office coffee machine"],
+    ),
+    (
+        "Which part of a framework do you miss most elsewhere?",
+        &["The admin", "Migrations", "The documentation", "The forms"],
+    ),
     ("What should play on the bandstand tonight?", &["A brass band", "A string quartet", "One very loud accordion"]),
 ];
 
@@ -56,8 +62,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 
     step("4/4 Starting the host");
-    let command = guests::bandstand(&target)?.args(["serve", "demo"]).env("BANDSTAND__SERVER__BIND", options.bind.to_string());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't wait for signals")?;
+    let command =
+        guests::bandstand(&target)?.args(["serve", "demo"]).env("BANDSTAND__SERVER__BIND", options.bind.to_string());
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't wait for signals")?;
     let mut signals = {
         let _inside = runtime.enter();
         Signals::catch().context("can't wait for signals")?
@@ -140,7 +148,12 @@ fn fill(address: SocketAddr) -> Result<()> {
         let mut fields = vec![("question_text", question)];
         fields.extend(choices.iter().map(|choice| ("choice", *choice)));
         let answer = http::post_form(address, "/polls/ask/", &fields)?;
-        ensure!(matches!(answer.status, 200..=399), "asking a question was answered {}:\n{}", answer.status, answer.text);
+        ensure!(
+            matches!(answer.status, 200..=399),
+            "asking a question was answered {}:\n{}",
+            answer.status,
+            answer.text
+        );
     }
     Ok(())
 }

@@ -43,9 +43,12 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
             Kind::Rust => rust.push(name.as_str()),
             Kind::Example(source) => {
                 step(&format!("Building the example {name}"));
-                bandstand(&target)?.args(["build".as_ref(), source.as_os_str(), "--out".as_ref(), out.as_os_str()]).run()?;
+                bandstand(&target)?
+                    .args(["build".as_ref(), source.as_os_str(), "--out".as_ref(), out.as_os_str()])
+                    .run()?;
             }
-            Kind::Script(source) if is_newer(&out, &[source, &root().join("wit"), &root().join("tests/guests/tools.sh")])? => {}
+            Kind::Script(source)
+                if is_newer(&out, &[source, &root().join("wit"), &root().join("tests/guests/tools.sh")])? => {}
             Kind::Script(source) => {
                 step(&format!("Building the guest {name}"));
                 program(source.join("build.sh")).args([&out]).env("CARGO_TARGET_DIR", &target).run()?;
@@ -122,11 +125,12 @@ fn build_rust(names: &[&str], target: &Path, folder: &Path) -> Result<()> {
     }
     let manifest = root().join("tests/guests/Cargo.toml");
     let packages = names.iter().flat_map(|name| ["--package", name]);
-    let json = cargo(["build", "--release", "--target", "wasm32-wasip2", "--message-format", "json-render-diagnostics"])
-        .args(["--manifest-path".as_ref(), manifest.as_os_str()])
-        .args(packages)
-        .env("CARGO_TARGET_DIR", target.join("guests-build"))
-        .stdout()?;
+    let json =
+        cargo(["build", "--release", "--target", "wasm32-wasip2", "--message-format", "json-render-diagnostics"])
+            .args(["--manifest-path".as_ref(), manifest.as_os_str()])
+            .args(packages)
+            .env("CARGO_TARGET_DIR", target.join("guests-build"))
+            .stdout()?;
     for line in json.lines() {
         let Ok(line) = serde_json::from_str::<Line>(line) else { continue };
         let Some(artifact) = line.target.filter(|_| line.reason == "compiler-artifact") else { continue };

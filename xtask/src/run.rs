@@ -77,7 +77,8 @@ impl Program {
 
     /// Runs it quietly and returns what it wrote to standard output; what it wrote to standard error is in the error.
     pub(crate) fn output(mut self) -> Result<String> {
-        let output = self.command.stdin(Stdio::null()).output().with_context(|| format!("can't start `{}`", self.shown))?;
+        let output =
+            self.command.stdin(Stdio::null()).output().with_context(|| format!("can't start `{}`", self.shown))?;
         if !output.status.success() {
             bail!("`{}` failed ({}):\n{}", self.shown, output.status, String::from_utf8_lossy(&output.stderr).trim());
         }

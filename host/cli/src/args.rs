@@ -22,12 +22,34 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Serves a site
+    #[command(after_help = "Examples:\n  bandstand serve\n  bandstand serve mysite --bind 0.0.0.0:80\n  \
+        BANDSTAND__DATABASE__URL=sqlite:/var/lib/mysite/site.db bandstand serve mysite")]
+    Serve(Running),
+    /// Builds a site's apps, serves it, and starts over at every save
+    #[command(after_help = "Example:\n  bandstand dev")]
+    Dev(Running),
+    /// Says what is wrong with a site and what to do about it
+    #[command(after_help = "The exit code is 1 if anything is wrong. Nothing is changed.")]
+    Check {
+        /// The site's folder
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Lists every address of a site
+    Routes {
+        /// The site's folder
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
     /// Makes a new site or a new app
     #[command(subcommand, arg_required_else_help = true)]
     New(New),
     /// Builds an app into one .wasm file with its templates and static files
-    #[command(after_help = "Examples:\n  bandstand build notes\n  bandstand build ../polls --out plugins/polls.wasm\n  \
-        bandstand build            (in a site's folder: every app that has a `source`)")]
+    #[command(
+        after_help = "Examples:\n  bandstand build notes\n  bandstand build ../polls --out plugins/polls.wasm\n  \
+        bandstand build            (in a site's folder: every app that has a `source`)"
+    )]
     Build {
         /// An app's folder, or a site's
         #[arg(default_value = ".")]
@@ -35,6 +57,9 @@ pub(crate) enum Command {
         /// Where to write the file; NAME.wasm in the app's folder by default
         #[arg(long, short, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Compile quickly rather than small, as `bandstand dev` does
+        #[arg(long)]
+        quick: bool,
     },
 }
 
@@ -60,4 +85,30 @@ pub(crate) struct NewApp {
     /// The folder of the SDK (sdk/sdk in Bandstand's source); by default the one this command was built from
     #[arg(long, value_name = "FOLDER")]
     pub(crate) sdk: Option<PathBuf>,
+}
+
+/// Arguments of `serve` and `dev`.
+#[derive(Debug, Args)]
+pub(crate) struct Running {
+    /// The site's folder
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Where to listen instead of `bind` in [server]; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) bind: Vec<std::net::SocketAddr>,
+    /// What to log: error, warn, info, debug, trace, or a filter such as info,host_db=debug
+    #[arg(long, value_name = "FILTER", env = "BANDSTAND_LOG", default_value = "info")]
+    pub(crate) log: String,
+    /// How to log
+    #[arg(long, value_name = "FORMAT", value_enum, env = "BANDSTAND_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Forms of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// A JSON object in each line, for programs
+    Json,
 }

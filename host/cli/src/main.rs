@@ -2,11 +2,16 @@
 
 mod args;
 mod build;
+mod check;
 mod config;
 mod dev;
+mod logging;
 mod new;
 mod plugins;
 mod problem;
+mod routes;
+mod serve;
+mod site;
 mod terminal;
 
 use std::process::ExitCode;
@@ -14,12 +19,19 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use args::{Cli, Command, New};
+use args::{Cli, Command, New, Running};
+use build::cargo::Profile;
+use config::Override;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The host starts itself to compile components in a process of their own; that isn't a command for people.
+    #[allow(clippy::disallowed_methods)]
+    if std::env::args_os().nth(1).is_some_and(|word| word == "compile-worker") {
+        return host_engine::compile_worker();
+    }
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
@@ -32,11 +44,43 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode> {
     // The one place where the environment is read.
     #[allow(clippy::disallowed_methods)]
-    let overrides = config::overrides(std::env::vars_os());
+    let mut overrides = config::overrides(std::env::vars_os());
     match cli.command {
+        Command::Serve(running) => {
+            prepare(&running, &mut overrides)?;
+            serve::run(&running.dir, &overrides)?;
+        }
+        Command::Dev(running) => {
+            prepare(&running, &mut overrides)?;
+            dev::run(&running.dir, &overrides)?;
+        }
+        Command::Check { dir } => {
+            logging::start("error", args::LogFormat::Text)?;
+            if !check::run(&dir, &overrides)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Routes { dir } => {
+            logging::start("warn", args::LogFormat::Text)?;
+            routes::run(&dir, &overrides)?;
+        }
         Command::New(New::Site { folder }) => new::site(&folder)?,
         Command::New(New::App(app)) => new::app(&app.folder, app.sdk.as_deref())?,
-        Command::Build { dir, out } => build::run(&dir, out.as_deref(), &overrides)?,
+        Command::Build { dir, out, quick } => {
+            let profile = if quick { Profile::Dev } else { Profile::Guest };
+            build::run(&dir, out.as_deref(), profile, &overrides)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the log. An address on the command line is one more override.
+fn prepare(running: &Running, overrides: &mut Vec<Override>) -> Result<()> {
+    logging::start(&running.log, running.log_format)?;
+    if !running.bind.is_empty() {
+        let addresses: Vec<String> = running.bind.iter().map(ToString::to_string).collect();
+        overrides.retain(|variable| variable.name != config::BIND);
+        overrides.push(Override { name: config::BIND.into(), value: Some(addresses.join(",")) });
+    }
+    Ok(())
 }

@@ -44,7 +44,9 @@ pub(crate) fn site(folder: &Path) -> Result<()> {
     write(&dir, folder, &SITE, &[("%NAME%", &name)])?;
     terminal::step("Made", &format!("the site {}", folder.display()));
     let folder = folder.display();
-    anstream::eprintln!("\n  Next:\n    cd {folder}\n    {BOLD}bandstand new app notes{BOLD:#}\n    {BOLD}bandstand dev{BOLD:#}");
+    anstream::eprintln!(
+        "\n  Next:\n    cd {folder}\n    {BOLD}bandstand new app notes{BOLD:#}\n    {BOLD}bandstand dev{BOLD:#}"
+    );
     Ok(())
 }
 
@@ -78,9 +80,50 @@ pub(crate) fn app(folder: &Path, sdk: Option<&Path>) -> Result<()> {
 }
 
 const RESERVED: [&str; 44] = [
-    "abstract", "alloc", "as", "async", "await", "bandstand", "become", "box", "break", "const", "continue", "core", "crate",
-    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match",
-    "mod", "move", "mut", "pub", "ref", "return", "self", "serde", "static", "std", "struct", "super", "test", "type", "use",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "bandstand",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "serde",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "type",
+    "use",
 ];
 
 fn folder_name(folder: &Path) -> Result<String> {
@@ -125,8 +168,12 @@ fn find_sdk(given: Option<&Path>) -> Result<PathBuf> {
     let folder = given.unwrap_or(Path::new(SDK));
     let found = folder.canonicalize().ok().filter(|folder| folder.join("Cargo.toml").is_file());
     found.with_context(|| match given {
-        Some(folder) => format!("{} holds no Cargo.toml; --sdk names the folder sdk/sdk of Bandstand's source", folder.display()),
-        None => "the SDK isn't where this command was built; say where: --sdk FOLDER (sdk/sdk of Bandstand's source)".into(),
+        Some(folder) => {
+            format!("{} holds no Cargo.toml; --sdk names the folder sdk/sdk of Bandstand's source", folder.display())
+        }
+        None => {
+            "the SDK isn't where this command was built; say where: --sdk FOLDER (sdk/sdk of Bandstand's source)".into()
+        }
     })
 }
 

@@ -188,10 +188,7 @@ impl<L: Loader> Plugins<L> {
             Err(Unread::Changing) => return true,
             Err(Unread::Gone) => return false,
             Err(Unread::Refused(reason)) => Err(format!("{origin} {reason}")),
-            Ok(bytes) => {
-                let name = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-                self.loader.load(Plugin { name, origin, bytes }).await
-            }
+            Ok(bytes) => self.loader.load(Plugin { name: stem(name), origin, bytes }).await,
         };
         let Some(known) = self.known.get_mut(name) else { return false };
         match outcome {
@@ -211,6 +208,26 @@ impl<L: Loader> Plugins<L> {
         }
         false
     }
+}
+
+/// Reads all plugins in a folder as they are now, with their paths for people.
+pub(crate) fn read_all(folder: &Path, shown: &Path) -> Result<Vec<(String, Result<Plugin, String>)>, String> {
+    let found = list(folder).map_err(|error| format!("can't be read: {error}"))?;
+    let read = |(name, stamp): (String, Stamp)| {
+        let origin = shown.join(&name).display().to_string();
+        let plugin = match read(folder, &name, stamp) {
+            Ok(bytes) => Ok(Plugin { name: stem(&name), origin: origin.clone(), bytes }),
+            Err(Unread::Refused(reason)) => Err(reason),
+            Err(Unread::Changing) => Err("is being written; check again".into()),
+            Err(Unread::Gone) => return None,
+        };
+        Some((origin, plugin))
+    };
+    Ok(found.into_iter().filter_map(read).collect())
+}
+
+fn stem(name: &str) -> String {
+    name.strip_suffix(".wasm").unwrap_or(name).to_owned()
 }
 
 /// The plugins in a folder: regular names that end with `.wasm`. A folder that isn't there has none.

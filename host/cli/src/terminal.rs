@@ -37,6 +37,11 @@ pub(crate) fn size(bytes: usize) -> String {
     }
 }
 
+/// A time as people read it.
+pub(crate) fn time(time: std::time::Duration) -> String {
+    if time.as_secs() == 0 { format!("{} ms", time.as_millis()) } else { format!("{:.1} s", time.as_secs_f64()) }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -18,7 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("host-templates", &["host-core", "host-store"]),
     ("host-engine", &["host-core", "host-store", "host-db", "host-routing", "host-templates"]),
     ("host-server", &["host-core"]),
-    ("bandstand-cli", &["host-core", "host-store", "host-db", "host-routing", "host-templates", "host-engine", "host-server"]),
+    (
+        "bandstand-cli",
+        &["host-core", "host-store", "host-db", "host-routing", "host-templates", "host-engine", "host-server"],
+    ),
     ("bandstand-macros", &[]),
     ("bandstand", &["bandstand-macros"]),
     ("hello", &["bandstand"]),
@@ -91,7 +94,8 @@ pub(super) fn check(problems: &mut Vec<String>) -> Result<()> {
     for name in WITHOUT_WASMTIME {
         let Some(package) = members.get(name) else { continue };
         if let Some(found) = reached(&metadata, &package.id).into_iter().find(|name| name.starts_with("wasmtime")) {
-            problems.push(format!("{name} reaches `{found}`; it must build without the sandbox (`cargo tree -p {name}`)"));
+            problems
+                .push(format!("{name} reaches `{found}`; it must build without the sandbox (`cargo tree -p {name}`)"));
         }
     }
     Ok(())
@@ -102,7 +106,9 @@ fn check_direct(name: &str, package: &Package, members: &BTreeMap<&str, &Package
         return;
     }
     let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
-        problems.push(format!("the crate {name} has no place in the dependency rule; add it to `ALLOWED` in xtask/src/tidy/crates.rs"));
+        problems.push(format!(
+            "the crate {name} has no place in the dependency rule; add it to `ALLOWED` in xtask/src/tidy/crates.rs"
+        ));
         return;
     };
     for dependency in &package.dependencies {

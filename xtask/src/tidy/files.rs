@@ -14,12 +14,23 @@ const LONG: &[(&str, &str)] = &[];
 const GENERATED: [&str; 5] = ["Cargo.lock", "package-lock.json", ".snap", ".stderr", ".json"];
 
 /// Words that say "not finished", split so that this file doesn't hold them.
-const UNFINISHED: [&str; 6] =
-    [concat!("to", "do!("), concat!("unimplem", "ented!("), concat!("db", "g!("), concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
+const UNFINISHED: [&str; 6] = [
+    concat!("to", "do!("),
+    concat!("unimplem", "ented!("),
+    concat!("db", "g!("),
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("XX", "X"),
+];
 
 /// Folders that exist on somebody's machine alone.
-const MACHINES: [&str; 5] =
-    [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/wo", "rk/"), concat!("C:", "\\\\Users")];
+const MACHINES: [&str; 5] = [
+    concat!("/ro", "ot/"),
+    concat!("/ho", "me/"),
+    concat!("/Us", "ers/"),
+    concat!("/wo", "rk/"),
+    concat!("C:", "\\\\Users"),
+];
 
 /// Names of modules that say nothing.
 const EMPTY_NAMES: [&str; 5] = ["utils", "util", "helpers", "common", "misc"];
@@ -51,7 +62,9 @@ fn check_words(file: &File, problems: &mut Vec<String>) {
     for (at, line) in file.text.lines().enumerate() {
         let place = format!("{}:{}", file.path, at + 1);
         if let Some(word) = UNFINISHED.iter().find(|word| holds_word(line, word)) {
-            problems.push(format!("{place}: `{word}` says that something isn't finished; finish it, or describe it in an issue"));
+            problems.push(format!(
+                "{place}: `{word}` says that something isn't finished; finish it, or describe it in an issue"
+            ));
         }
         // An address on the web may well have such a part.
         if let Some(path) = MACHINES.iter().find(|path| line.contains(*path) && !line.contains("://")) {
@@ -84,9 +97,11 @@ fn check_sources(file: &File, problems: &mut Vec<String>) {
     for (at, line) in file.text.lines().enumerate() {
         let line = line.trim();
         let foreign = if file.path.ends_with("Cargo.lock") {
-            line.strip_prefix("source = ").is_some_and(|source| source != "\"registry+https://github.com/rust-lang/crates.io-index\"")
+            line.strip_prefix("source = ")
+                .is_some_and(|source| source != "\"registry+https://github.com/rust-lang/crates.io-index\"")
         } else if file.path.ends_with("package-lock.json") {
-            line.strip_prefix("\"resolved\": ").is_some_and(|source| !source.starts_with("\"https://registry.npmjs.org/"))
+            line.strip_prefix("\"resolved\": ")
+                .is_some_and(|source| !source.starts_with("\"https://registry.npmjs.org/"))
         } else {
             false
         };

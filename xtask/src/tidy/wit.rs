@@ -25,7 +25,10 @@ pub(super) fn check(problems: &mut Vec<String>) -> Result<()> {
 fn check_package(package: &UnresolvedPackage, problems: &mut Vec<String>) {
     let mut require = |docs: &Docs, what: String| {
         if docs.contents.as_deref().is_none_or(|text| text.trim().is_empty()) {
-            problems.push(format!("{}: {what} has no `///`: say what it guarantees, its errors and its limits", package.name));
+            problems.push(format!(
+                "{}: {what} has no `///`: say what it guarantees, its errors and its limits",
+                package.name
+            ));
         }
     };
     for (_, world) in &package.worlds {

@@ -58,6 +58,9 @@ impl Profile {
 /// a memory that must grow in the midst of a request costs as much: so a small stack, and room for the heap.
 const LINK_ARGUMENTS: [&str; 2] = ["-Clink-arg=-zstack-size=131072", "-Clink-arg=--initial-memory=1048576"];
 
+/// Without the optimiser's help, the C library's parts that the SDK replaces are linked as well; the SDK's come first.
+const QUICK_LINK_ARGUMENTS: [&str; 1] = ["-Clink-arg=--allow-multiple-definition"];
+
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CargoError {
@@ -117,6 +120,9 @@ pub(crate) fn compile(dir: &Path, profile: Profile) -> Result<PathBuf, CargoErro
     command.args(["--message-format", format, "--crate-type", "cdylib"]);
     command.args(["--color", if coloured { "always" } else { "never" }]);
     command.arg("--").args(LINK_ARGUMENTS);
+    if profile == Profile::Dev {
+        command.args(QUICK_LINK_ARGUMENTS);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("can't start cargo; install Rust from https://rustup.rs")?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

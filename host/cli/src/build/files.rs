@@ -46,7 +46,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn entry(&mut self, parent: &Dir, name: &str, path: String, metadata: &cap_std::fs::Metadata, depth: usize) -> Result<()> {
+    fn entry(
+        &mut self,
+        parent: &Dir,
+        name: &str,
+        path: String,
+        metadata: &cap_std::fs::Metadata,
+        depth: usize,
+    ) -> Result<()> {
         let shown: PathBuf = self.shown.join(&path);
         let shown = shown.display();
         if metadata.is_symlink() {
@@ -76,13 +83,18 @@ impl Walk<'_> {
         }
         check_path(&path).map_err(|problem| anyhow::anyhow!("{shown} {problem}; rename it"))?;
         if metadata.len() > MAX_FILE {
-            bail!("{shown} has {} bytes; the most is {MAX_FILE}: serve large files from the site's static folder", metadata.len());
+            bail!(
+                "{shown} has {} bytes; the most is {MAX_FILE}: serve large files from the site's static folder",
+                metadata.len()
+            );
         }
         let bytes = parent.read(name).with_context(|| format!("can't read {shown}"))?;
         // The file may have grown since it was looked at.
         self.total += bytes.len() as u64;
         if self.total > MAX_TOTAL {
-            bail!("the app's templates and static files weigh more than {MAX_TOTAL} bytes; {shown} is the first too many");
+            bail!(
+                "the app's templates and static files weigh more than {MAX_TOTAL} bytes; {shown} is the first too many"
+            );
         }
         self.files.insert(path, bytes);
         if self.files.len() > MAX_FILES {
@@ -98,7 +110,9 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
     if path.len() > MAX_PATH {
         return Err(format!("has a path of more than {MAX_PATH} bytes"));
     }
-    if let Some(c) = path.chars().find(|c| c.is_control() || matches!(c, '\\' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
+    if let Some(c) =
+        path.chars().find(|c| c.is_control() || matches!(c, '\\' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    {
         return Err(format!("has `{}` in its name", c.escape_default()));
     }
     let mut parts = path.split('/');
@@ -137,8 +151,12 @@ mod tests {
     #[test]
     fn files_come_in_one_order_and_hidden_ones_stay_out() {
         let (_folder, dir) = app(&[
-            ("static/polls/b.css", "b"), ("templates/polls/z.html", "z"), ("templates/polls/a/ä.html", "a"),
-            ("templates/polls/.swp", ""), ("src/lib.rs", ""), ("templates/.git/config", ""),
+            ("static/polls/b.css", "b"),
+            ("templates/polls/z.html", "z"),
+            ("templates/polls/a/ä.html", "a"),
+            ("templates/polls/.swp", ""),
+            ("src/lib.rs", ""),
+            ("templates/.git/config", ""),
         ]);
         let files = collect(&dir, Path::new("polls")).expect("files");
         let paths: Vec<&str> = files.keys().map(String::as_str).collect();
@@ -162,8 +180,19 @@ mod tests {
         let (_folder, dir) = app(&[("templates/polls/a\nb.html", "")]);
         assert!(refusal(&dir).contains("has `\\n` in its name"));
         for path in [
-            "", "/", "templates", "templates/", "templates//x/y", "templates/./x/y", "templates/polls/../../x", "src/a/b",
-            "/templates/a/b", "templates/a\\b/c", "templates/a/\u{0}", "templates/a/\u{202e}gpj.exe", "templates/a/b/",
+            "",
+            "/",
+            "templates",
+            "templates/",
+            "templates//x/y",
+            "templates/./x/y",
+            "templates/polls/../../x",
+            "src/a/b",
+            "/templates/a/b",
+            "templates/a\\b/c",
+            "templates/a/\u{0}",
+            "templates/a/\u{202e}gpj.exe",
+            "templates/a/b/",
         ] {
             assert!(check_path(path).is_err(), "{path:?}");
         }

@@ -4,6 +4,7 @@ pub(crate) mod cargo;
 pub(crate) mod files;
 pub(crate) mod pack;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -39,11 +40,11 @@ impl App {
 }
 
 /// `bandstand build [DIR] [--out FILE]`. `dir` is an app, or a site whose apps with a `source` are all built.
-pub(crate) fn run(dir: &Path, out: Option<&Path>, variables: &[config::Override]) -> Result<()> {
+pub(crate) fn run(dir: &Path, out: Option<&Path>, profile: Profile, variables: &[config::Override]) -> Result<()> {
     let folder = open_dir(dir)?;
     if folder.exists("Cargo.toml") {
         let out = out.map_or_else(|| default_out(dir), |out| Ok(out.to_path_buf()))?;
-        return build_one(dir, &out);
+        return build_one(dir, &out, profile);
     }
     if !folder.exists(config::FILE) {
         bail!(
@@ -59,7 +60,7 @@ pub(crate) fn run(dir: &Path, out: Option<&Path>, variables: &[config::Override]
     let mut built = 0;
     for (name, app) in &site.apps {
         if let Some(source) = &app.source {
-            build_one(&dir.join(source), &dir.join(app.wasm_path(name)))?;
+            build_one(&dir.join(source), &dir.join(app.wasm_path(name)), profile)?;
             built += 1;
         }
     }
@@ -69,10 +70,10 @@ pub(crate) fn run(dir: &Path, out: Option<&Path>, variables: &[config::Override]
     Ok(())
 }
 
-fn build_one(dir: &Path, out: &Path) -> Result<()> {
+fn build_one(dir: &Path, out: &Path, profile: Profile) -> Result<()> {
     let begun = Instant::now();
     terminal::step("Building", &dir.display().to_string());
-    let app = compile(dir, Profile::Guest).map_err(|error| match error {
+    let app = compile(dir, profile).map_err(|error| match error {
         // The compiler has said what is wrong already.
         CargoError::Failed { summary, .. } => anyhow::anyhow!(summary),
         CargoError::Other(error) => error,
@@ -119,6 +120,18 @@ fn split(path: &Path) -> Result<(&Path, &Path)> {
     let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
     let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     Ok((parent, Path::new(name)))
+}
+
+/// Reads a component that was built, if it isn't larger than what a site takes.
+pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>> {
+    let (parent, name) = split(path)?;
+    let file = open_dir(parent)?.open(name).with_context(|| format!("can't be opened ({})", path.display()))?;
+    let mut bytes = Vec::new();
+    file.take(pack::MAX_COMPONENT as u64 + 1).read_to_end(&mut bytes).context("can't be read")?;
+    if bytes.len() > pack::MAX_COMPONENT {
+        bail!("has more than {} MiB", pack::MAX_COMPONENT >> 20);
+    }
+    Ok(bytes)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn what_is_packed_is_read_back() {
         let long = vec![7; 100_000];
-        let files = files(&[("templates/polls/ä.html", b"<h1>"), ("static/polls/empty", b""), ("static/polls/long", &long)]);
+        let files =
+            files(&[("templates/polls/ä.html", b"<h1>"), ("static/polls/empty", b""), ("static/polls/long", &long)]);
         let packed = pack(&component(), &files).expect("packed");
         let expected: Vec<(String, Vec<u8>)> = files.clone().into_iter().collect();
         assert_eq!(read_back(&packed), expected);
@@ -120,7 +121,8 @@ mod tests {
 
     #[test]
     fn packing_twice_is_packing_once() {
-        let first = pack(&component(), &files(&[("templates/polls/a.html", b"old"), ("static/polls/b", b"gone")])).expect("packed");
+        let first = pack(&component(), &files(&[("templates/polls/a.html", b"old"), ("static/polls/b", b"gone")]))
+            .expect("packed");
         let second = pack(&first, &files(&[("templates/polls/a.html", b"new")])).expect("packed");
         assert_eq!(second, pack(&component(), &files(&[("templates/polls/a.html", b"new")])).expect("packed"));
         assert_eq!(pack(&second, &Files::new()).expect("packed"), component(), "nothing else is touched");

@@ -13,11 +13,19 @@ use cap_std::fs::Dir;
 use host_core::budget::Limits;
 use host_core::grants::Grants;
 use host_core::name::AppId;
+use host_db::DbConfig;
+use host_engine::{AppConfig, EngineConfig, Reuse};
+use host_server::ServerConfig;
+use host_store::StoreConfig;
 use serde::Deserialize;
 
 use crate::problem::{Problem, Problems};
 
-pub(crate) use read::{Override, PREFIX};
+pub(crate) use read::Override;
+use read::PREFIX;
+
+/// The override that `--bind` stands for.
+pub(crate) const BIND: &str = "BANDSTAND__SERVER__BIND";
 
 /// The name of the file.
 pub(crate) const FILE: &str = "bandstand.toml";
@@ -28,8 +36,12 @@ pub(crate) const FILE: &str = "bandstand.toml";
 pub(crate) struct Config {
     /// `[site]`.
     pub(crate) site: SiteSection,
+    /// `[server]`.
+    pub(crate) server: ServerConfig,
     /// `[database]`.
     pub(crate) database: DatabaseSection,
+    /// `[engine]`.
+    pub(crate) engine: EngineConfig,
     /// `[templates]`.
     pub(crate) templates: FolderSection<Templates>,
     /// `[static]`.
@@ -47,25 +59,55 @@ pub(crate) struct Config {
 pub(crate) struct SiteSection {
     /// The name for people, for the log and the terminal.
     pub(crate) name: String,
+    /// Where compiled code is kept: a folder that belongs to the host alone.
+    pub(crate) cache: PathBuf,
 }
 
 impl Default for SiteSection {
     fn default() -> Self {
-        Self { name: "Bandstand".into() }
+        Self { name: "Bandstand".into(), cache: PathBuf::from(".bandstand/cache") }
     }
 }
 
-/// `[database]`.
+/// `[database]`: where it is, and the settings of [`StoreConfig`], each with that type's own meaning and default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DatabaseSection {
     /// `sqlite:PATH`, or `sqlite::memory:` for a database that is gone when the host stops.
     pub(crate) url: String,
+    readers: usize,
+    inline_readers: usize,
+    cache_kib: u32,
+    max_value_bytes: u32,
+    max_waiting: usize,
+    max_group: usize,
+    write_ms: u64,
+    transaction_idle_ms: u64,
+    transaction_total_ms: u64,
+    lock_wait_ms: u64,
+    statements: usize,
+    /// `[database.queries]`.
+    pub(crate) queries: DbConfig,
 }
 
 impl Default for DatabaseSection {
     fn default() -> Self {
-        Self { url: "sqlite:data/site.db".into() }
+        let store = StoreConfig::default();
+        Self {
+            url: "sqlite:data/site.db".into(),
+            readers: store.readers,
+            inline_readers: store.inline_readers,
+            cache_kib: store.cache_kib,
+            max_value_bytes: store.max_value_bytes,
+            max_waiting: store.max_waiting,
+            max_group: store.max_group,
+            write_ms: store.write_ms,
+            transaction_idle_ms: store.transaction_idle_ms,
+            transaction_total_ms: store.transaction_total_ms,
+            lock_wait_ms: store.lock_wait_ms,
+            statements: store.statements,
+            queries: DbConfig::default(),
+        }
     }
 }
 
@@ -79,6 +121,24 @@ pub(crate) enum DatabaseUrl {
 }
 
 impl DatabaseSection {
+    /// The store's configuration for a database at `path`; in memory without one.
+    pub(crate) fn store(&self, path: Option<PathBuf>) -> StoreConfig {
+        StoreConfig {
+            path,
+            readers: self.readers,
+            inline_readers: self.inline_readers,
+            cache_kib: self.cache_kib,
+            max_value_bytes: self.max_value_bytes,
+            max_waiting: self.max_waiting,
+            max_group: self.max_group,
+            write_ms: self.write_ms,
+            transaction_idle_ms: self.transaction_idle_ms,
+            transaction_total_ms: self.transaction_total_ms,
+            lock_wait_ms: self.lock_wait_ms,
+            statements: self.statements,
+        }
+    }
+
     /// Reads the URL. The error says what is allowed.
     pub(crate) fn parse(&self) -> Result<DatabaseUrl, String> {
         let Some(rest) = self.url.strip_prefix("sqlite:") else {
@@ -144,11 +204,18 @@ pub(crate) struct PluginsSection {
     pub(crate) grants: Grants,
     /// What a request of a plugin may cost.
     pub(crate) limits: Limits,
+    /// Whether a plugin's instances serve more than one request.
+    pub(crate) reuse: Reuse,
 }
 
 impl Default for PluginsSection {
     fn default() -> Self {
-        Self { dir: PathBuf::from("plugins"), grants: Grants::none(), limits: Limits::default() }
+        Self {
+            dir: PathBuf::from("plugins"),
+            grants: Grants::none(),
+            limits: Limits::default(),
+            reuse: Reuse::default(),
+        }
     }
 }
 
@@ -162,16 +229,23 @@ pub(crate) struct AppSection {
     pub(crate) source: Option<PathBuf>,
     /// Where it is mounted, such as `/polls/`; `/NAME/` by default.
     pub(crate) mount: Option<String>,
-    /// What it may do.
-    pub(crate) grants: Grants,
+    /// What it may do. An app that isn't granted anything may do nothing; a plugin then has what [plugins] grants.
+    pub(crate) grants: Option<Grants>,
     /// What a request of it may cost.
-    pub(crate) limits: Limits,
+    pub(crate) limits: Option<Limits>,
+    /// Whether its instances serve more than one request.
+    pub(crate) reuse: Option<Reuse>,
 }
 
 impl AppSection {
     /// Whether it names a component, rather than settings for a plugin.
     pub(crate) fn is_app(&self) -> bool {
         self.wasm.is_some() || self.source.is_some()
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn mount(&self, name: &AppId) -> String {
+        self.mount.clone().unwrap_or_else(|| format!("/{name}/"))
     }
 
     /// Where the component lies: where `wasm` says, else in `apps/NAME.wasm`.
@@ -181,14 +255,48 @@ impl AppSection {
 }
 
 impl Config {
+    /// What the operator decided for the app under `[apps.key]`, whose component calls itself `app`.
+    pub(crate) fn decide_app(&self, key: &AppId, app: &AppId) -> Result<AppConfig, String> {
+        if key != app {
+            return Err(format!(
+                "calls itself `{app}`, but stands under [apps.{key}]; rename the section to [apps.{app}]"
+            ));
+        }
+        let section = self.apps.get(key).cloned().unwrap_or_default();
+        Ok(AppConfig {
+            mount: section.mount(key),
+            grants: section.grants.unwrap_or_default(),
+            limits: section.limits.unwrap_or_default(),
+            reuse: section.reuse.unwrap_or_default(),
+        })
+    }
+
+    /// What the operator decided for a plugin that calls itself `app`.
+    pub(crate) fn decide_plugin(&self, app: &AppId) -> Result<AppConfig, String> {
+        let section = self.apps.get(app).cloned().unwrap_or_default();
+        if section.is_app() {
+            return Err(format!(
+                "calls itself `{app}`, and that name belongs to the app under [apps.{app}]; remove one of them"
+            ));
+        }
+        let plugins = self.plugins.clone();
+        Ok(AppConfig {
+            mount: section.mount(app),
+            grants: section.grants.unwrap_or(plugins.grants),
+            limits: section.limits.unwrap_or(plugins.limits),
+            reuse: section.reuse.unwrap_or(plugins.reuse),
+        })
+    }
+
     /// Reads the site in the folder `dir`, which the operator wrote as `shown`.
     pub(crate) fn load(dir: &Dir, shown: &Path, overrides: &[Override]) -> Result<Self, Problems> {
         let file = if shown == Path::new(".") { PathBuf::from(FILE) } else { shown.join(FILE) };
         let file = file.display().to_string();
         let text = dir.read_to_string(FILE).map_err(|error| {
             let problem = match error.kind() {
-                std::io::ErrorKind::NotFound => Problem::new("config.E001", &file, "there is no such file")
-                    .hint("go to your site's folder, name it after the command, or make one: `bandstand new site NAME`"),
+                std::io::ErrorKind::NotFound => Problem::new("config.E001", &file, "there is no such file").hint(
+                    "go to your site's folder, name it after the command, or make one: `bandstand new site NAME`",
+                ),
                 std::io::ErrorKind::InvalidData => Problem::new("config.E001", &file, "isn't UTF-8 text"),
                 _ => Problem::new("config.E001", &file, format!("can't be read: {error}")),
             };
@@ -213,9 +321,12 @@ impl Config {
                     .hint("write `sqlite:data/site.db` (a path below the site's folder) or `sqlite::memory:`"),
             );
         }
+        if let Err(error) = self.server.check() {
+            problems.push(Problem::new("config.E008", file, error.to_string()));
+        }
         let mut mounts: BTreeMap<String, &AppId> = BTreeMap::new();
         for (name, app) in &self.apps {
-            let mount = app.mount.clone().unwrap_or_else(|| format!("/{name}/"));
+            let mount = app.mount(name);
             if !(mount.starts_with('/') && mount.ends_with('/')) {
                 problems.push(
                     Problem::new("config.E006", file, format!("`mount` in [apps.{name}] must begin and end with `/`"))
@@ -224,8 +335,12 @@ impl Config {
             }
             if let Some(other) = mounts.insert(mount.clone(), name) {
                 problems.push(
-                    Problem::new("config.E007", file, format!("the apps {other} and {name} are both mounted at {mount}"))
-                        .hint("give one of them another `mount`"),
+                    Problem::new(
+                        "config.E007",
+                        file,
+                        format!("the apps {other} and {name} are both mounted at {mount}"),
+                    )
+                    .hint("give one of them another `mount`"),
                 );
             }
         }

@@ -35,7 +35,9 @@ pub(crate) fn read<'a, T: DeserializeOwned>(
 ) -> Result<T, Problems> {
     if text.len() > MAX_BYTES {
         let message = format!("has {} bytes; the most is {MAX_BYTES}", text.len());
-        return Err(Problems(vec![Problem::new("config.E001", file, message).hint("is this really a configuration file?")]));
+        return Err(Problems(vec![
+            Problem::new("config.E001", file, message).hint("is this really a configuration file?"),
+        ]));
     }
     let reader = Reader { file, text, overrides };
     let (parsed, errors) = DeTable::parse_recoverable(text);
@@ -62,8 +64,8 @@ pub(crate) fn read<'a, T: DeserializeOwned>(
         // What is at fault is taken out, so that one run finds all that is wrong.
         let span = error.span().unwrap_or_else(|| root.clone());
         let path = locate(&table, &span).unwrap_or_default();
-        if let Some(text) = reader.text_of_mistaken_override(&span, &table) {
-            replace(&mut table, &path, DeValue::String(Cow::Borrowed(text)));
+        if let Some(value) = reader.mistaken_override(&span, &table, error.message()) {
+            replace(&mut table, &path, value);
             continue;
         }
         problems.push((span.start, reader.problem(&span, &path, error.message())));
@@ -149,15 +151,21 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The text of an override that was read as a number, a boolean or the like where a text was wanted (a site may
-    /// well be called `2001`).
-    fn text_of_mistaken_override(&self, span: &Range<usize>, table: &DeTable<'_>) -> Option<&'a str> {
+    /// Another reading of an override: a text where it was taken for a number, a boolean or the like (a site may well
+    /// be called `2001`), a list of texts where it was taken for one.
+    fn mistaken_override(&self, span: &Range<usize>, table: &DeTable<'_>, message: &str) -> Option<DeValue<'a>> {
         let variable = self.override_at(span)?;
-        let value = find(table, span)?;
-        if value.is_str() || value.is_table() || value.is_array() {
-            return None;
+        let text = variable.value.as_deref()?;
+        match find(table, span)? {
+            DeValue::Array(_) | DeValue::Table(_) => None,
+            DeValue::String(_) if !message.contains("expected a sequence") => None,
+            DeValue::String(_) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let item = |item: &'a str| Spanned::new(span.clone(), DeValue::String(Cow::Borrowed(item)));
+                Some(DeValue::Array(items.map(item).collect()))
+            }
+            _ => Some(DeValue::String(Cow::Borrowed(text))),
         }
-        variable.value.as_deref()
     }
 
     fn problem(&self, span: &Range<usize>, path: &[String], message: &str) -> Problem {

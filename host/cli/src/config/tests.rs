@@ -85,14 +85,16 @@ fn variables_override_keys() {
         ("BANDSTAND__DATABASE__URL", "sqlite::memory:"),
         ("BANDSTAND__APPS__POLLS__LIMITS__CPU_MS", "77"),
         ("BANDSTAND__APPS__POLLS__GRANTS", "[\"db\"]"),
+        ("BANDSTAND__SERVER__BIND", "127.0.0.1:1, [::1]:2"),
         ("BANDSTAND_OTHER", "ignored"),
     ];
     let config = Config::parse("bandstand.toml", text, &variables_of(&variables)).expect("a site");
     assert_eq!(config.site.name, "2001", "what was read as a number is a text where a text is wanted");
     assert_eq!(config.database.parse(), Ok(DatabaseUrl::Memory));
+    assert_eq!(config.server.bind.len(), 2, "a list needs no brackets");
     let app = &config.apps[&polls()];
-    assert_eq!(app.limits.cpu_ms, 77);
-    assert!(app.grants.has(host_core::grants::Capability::Db));
+    assert_eq!(app.limits.as_ref().expect("limits").cpu_ms, 77);
+    assert!(app.grants.as_ref().expect("granted").has(host_core::grants::Capability::Db));
     assert_eq!(app.mount.as_deref(), Some("/a/"), "the rest of the section stays");
 }
 
@@ -122,8 +124,18 @@ fn hostile_files_are_refused_without_a_panic() {
     let deep = format!("x = {}{}", "[".repeat(5_000), "]".repeat(5_000));
     assert!(errors(&deep).contains("config.E001"), "nesting");
     for text in [
-        "x = \u{0}", "[apps.\"a`b\"]\n", "[\"\"]\n\"\" = 1", "a.b.c.d = 1", "[[apps]]\n", "apps = 3", "[site]\nname = [[[1]]]",
-        "[apps.\"../x\"]\n", "[apps.\"a\\u0000\"]\n", "\u{feff}x=1", "[plugins]\ndir = {}", "[apps]\npolls = [1, {a=1}]",
+        "x = \u{0}",
+        "[apps.\"a`b\"]\n",
+        "[\"\"]\n\"\" = 1",
+        "a.b.c.d = 1",
+        "[[apps]]\n",
+        "apps = 3",
+        "[site]\nname = [[[1]]]",
+        "[apps.\"../x\"]\n",
+        "[apps.\"a\\u0000\"]\n",
+        "\u{feff}x=1",
+        "[plugins]\ndir = {}",
+        "[apps]\npolls = [1, {a=1}]",
     ] {
         assert!(!errors(text).is_empty(), "{text:?}");
     }
@@ -133,4 +145,33 @@ fn hostile_files_are_refused_without_a_panic() {
 fn many_mistakes_end_the_list() {
     let text: String = (0..1_000).map(|n| format!("x{n} = 1\n")).collect();
     assert_eq!(errors(&text).matches("config.E002").count(), 20);
+}
+
+#[test]
+fn every_setting_of_the_store_is_a_key() {
+    let store = toml::Table::try_from(StoreConfig::default()).expect("a table");
+    for (key, value) in store {
+        let text = format!("[database]\n{key} = {value}\n");
+        Config::parse("bandstand.toml", &text, &[]).expect("a known key");
+    }
+    let text = "[database]\nreaders = 3\nstatements = 9\n";
+    let config = Config::parse("bandstand.toml", text, &[]).expect("a site").database.store(None);
+    assert_eq!((config.readers, config.statements), (3, 9));
+}
+
+#[test]
+fn an_app_gets_what_its_section_grants_and_a_plugin_what_its_section_or_all_plugins_get() {
+    let text = "[plugins]\ngrants = [\"templates\"]\n[apps.polls]\nmount = \"/p/\"\n[apps.notes]\nwasm = \"n.wasm\"\n\
+                [apps.strict]\ngrants = []\n";
+    let config = Config::parse("bandstand.toml", text, &[]).expect("a site");
+    let id = |name: &str| AppId::new(name).expect("a name");
+    let templates: Grants = [host_core::grants::Capability::Templates].into_iter().collect();
+    let polls = config.decide_plugin(&polls()).expect("a plugin");
+    assert_eq!((polls.mount.as_str(), &polls.grants), ("/p/", &templates));
+    assert_eq!(config.decide_plugin(&id("other")).expect("a plugin").mount, "/other/");
+    assert_eq!(config.decide_plugin(&id("strict")).expect("a plugin").grants, Grants::none());
+    let notes = config.decide_app(&id("notes"), &id("notes")).expect("an app");
+    assert_eq!(notes.grants, Grants::none(), "what plugins get isn't an app's");
+    assert!(config.decide_plugin(&id("notes")).expect_err("the name is taken").contains("[apps.notes]"));
+    assert!(config.decide_app(&id("notes"), &id("memos")).expect_err("another name").contains("rename the section"));
 }

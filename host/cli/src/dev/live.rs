@@ -287,7 +287,8 @@ mod tests {
     }
 
     async fn get_as(site: &Arc<LiveSite<Inner>>, path: &str, destination: &str) -> (u16, String) {
-        let request = http::Request::get(path).header("sec-fetch-dest", destination).body(Body::empty()).expect("valid");
+        let request =
+            http::Request::get(path).header("sec-fetch-dest", destination).body(Body::empty()).expect("valid");
         let arrival = Arrival { id: RequestId(1), remote: [127, 0, 0, 1].into(), secure: false };
         let response = site.clone().respond(request, arrival).await;
         let status = response.status().as_u16();

@@ -195,11 +195,13 @@ mod tests {
         let folders = Folders { apps: vec![("polls".into(), app.clone())], ..folders() };
         let mut sources = Sources::watch(folders).expect("watched");
         fs::write(app.join("src/lib.rs"), "x").expect("written");
-        let heard = tokio::time::timeout(Duration::from_secs(5), sources.next()).await.expect("in time").expect("a change");
+        let heard =
+            tokio::time::timeout(Duration::from_secs(5), sources.next()).await.expect("in time").expect("a change");
         assert_eq!(heard.into_iter().collect::<Vec<_>>(), [Change::Code("polls".into())]);
         fs::create_dir_all(app.join("templates/polls")).expect("made");
         fs::write(app.join("templates/polls/a.html"), "x").expect("written");
-        let heard = tokio::time::timeout(Duration::from_secs(5), sources.next()).await.expect("in time").expect("a change");
+        let heard =
+            tokio::time::timeout(Duration::from_secs(5), sources.next()).await.expect("in time").expect("a change");
         assert_eq!(heard.into_iter().collect::<Vec<_>>(), [Change::Files("polls".into())]);
     }
 }

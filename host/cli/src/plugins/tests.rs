@@ -96,7 +96,11 @@ async fn a_refused_file_is_left_alone_until_it_changes() {
     let mut folder = Folder::new();
     folder.write("a.wasm", "app alpha");
     folder.write("b.wasm", "rubbish");
-    assert_eq!(folder.later().await, ["load app alpha", "refuse plugins/b.wasm"], "one bad file doesn't stop the others");
+    assert_eq!(
+        folder.later().await,
+        ["load app alpha", "refuse plugins/b.wasm"],
+        "one bad file doesn't stop the others"
+    );
     assert_eq!(folder.later().await, [""; 0]);
     folder.write("b.wasm", "app beta");
     assert_eq!(folder.later().await, ["load app beta"]);

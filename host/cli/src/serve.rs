@@ -1,0 +1,163 @@
+//! `bandstand serve`: a site for its visitors.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use host_server::Server;
+use notify::{RecursiveMode, Watcher};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Override;
+use crate::plugins::Plugins;
+use crate::site::{Folder, Opened, Purpose, announce};
+use crate::terminal::{self, BOLD, DIM};
+
+/// `bandstand serve [DIR]`.
+pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
+    let folder = Folder::read(path, overrides)?;
+    runtime()?.block_on(async {
+        let opened = folder.open(Purpose::Serve)?;
+        let server = Server::new(folder.config.server.clone(), opened.site.clone())?;
+        // Another process on the address is the likeliest mistake: it is found before anything is compiled.
+        let listeners = server.bind()?;
+        load_apps(&folder, &opened).await;
+        let plugins = watch_plugins(&folder, opened.clone());
+        let mut first = plugins.first;
+        // What lies there at the start runs before the first visitor comes.
+        let _ = (&mut first).await;
+        print_addresses(&folder, &listeners)?;
+        finish(server.serve(listeners, stopped())).await;
+        plugins.task.abort();
+        Ok(())
+    })
+}
+
+/// The runtime that everything runs on.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start threads")
+}
+
+/// Loads the apps under `[apps]`. One that can't be loaded doesn't stop the others.
+pub(crate) async fn load_apps(folder: &Folder, opened: &Opened) {
+    for (name, origin, bytes) in folder.app_files() {
+        let origin = origin.display().to_string();
+        match bytes {
+            Err(error) => tracing::error!("refused: {origin} {error:#}"),
+            Ok(bytes) => match opened.load_app(&name, origin.clone(), bytes).await {
+                Ok(loaded) => announce(&loaded, &origin),
+                Err(error) => tracing::error!("refused: {error}"),
+            },
+        }
+    }
+}
+
+/// A task that keeps the plugins folder and the site the same.
+pub(crate) struct PluginsTask {
+    /// Done when the folder has been looked at for the first time.
+    pub(crate) first: oneshot::Receiver<()>,
+    /// The task itself.
+    pub(crate) task: tokio::task::JoinHandle<()>,
+}
+
+/// Begins to watch the plugins folder.
+pub(crate) fn watch_plugins(folder: &Folder, opened: Opened) -> PluginsTask {
+    let (dir, shown) = (folder.at(&folder.config.plugins.dir), folder.shown(&folder.config.plugins.dir));
+    let mut plugins = Plugins::new(dir.clone(), shown, opened);
+    let (done, first) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let (sender, mut changes) = mpsc::channel(1);
+        let mut watcher = notify::recommended_watcher(move |_| {
+            // One that waits says as much as two.
+            let _ = sender.try_send(());
+        })
+        .ok();
+        let mut done = Some(done);
+        let mut watched = false;
+        loop {
+            let began = Instant::now();
+            let wait = plugins.scan(began).await;
+            if wait >= Duration::from_secs(1)
+                && let Some(done) = done.take()
+            {
+                let _ = done.send(());
+            }
+            // The folder may come later; until then, looking every two seconds has to do.
+            if !watched && let Some(watcher) = &mut watcher {
+                watched = watcher.watch(&dir, RecursiveMode::NonRecursive).is_ok();
+            }
+            tokio::select! {
+                change = changes.recv() => if change.is_none() { tokio::time::sleep(wait).await },
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    });
+    PluginsTask { first, task }
+}
+
+/// Done at the first Ctrl-C or SIGTERM.
+pub(crate) async fn stopped() {
+    wait_for_signal().await;
+    terminal::note("Stopping: requests under way may finish (Ctrl-C again cuts them)");
+}
+
+async fn wait_for_signal() {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        _ => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+/// Serves until the end, or until somebody asks a second time for it.
+pub(crate) async fn finish(serving: impl Future<Output = host_server::Drained>) {
+    let second = async {
+        wait_for_signal().await;
+        wait_for_signal().await;
+    };
+    tokio::select! {
+        _ = serving => {}
+        () = second => terminal::note("Cut"),
+    }
+}
+
+/// Prints where the site is.
+pub(crate) fn print_addresses(folder: &Folder, listeners: &[TcpListener]) -> Result<()> {
+    let name = &folder.config.site.name;
+    anstream::eprintln!("\n  {BOLD}{name}{BOLD:#} is at");
+    for listener in listeners {
+        let address = listener.local_addr().context("can't tell the address")?;
+        anstream::eprintln!("    {BOLD}{}{BOLD:#}", url(address));
+    }
+    anstream::eprintln!("  {DIM}Ctrl-C stops it{DIM:#}\n");
+    Ok(())
+}
+
+fn url(address: SocketAddr) -> String {
+    // An address that means all of a machine's isn't one to visit.
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}/ (and every other address of this machine)", address.port())
+    } else {
+        format!("http://{address}/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_can_be_visited() {
+        assert_eq!(url(([127, 0, 0, 1], 8000).into()), "http://127.0.0.1:8000/");
+        assert!(url(([0, 0, 0, 0], 80).into()).starts_with("http://localhost:80/"));
+        assert_eq!(url("[::1]:80".parse().expect("an address")), "http://[::1]:80/");
+    }
+}
