@@ -21,6 +21,8 @@ struct Asset {
     bytes: Bytes,
     kind: HeaderValue,
     etag: HeaderValue,
+    /// What stands behind `?v=` in the addresses that templates write.
+    version: String,
 }
 
 impl Asset {
@@ -32,7 +34,7 @@ impl Asset {
         let digest = hex::encode(&Sha256::digest(&bytes)[..12]);
         // Hexadecimal digits between quotes are always a header value.
         let etag = HeaderValue::try_from(format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { bytes, kind, etag }
+        Self { bytes, kind, etag, version: digest }
     }
 }
 
@@ -54,9 +56,21 @@ impl Assets {
         Ok(Self(assets))
     }
 
+    /// What changes when the file does.
+    pub(crate) fn version_of(&self, path: &str) -> Option<String> {
+        self.0.get(path).map(|asset| asset.version.clone())
+    }
+
     /// Answers for `path` (below [`PREFIX`]), or `None` where there is no such file.
-    pub(crate) fn serve(&self, path: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
-        self.0.get(path).map(|asset| answer(asset, method, headers))
+    pub(crate) fn serve(&self, path: &str, query: Option<&str>, method: &Method, headers: &HeaderMap) -> Option<Response> {
+        let asset = self.0.get(path)?;
+        let mut response = answer(asset, method, headers);
+        if query.and_then(|query| query.strip_prefix("v=")) == Some(asset.version.as_str()) && !response.status().is_client_error() {
+            // Another content would have another address.
+            let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+            response.headers_mut().insert(header::CACHE_CONTROL, forever);
+        }
+        Some(response)
     }
 }
 
@@ -106,15 +120,20 @@ mod tests {
     #[test]
     fn a_file_is_served_once_and_then_known() {
         let assets = Assets::new("polls", vec![("polls/style.css".into(), "a{}".into())]).expect("assets");
-        let first = assets.serve("polls/style.css", &Method::GET, &HeaderMap::new()).expect("there");
+        let first = assets.serve("polls/style.css", None, &Method::GET, &HeaderMap::new()).expect("there");
         assert_eq!(first.headers()[header::CONTENT_TYPE], "text/css; charset=utf-8");
         let mut headers = HeaderMap::new();
         headers.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
-        let again = assets.serve("polls/style.css", &Method::GET, &headers).expect("there");
+        let again = assets.serve("polls/style.css", None, &Method::GET, &headers).expect("there");
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-        let post = assets.serve("polls/style.css", &Method::POST, &headers).expect("there");
+        let post = assets.serve("polls/style.css", None, &Method::POST, &headers).expect("there");
         assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert!(assets.serve("polls/other.css", &Method::GET, &headers).is_none());
+        assert!(assets.serve("polls/other.css", None, &Method::GET, &headers).is_none());
+        let query = format!("v={}", assets.version_of("polls/style.css").expect("there"));
+        let forever = assets.serve("polls/style.css", Some(&query), &Method::GET, &HeaderMap::new()).expect("there");
+        assert!(forever.headers()[header::CACHE_CONTROL].to_str().expect("text").contains("immutable"));
+        let old = assets.serve("polls/style.css", Some("v=0"), &Method::GET, &HeaderMap::new()).expect("there");
+        assert_eq!(old.headers()[header::CACHE_CONTROL], "no-cache");
         assert!(Assets::new("polls", vec![("admin/style.css".into(), Bytes::new())]).is_err());
         assert!(Assets::new("polls", vec![("pollsx/style.css".into(), Bytes::new())]).is_err());
     }

@@ -17,7 +17,14 @@ pub(crate) enum Failure {
     /// It answered something that isn't a response.
     BadResponse(String),
     /// Its page could not be rendered.
-    Render { short: String, dev_page: Option<String> },
+    Render {
+        /// For the log.
+        short: String,
+        /// For the app's author, in development.
+        dev_page: Option<String>,
+        /// Whether it cost more than it may.
+        budget: bool,
+    },
     /// No instance was free in time.
     Busy,
     /// A fault of the host's own.
@@ -61,7 +68,7 @@ impl Failure {
 
     /// Whether it counts for the app's circuit breaker.
     pub(crate) fn opens_breaker(&self) -> bool {
-        matches!(self, Failure::Budget(_) | Failure::Instantiate(_))
+        matches!(self, Failure::Budget(_) | Failure::Instantiate(_) | Failure::Render { budget: true, .. })
     }
 }
 

@@ -19,23 +19,41 @@ pub(crate) fn urls(data: &mut Data) -> Option<host_routing::View<'_>> {
 /// For `bandstand:db/queries`: without the grant there is no database behind the view, and all calls are denied.
 pub(crate) fn db(data: &mut Data) -> host_db::DbView<'_> {
     let granted = data.ctx.may(Capability::Db);
-    host_db::DbView {
-        request: data.current.as_ref().and_then(|current| current.db.as_ref()).filter(|_| granted),
-        ctx: &data.ctx,
-        table: &mut data.table,
-    }
+    let request = data.current.as_ref().and_then(|current| current.db.as_ref()).filter(|_| granted).cloned();
+    host_db::DbView { request, table: &mut data.table }
 }
 
 /// For `bandstand:templates/render`.
 pub(crate) fn render(data: &mut Data) -> host_templates::RenderView<'_> {
     host_templates::RenderView {
         templates: data.current.as_ref().map(|current| &current.version.templates),
-        page: None,
+        page: data.current.as_ref().map(|current| {
+            page(&current.urls, &current.version, &current.arrival, &current.parts.uri)
+        }),
         ctx: &data.ctx,
     }
 }
 
 /// What a page knows besides its context.
-pub(crate) fn page(_urls: &Arc<dyn Reverse>, _version: &Arc<Version>, _arrival: &Arrival) -> host_templates::Page {
-    host_templates::Page
+pub(crate) fn page(
+    urls: &Arc<dyn Reverse>,
+    version: &Arc<Version>,
+    arrival: &Arrival,
+    uri: &http::Uri,
+) -> host_templates::Page {
+    host_templates::Page {
+        app: version.id.clone(),
+        id: arrival.id,
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        reverse: urls.clone(),
+        statics: Some(version.clone()),
+        now: None,
+    }
+}
+
+impl host_templates::Statics for Version {
+    fn version_of(&self, path: &str) -> Option<String> {
+        self.assets.version_of(path)
+    }
 }

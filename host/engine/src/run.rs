@@ -192,9 +192,8 @@ async fn serve(
             let clean = call_app(&mut store, &instance, request, &ctx, slot).await?;
             let data = store.data_mut();
             if let Some(current) = data.current.take()
-                && current.db.as_ref().is_some_and(|db| db.has_open_transaction())
+                && current.db.as_ref().is_some_and(|db| db.close())
             {
-                // The drop of `current` rolls it back.
                 let _ = slot.take();
                 return Err(Failure::BadResponse("it left a transaction open; commit or roll back before returning".into()));
             }

@@ -172,7 +172,7 @@ impl Site {
         }
         match Snapshot::new(apps) {
             Ok(without) => {
-                self.snapshot.store(Arc::new(without));
+                self.publish(without);
                 true
             }
             Err(error) => {
@@ -288,8 +288,14 @@ impl Site {
             message: format!("can't be mounted: {error}"),
             hint: None,
         })?;
-        self.snapshot.store(Arc::new(snapshot));
+        self.publish(snapshot);
         Ok(())
+    }
+
+    /// Makes `snapshot` what the next request sees.
+    fn publish(&self, snapshot: Snapshot) {
+        self.parts.templates.set_reverse(snapshot.urls.clone());
+        self.snapshot.store(Arc::new(snapshot));
     }
 }
 
@@ -390,7 +396,7 @@ impl Site {
         }
         let app = file.split('/').next()?;
         let version = snapshot.apps.get(&AppId::new(app).ok()?)?;
-        version.assets.serve(file, method, headers)
+        version.assets.serve(file, request.uri().query(), method, headers)
     }
 
     async fn serve(
@@ -414,14 +420,16 @@ impl Site {
         ));
         let method = request.method().clone();
         let name = hit.name.clone();
-        let job = job(&snapshot.urls, &version, &ctx, hit, request, &arrival);
+        let (parts, body) = request.into_parts();
+        let parts = Arc::new(parts);
+        let job = job(&snapshot.urls, &version, &ctx, hit, parts.clone(), body, &arrival);
         let outcome = run(&self.core, job, &method).await;
         let mut response = match outcome {
             Ok((answer, driver)) => {
                 if driver.is_none() {
                     self.tell(&version, false);
                 }
-                self.finish(&version, &snapshot.urls, &ctx, answer, driver, &arrival)
+                self.finish(&version, &snapshot.urls, &ctx, &parts.uri, answer, driver, &arrival).await
             }
             Err(failure) => self.failed(&version, &failure, &arrival),
         };
@@ -441,11 +449,13 @@ impl Site {
     }
 
     /// Makes the response of an answer.
-    fn finish(
+    #[allow(clippy::too_many_arguments)] // One call site; a struct would only name them twice.
+    async fn finish(
         &self,
         version: &Arc<Version>,
         urls: &Arc<dyn Reverse>,
         ctx: &Arc<RequestContext>,
+        uri: &http::Uri,
         answer: Answer,
         driver: Option<crate::driver::Driver<()>>,
         arrival: &Arrival,
@@ -457,9 +467,12 @@ impl Site {
                 }
                 assemble(status, headers, Body::full(bytes))
             }
-            Answer::Described(status, headers, document) => self
-                .describe(version, urls, ctx, status, headers, &document, arrival)
-                .unwrap_or_else(|failure| self.failed(version, &failure, arrival)),
+            Answer::Described(status, headers, document) => {
+                match self.describe(version, urls, ctx, uri, status, headers, &document, arrival).await {
+                    Ok(response) => response,
+                    Err(failure) => self.failed(version, &failure, arrival),
+                }
+            }
             Answer::Streaming(status, headers, body) => match driver {
                 None => assemble(status, headers, body),
                 Some(driver) => {
@@ -477,11 +490,12 @@ impl Site {
     }
 
     #[allow(clippy::too_many_arguments)] // One call site; a struct would only name them twice.
-    fn describe(
+    async fn describe(
         &self,
         version: &Arc<Version>,
         urls: &Arc<dyn Reverse>,
         ctx: &Arc<RequestContext>,
+        uri: &http::Uri,
         status: StatusCode,
         mut headers: HeaderMap,
         document: &[u8],
@@ -497,11 +511,20 @@ impl Site {
         }
         let template = described.template.as_deref().unwrap_or_default();
         let context = described.context.map_or("{}", serde_json::value::RawValue::get);
-        let page = crate::rooms::page(urls, version, arrival);
-        let text = version.templates.render(template, context.as_bytes(), &page).map_err(|error| Failure::Render {
-            short: error.to_string(),
-            dev_page: self.parts.dev.then(|| error.to_html()),
-        })?;
+        let page = crate::rooms::page(urls, version, arrival, uri);
+        let text = {
+            // It computes without a pause, so it gets a thread on which nobody else waits.
+            let (templates, template) = (version.templates.clone(), template.to_owned());
+            let context = context.as_bytes().to_vec();
+            tokio::task::spawn_blocking(move || templates.render(&template, &context, &page))
+                .await
+                .map_err(|error| Failure::Host(error.to_string()))?
+                .map_err(|error| Failure::Render {
+                    short: format!("{error:#}"),
+                    dev_page: self.parts.dev.then(|| error.to_html()),
+                    budget: error.is_budget(),
+                })?
+        };
         ctx.budget.charge_response(text.len() as u64).map_err(Failure::Budget)?;
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, content_type(template));
@@ -554,11 +577,10 @@ fn job(
     version: &Arc<Version>,
     ctx: &Arc<RequestContext>,
     hit: Hit,
-    request: Request,
+    parts: Arc<http::request::Parts>,
+    body: Body,
     arrival: &Arrival,
 ) -> Job {
-    let (parts, body) = request.into_parts();
-    let parts = Arc::new(parts);
     let (call, body) = match version.entry.kind() {
         Kind::App => {
             let request = types::Request {
