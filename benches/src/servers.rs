@@ -52,7 +52,6 @@ pub(crate) struct Candidate {
     pub(crate) name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
-    environment: Vec<(String, String)>,
     pub(crate) address: SocketAddr,
     /// What is measured: the comparison's name and the path.
     pub(crate) paths: Vec<(&'static str, String)>,
@@ -69,7 +68,7 @@ pub(crate) struct Server {
 impl Candidate {
     pub(crate) fn start(&self, machine: &Machine) -> Result<Server> {
         let mut command = machine.pinned(&self.program, false);
-        command.args(&self.arguments).envs(self.environment.iter().cloned());
+        command.args(&self.arguments);
         // With one core of its own a second worker would only be in the way.
         command.env("TOKIO_WORKER_THREADS", "1");
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -142,7 +141,6 @@ pub(crate) fn candidates(bandstand: &Path, guests: &Path, scratch: &Path) -> Res
             name,
             program: me.clone(),
             arguments,
-            environment: Vec::new(),
             address,
             paths,
             prepare: None,
@@ -166,7 +164,7 @@ fn site(name: &'static str, count: u32, bandstand: &Path, guests: &Path, scratch
     }
     let address = free_address()?;
     let config = format!(
-        "[site]\nname = \"bench\"\n\n[server]\nbind = [\"{address}\"]\naccess_log = false\n\n\
+        "[site]\nname = \"bench\"\n\n[server]\nbind = [\"{address}\"]\n\n\
          [database]\nurl = \"sqlite:data/site.db\"\n\n\
          [apps.bench]\nwasm = \"apps/bench.wasm\"\nmount = \"/bench/\"\ngrants = [\"db\"]\nreuse = {{ count = {count} }}\n\n\
          [apps.hostile]\nwasm = \"apps/hostile.wasm\"\nmount = \"/hostile/\"\ngrants = [\"db\"]\n"
@@ -175,8 +173,8 @@ fn site(name: &'static str, count: u32, bandstand: &Path, guests: &Path, scratch
     Ok(Candidate {
         name,
         program: std::path::absolute(bandstand)?,
-        arguments: vec!["serve".into(), folder.display().to_string()],
-        environment: vec![("RUST_LOG".into(), "off".into())],
+        // A line for each request would measure the terminal.
+        arguments: vec!["serve".into(), folder.display().to_string(), "--log".into(), "error".into()],
         address,
         paths: vec![
             ("hello", "/bench/hello/".into()),
@@ -209,7 +207,6 @@ fn wasmtime_serve(guests: &Path) -> Result<Vec<Candidate>> {
             name,
             program: "wasmtime".into(),
             arguments,
-            environment: Vec::new(),
             address,
             paths: vec![("hello", "/".into())],
             prepare: None,
