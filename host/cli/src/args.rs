@@ -61,6 +61,14 @@ pub(crate) enum Command {
         #[arg(long)]
         quick: bool,
     },
+    /// Compiles a component from standard input to machine code on standard output: the host starts itself so
+    #[command(hide = true)]
+    CompileWorker {
+        /// Address space in bytes
+        memory_bytes: u64,
+        /// Processor time in seconds
+        cpu_s: u64,
+    },
 }
 
 /// What can be made.

@@ -5,6 +5,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::LogFormat;
 
+/// Libraries that tell more than anybody wants who looks for a fault in a site; a filter that names them is heard.
+const QUIET: &str = "cranelift=info,cranelift_codegen=info,regalloc2=info,wasmtime=info,wasmtime_internal_cranelift=info,\
+                     wasmtime_internal_cache=info,hyper=info,h2=info,mio=info,notify=info";
+
 /// Starts the log with a filter such as `info` or `info,host_db=debug`.
 pub(crate) fn start(filter: &str, format: LogFormat) -> Result<()> {
     let filter: EnvFilter = EnvFilter::builder().parse(filter).with_context(|| {

@@ -27,11 +27,6 @@ use config::Override;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The host starts itself to compile components in a process of their own; that isn't a command for people.
-    #[allow(clippy::disallowed_methods)]
-    if std::env::args_os().nth(1).is_some_and(|word| word == "compile-worker") {
-        return host_engine::compile_worker();
-    }
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
@@ -46,6 +41,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     #[allow(clippy::disallowed_methods)]
     let mut overrides = config::overrides(std::env::vars_os());
     match cli.command {
+        Command::CompileWorker { memory_bytes, cpu_s } => return Ok(host_engine::compile_worker(memory_bytes, cpu_s)),
         Command::Serve(running) => {
             prepare(&running, &mut overrides)?;
             serve::run(&running.dir, &overrides)?;

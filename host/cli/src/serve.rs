@@ -19,6 +19,7 @@ use crate::terminal::{self, BOLD, DIM};
 /// `bandstand serve [DIR]`.
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
+    host_templates::Templates::warm_up();
     runtime()?.block_on(async {
         let opened = folder.open(Purpose::Serve)?;
         let server = Server::new(folder.config.server.clone(), opened.site.clone())?;

@@ -117,9 +117,15 @@ impl Folder {
 
     fn open_with(&self, db: Option<Arc<Db>>, purpose: Purpose) -> Result<Opened> {
         let templates = self.templates()?;
-        // The compiler's process is this program.
-        #[allow(clippy::disallowed_methods)]
-        let worker = std::env::current_exe().context("can't tell where this program lies")?;
+        // The compiler's process is this program. On Linux it's found even where its file was replaced by a newer one
+        // since it was started: the two must not differ.
+        let worker = if cfg!(target_os = "linux") {
+            PathBuf::from("/proc/self/exe")
+        } else {
+            #[allow(clippy::disallowed_methods)]
+            let worker = std::env::current_exe();
+            worker.context("can't tell where this program lies")?
+        };
         let parts = Parts {
             db,
             templates: templates.clone(),

@@ -28,6 +28,7 @@ use sources::{Change, Folders, Sources};
 /// `bandstand dev [DIR]`.
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
+    host_templates::Templates::warm_up();
     runtime()?.block_on(async {
         let opened = folder.open(Purpose::Develop)?;
         let live = {
