@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! ;; load: accepted                 or `refused` and words that the reason must contain
-//! ;; GET /: 500                     any number of requests, in order, each with its status
+//! ;; GET /: 503 or 504              any number of requests, in order, each with its status
 //! ;; log: words that some line of the log must contain
 //! ;; manifest: {"v":1, …}           instead of the usual one
 //! ```
@@ -23,8 +23,8 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// Words that the reason of the refusal contains; none where it loads.
     pub(crate) refused: Option<String>,
-    /// Method, path and the status of the answer.
-    pub(crate) requests: Vec<(String, String, u16)>,
+    /// Method, path and the statuses that the answer may have.
+    pub(crate) requests: Vec<(String, String, Vec<u16>)>,
     /// Words in the log.
     pub(crate) logged: Vec<String>,
     /// The component.
@@ -64,7 +64,8 @@ fn read(path: &Path) -> Case {
             _ if key == "log" => case.logged.push(value.to_owned()),
             _ if key == "manifest" => manifest = value.to_owned(),
             Some((method @ ("GET" | "POST"), path)) => {
-                case.requests.push((method.into(), path.into(), value.parse().expect("a status")));
+                let statuses = value.split(" or ").map(|status| status.parse().expect("a status")).collect();
+                case.requests.push((method.into(), path.into(), statuses));
             }
             _ => {}
         }

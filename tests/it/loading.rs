@@ -1,0 +1,208 @@
+//! Files that are no apps, and apps that are not to be loaded.
+
+use std::time::{Duration, Instant};
+
+use host_core::budget::Limits;
+use host_engine::{CompileConfig, Step};
+use wit_parser::Resolve;
+
+use crate::bombs;
+use crate::forge::{MANIFEST, component, component_of, root};
+use crate::site::{Mounted, TestSite, guest, tight};
+
+/// Loads `bytes`, which must be refused at `step` with `words`.
+async fn refused(site: &TestSite, what: &str, bytes: impl Into<bytes::Bytes>, step: Step, words: &str) {
+    match site.load("wrong", bytes, tight()).await {
+        Ok(_) => panic!("{what} was loaded"),
+        Err(error) => {
+            let text = error.to_string();
+            assert_eq!(error.step, step, "{what}: {text}");
+            assert!(text.contains(words), "{what}: `{text}` doesn't say `{words}`");
+            assert!(text.starts_with("wrong.wasm"), "{what}: `{text}` doesn't name the file");
+            assert!(text.len() < 2_000, "{what}: {} bytes of message", text.len());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_no_components_are_refused_by_name() {
+    let site = TestSite::start().await;
+    site.load_guest("good", Limits::default()).await;
+    let good = guest("good");
+    refused(&site, "an empty file", &b""[..], Step::File, "not WebAssembly").await;
+    refused(&site, "a text", &b"#!/bin/sh\nrm -rf /\n"[..], Step::File, "not WebAssembly").await;
+    refused(&site, "an archive", &b"PK\x03\x04rest"[..], Step::File, "not WebAssembly").await;
+    refused(&site, "four bytes", &b"\0asm"[..], Step::File, "cut off").await;
+    refused(&site, "a core module", wat::parse_str("(module)").expect("a module"), Step::File, "core module").await;
+    refused(&site, "native code", &b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0"[..], Step::File, "precompiled").await;
+    refused(&site, "a file of 65 MiB", vec![0_u8; 65 << 20], Step::File, "the most is 64 MiB").await;
+    let empty = wat::parse_str("(component)").expect("a component");
+    refused(&site, "an empty component", empty, Step::Link, "export").await;
+    for part in 1..20 {
+        let cut = good.slice(..good.len() * part / 20);
+        let error = site.load("wrong", cut, tight()).await.expect_err("half a file");
+        assert!(matches!(error.step, Step::File | Step::Compile), "{error}");
+    }
+    assert_eq!(site.get("/good/").await.status, 200);
+    assert_eq!(site.site.apps().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_with_a_flipped_bit_never_harms_the_host() {
+    let site = TestSite::start().await;
+    let good = guest("good");
+    let mut refusals = 0;
+    for n in 0..40_usize {
+        let mut bytes = good.to_vec();
+        // Spread over the file by a step that shares no factor with its size.
+        let at = (n * 7_919 * 13) % bytes.len();
+        bytes[at] ^= 1 << (n % 8);
+        match site.load("wrong", bytes, tight()).await {
+            Ok(loaded) => {
+                // Some bits don't matter to the form. The app may do what it likes, but it answers in time.
+                let answer = site.get(&loaded.mount).await;
+                assert!(answer.status.as_u16() >= 200);
+                site.site.remove(&loaded.app).await;
+            }
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                refusals += 1;
+            }
+        }
+    }
+    assert!(refusals > 0, "40 flipped bits and none was noticed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn components_that_are_larger_than_their_file_are_refused() {
+    let site = TestSite::start().await;
+    refused(&site, "many instances", bombs::instances(50), Step::File, "core instances").await;
+    refused(&site, "doubling instances", bombs::doubling(10), Step::Link, "").await;
+    refused(&site, "doubling types", bombs::types(60), Step::Compile, "size").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_that_compiles_for_ever_is_given_up() {
+    let compile = CompileConfig { cpu_s: 2, wall_s: 30, ..CompileConfig::default() };
+    let site = TestSite::with(compile).await;
+    site.load_guest("good", Limits::default()).await;
+    let begun = Instant::now();
+    let loading = refused(&site, "11 KB of loops", bombs::loops(500, 500), Step::Compile, "processor time");
+    let serving = async {
+        for _ in 0..20 {
+            let begun = Instant::now();
+            assert_eq!(site.get("/good/").await.status, 200);
+            assert!(begun.elapsed() < Duration::from_secs(1), "the good app took {:?}", begun.elapsed());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::join!(loading, serving);
+    assert!(begun.elapsed() < Duration::from_secs(40), "it took {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_whose_compiler_eats_all_memory_is_given_up() {
+    let compile = CompileConfig { memory_bytes: 300 << 20, cpu_s: 120, wall_s: 120 };
+    let site = TestSite::with(compile).await;
+    refused(&site, "28 KB of loops", bombs::loops(2_000, 1_000), Step::Compile, "memory").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_with_another_contract_is_refused() {
+    let site = TestSite::start().await;
+    for (what, from, to) in [
+        ("a handler that can't wait", "handle: async func(request: request) -> response;", "handle: func(request: request) -> response;"),
+        ("a request with another field", "    route: u32,\n", "    route: u32,\n    more: u32,\n"),
+        ("a body of another kind", "    empty,\n", "    empty,\n    nothing,\n"),
+        ("a newer package", "package bandstand:routing@0.1.0;", "package bandstand:routing@0.2.0;"),
+    ] {
+        let mut resolve = Resolve::default();
+        let mut package = None;
+        for room in ["db", "routing", "templates", "app"] {
+            let path = root().join("wit").join(room).join(format!("{room}.wit"));
+            let text = std::fs::read_to_string(&path).expect("the contract");
+            let text = if room == "routing" { text.replace(from, to) } else { text };
+            let text = if to.contains("@0.2.0") && room == "app" {
+                text.replace("bandstand:routing/handler@0.1.0", "bandstand:routing/handler@0.2.0")
+                    .replace("bandstand:routing/request@0.1.0", "bandstand:routing/request@0.2.0")
+                    .replace("bandstand:routing/urls@0.1.0", "bandstand:routing/urls@0.2.0")
+            } else {
+                text
+            };
+            package = Some(resolve.push_str(&path, &text).expect("the changed contract is one"));
+        }
+        let world = resolve.select_world(&[package.expect("there are rooms")], Some("app")).expect("a world");
+        let handler = if to.contains("@0.2.0") { "bandstand:routing/handler@0.2.0" } else { "bandstand:routing/handler@0.1.0" };
+        let bytes = component_of(&resolve, world, &minimal(handler, to)).expect("a component of the changed contract");
+        refused(&site, what, bytes, Step::Link, "").await;
+    }
+}
+
+/// A module that exports what a world like ours asks for and does nothing.
+fn minimal(handler: &str, change: &str) -> String {
+    let handle = if change.contains(" func(request") && !change.contains("async") {
+        format!(
+            r#"(export "{handler}#handle" (func $handle))
+            (func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)"#
+        )
+    } else {
+        let more = if change.contains("more: u32") { " i32" } else { "" };
+        format!(
+            r#"(export "[async-lift]{handler}#handle" (func $handle))
+            (export "[callback][async-lift]{handler}#handle" (func $callback))
+            (func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32{more}) (result i32) unreachable)
+            (func $callback (param i32 i32 i32) (result i32) unreachable)"#
+        )
+    };
+    format!(
+        r#"(module
+            (import "[export]{handler}" "[task-return]handle" (func (param i32 i32 i32 i32 i32 i32)))
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "bandstand:app/manifest@0.1.0#describe") (result i32) unreachable)
+            {handle})"#
+    )
+    .replace(
+        if change.contains(" func(request") && !change.contains("async") {
+            "(import \"[export]bandstand:routing/handler@0.1.0\" \"[task-return]handle\" (func (param i32 i32 i32 i32 i32 i32)))"
+        } else {
+            "\u{0}"
+        },
+        "",
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_takes_anothers_name_or_place_is_refused() {
+    let site = TestSite::start().await;
+    site.load_guest("good", Limits::default()).await;
+    let named_good = MANIFEST.replace("\"forged\"", "\"good\"");
+    let bytes = component("", &named_good).expect("a component");
+    let error = site.load("forged", bytes, tight()).await.expect_err("the name is taken").to_string();
+    assert!(error.contains("good.wasm") && error.contains("`good`"), "{error}");
+    let bytes = component("", MANIFEST).expect("a component");
+    let error = site
+        .load_as("forged", bytes, Mounted::at("/good/", tight()))
+        .await
+        .expect_err("the place is taken");
+    assert_eq!(error.step, Step::Routes, "{error}");
+    assert!(error.to_string().contains("[apps.forged]"), "{error}");
+    assert_eq!(site.get("/good/").await.text(), "Hello from a good app.\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_version_that_is_broken_leaves_the_old_one_running() {
+    let site = TestSite::start().await;
+    let first = component("", MANIFEST).expect("a component");
+    site.load("forged", first, tight()).await.expect("it loads");
+    assert_eq!(site.get("/forged/").await.text(), "hello\n");
+    let broken = component("(func $describe (result i32) unreachable)", MANIFEST).expect("a component");
+    site.load("forged", broken, tight()).await.expect_err("it can't describe itself");
+    assert_eq!(site.get("/forged/").await.text(), "hello\n");
+    let second = component("(data (i32.const 64) \"HELLO\\n\")", MANIFEST).expect("a component");
+    let loaded = site.load("forged", second, tight()).await.expect("it loads");
+    assert!(loaded.replaced);
+    assert!(site.site.remove(&loaded.app).await);
+    assert_eq!(site.get("/forged/").await.status, 404);
+    assert!(!site.site.remove(&loaded.app).await);
+}

@@ -1,0 +1,52 @@
+//! The host's memory after everything that eats it.
+
+use std::process::Command;
+
+use host_core::budget::Limits;
+
+use crate::site::{TestSite, tight};
+
+/// Pages of the hostile guest that take memory of the host's in one way or another.
+const EATERS: &[&str] = &[
+    "/grow/", "/grow-and-trap/", "/streams/", "/subtasks/", "/transactions/", "/giant/", "/giant-header/", "/many-headers/",
+    "/endless/", "/half/then-trap/", "/half/then-wait/", "/wait/", "/recurse/", "/flood/log/", "/flood/random/",
+];
+
+/// In a process of its own, since the other tests of this one take memory as well.
+#[test]
+fn the_hosts_memory_returns_to_where_it_was() {
+    let output = Command::new(std::env::current_exe().expect("a running program has a path"))
+        .args(["--exact", "memory::rounds", "--ignored", "--nocapture"])
+        .output()
+        .expect("the test starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[ignore = "the test above runs it in a process of its own"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rounds() {
+    let site = TestSite::start().await;
+    site.load_guest("good", Limits::default()).await;
+    let mut after = Vec::new();
+    for round in 0..4 {
+        site.load_guest("hostile", Limits { response_bytes: 8 << 20, wall_ms: 600, ..tight() }).await;
+        for path in EATERS {
+            let answers = futures::future::join_all((0..3).map(|_| site.get(&format!("/hostile{path}")))).await;
+            drop(answers);
+        }
+        assert_eq!(site.get("/good/").await.status, 200);
+        after.push(resident_mib());
+        println!("after round {round}: {} MiB", after[round]);
+    }
+    // The first rounds fill caches and pools; what grows with each further round is a leak.
+    let growth = after[3].saturating_sub(after[1]);
+    assert!(growth < 24, "{growth} MiB more after two more rounds: {after:?}");
+}
+
+/// Memory of this process that is in use, in MiB.
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it is there");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1_024
+}
