@@ -62,8 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 
     step("4/4 Starting the host");
-    let command =
-        guests::bandstand(&target)?.args(["serve", "demo"]).env("BANDSTAND__SERVER__BIND", options.bind.to_string());
+    let command = guests::bandstand(&target)?.args(["serve", "demo"]).args(["--bind", &options.bind.to_string()]);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't wait for signals")?;
     let mut signals = {

@@ -15,7 +15,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("host-store", &["host-core"]),
     ("host-db", &["host-core", "host-store"]),
     ("host-routing", &["host-core", "host-store"]),
-    ("host-templates", &["host-core", "host-store"]),
+    ("host-templates", &["host-core", "host-store", "host-templates-sandbox"]),
+    ("host-templates-sandbox", &[]),
     ("host-engine", &["host-core", "host-store", "host-db", "host-routing", "host-templates"]),
     ("host-server", &["host-core"]),
     (
