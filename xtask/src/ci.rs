@@ -10,7 +10,7 @@ use crate::{guests, tidy};
 /// The guests' workspace, which is apart from the main one.
 const GUESTS: &str = "tests/guests/Cargo.toml";
 /// Packages that are apps: their real home is the wasm target.
-const APPS: [&str; 2] = ["hello", "polls"];
+const APPS: [&str; 3] = ["hello", "polls", "bench"];
 
 type Step = (&'static str, fn() -> Result<()>);
 

@@ -62,7 +62,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
 
     step("4/4 Starting the host");
-    let command = guests::bandstand(&target)?.args(["serve", "demo"]).args(["--bind", &options.bind.to_string()]);
+    let command =
+        guests::bandstand(&target)?.args(["serve", "demo", "--log", "warn", "--bind", &options.bind.to_string()]);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't wait for signals")?;
     let mut signals = {

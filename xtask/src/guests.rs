@@ -1,6 +1,7 @@
 //! `cargo xtask guests`: the example apps and the tests' components, each into `target/guests/NAME.wasm`.
 //!
 //! - `examples/NAME/Cargo.toml`: an app, built by `bandstand build`
+//! - `benches/app`: the app that is measured, called `bench`
 //! - `tests/guests/NAME/Cargo.toml`: a member of that folder's own workspace that is a `cdylib`
 //! - `tests/guests/NAME/build.sh OUT.wasm`: a component in another language
 //! - `tests/guests/NAME.wat`: a component as text
@@ -42,7 +43,7 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         match kind {
             Kind::Rust => rust.push(name.as_str()),
             Kind::Example(source) => {
-                step(&format!("Building the example {name}"));
+                step(&format!("Building the app {name}"));
                 bandstand(&target)?
                     .args(["build".as_ref(), source.as_os_str(), "--out".as_ref(), out.as_os_str()])
                     .run()?;
@@ -84,6 +85,7 @@ fn discover() -> Result<BTreeMap<String, Kind>> {
             known.insert(name_of(&path), Kind::Example(path));
         }
     }
+    known.insert("bench".into(), Kind::Example(root().join("benches/app")));
     for path in entries(&root().join("tests/guests"))? {
         let name = name_of(&path);
         if path.join("build.sh").is_file() {

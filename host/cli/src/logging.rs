@@ -6,12 +6,12 @@ use tracing_subscriber::EnvFilter;
 use crate::args::LogFormat;
 
 /// Libraries that tell more than anybody wants who looks for a fault in a site; a filter that names them is heard.
-const QUIET: &str = "cranelift=info,cranelift_codegen=info,regalloc2=info,wasmtime=info,wasmtime_internal_cranelift=info,\
-                     wasmtime_internal_cache=info,hyper=info,h2=info,mio=info,notify=info";
+const QUIET: &str = "cranelift=warn,cranelift_codegen=warn,cranelift_frontend=warn,regalloc2=warn,wasmtime=warn,\
+                     wasmtime_internal_cranelift=warn,hyper=warn,h2=warn,mio=warn,notify=warn";
 
 /// Starts the log with a filter such as `info` or `info,host_db=debug`.
 pub(crate) fn start(filter: &str, format: LogFormat) -> Result<()> {
-    let filter: EnvFilter = EnvFilter::builder().parse(filter).with_context(|| {
+    let filter: EnvFilter = EnvFilter::builder().parse(format!("{QUIET},{filter}")).with_context(|| {
         format!("`{}` is no filter for the log; write `info` or `info,host_db=debug`", filter.escape_debug())
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);

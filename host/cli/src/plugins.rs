@@ -210,8 +210,11 @@ impl<L: Loader> Plugins<L> {
     }
 }
 
-/// Reads all plugins in a folder as they are now, with their paths for people.
-pub(crate) fn read_all(folder: &Path, shown: &Path) -> Result<Vec<(String, Result<Plugin, String>)>, String> {
+/// A plugin's path for people, and the plugin or why it was not read.
+pub(crate) type Found = (String, Result<Plugin, String>);
+
+/// Reads all plugins in a folder as they are now.
+pub(crate) fn read_all(folder: &Path, shown: &Path) -> Result<Vec<Found>, String> {
     let found = list(folder).map_err(|error| format!("can't be read: {error}"))?;
     let read = |(name, stamp): (String, Stamp)| {
         let origin = shown.join(&name).display().to_string();

@@ -9,7 +9,7 @@ use host_engine::RouteInfo;
 use crate::config::Override;
 use crate::plugins::Plugins;
 use crate::serve::{load_apps, runtime};
-use crate::site::{Folder, Purpose};
+use crate::site::Folder;
 use crate::terminal::{self, BOLD};
 
 /// `bandstand routes [DIR]`.

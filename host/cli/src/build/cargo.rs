@@ -104,8 +104,9 @@ struct Message {
 }
 
 /// Compiles the app whose `Cargo.toml` lies in `dir` and returns the path of its component. cargo's own messages go to
-/// standard error as they come.
-pub(crate) fn compile(dir: &Path, profile: Profile) -> Result<PathBuf, CargoError> {
+/// standard error as they come. What is compiled goes into `shared`, unless the app belongs to a larger workspace or the
+/// environment says otherwise: the apps of a site then compile the SDK once.
+pub(crate) fn compile(dir: &Path, profile: Profile, shared: Option<&Path>) -> Result<PathBuf, CargoError> {
     let manifest = std::path::absolute(dir.join("Cargo.toml")).context("can't tell the current folder")?;
     let manifest = manifest.canonicalize().with_context(|| {
         format!("{} has no Cargo.toml; name an app's folder, or make an app: `bandstand new app NAME`", dir.display())
@@ -115,6 +116,9 @@ pub(crate) fn compile(dir: &Path, profile: Profile) -> Result<PathBuf, CargoErro
     command.current_dir(dir).args(["rustc", "--lib", "--target", TARGET, "--profile", profile.name()]);
     for (key, value) in profile.settings() {
         command.arg("--config").arg(format!("profile.{}.{key}={value}", profile.name()));
+    }
+    if let Some(shared) = shared.filter(|_| is_a_workspace(&manifest) && !is_target_dir_set()) {
+        command.arg("--target-dir").arg(std::path::absolute(shared).context("can't tell the current folder")?);
     }
     let format = if coloured { "json-diagnostic-rendered-ansi" } else { "json" };
     command.args(["--message-format", format, "--crate-type", "cdylib"]);
@@ -150,6 +154,19 @@ pub(crate) fn compile(dir: &Path, profile: Profile) -> Result<PathBuf, CargoErro
             dir.display()
         ))
     })
+}
+
+/// Whether the package is a workspace of its own, as `bandstand new app` makes it.
+fn is_a_workspace(manifest: &Path) -> bool {
+    let text = super::read(manifest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let table = text.and_then(|text| text.parse::<toml::Table>().ok());
+    table.is_some_and(|table| table.contains_key("workspace"))
+}
+
+fn is_target_dir_set() -> bool {
+    // cargo reads it, so it counts for what is handed to cargo.
+    #[allow(clippy::disallowed_methods)]
+    std::env::var_os("CARGO_TARGET_DIR").is_some()
 }
 
 /// A program to run, found by the operator's own PATH.

@@ -24,9 +24,12 @@ pub(crate) struct App {
     pub(crate) path: PathBuf,
 }
 
-/// Compiles the app in `dir`.
-pub(crate) fn compile(dir: &Path, profile: Profile) -> Result<App, CargoError> {
-    let path = cargo::compile(dir, profile)?;
+/// Where the apps of a site are compiled, below the site's folder.
+pub(crate) const SHARED: &str = ".bandstand/target";
+
+/// Compiles the app in `dir`; see [`cargo::compile`].
+pub(crate) fn compile(dir: &Path, profile: Profile, shared: Option<&Path>) -> Result<App, CargoError> {
+    let path = cargo::compile(dir, profile, shared)?;
     let component = read(&path)?;
     Ok(App { component, path })
 }
@@ -44,7 +47,7 @@ pub(crate) fn run(dir: &Path, out: Option<&Path>, profile: Profile, variables: &
     let folder = open_dir(dir)?;
     if folder.exists("Cargo.toml") {
         let out = out.map_or_else(|| default_out(dir), |out| Ok(out.to_path_buf()))?;
-        return build_one(dir, &out, profile);
+        return build_one(dir, &out, profile, None);
     }
     if !folder.exists(config::FILE) {
         bail!(
@@ -60,7 +63,7 @@ pub(crate) fn run(dir: &Path, out: Option<&Path>, profile: Profile, variables: &
     let mut built = 0;
     for (name, app) in &site.apps {
         if let Some(source) = &app.source {
-            build_one(&dir.join(source), &dir.join(app.wasm_path(name)), profile)?;
+            build_one(&below(dir, source), &below(dir, &app.wasm_path(name)), profile, Some(&dir.join(SHARED)))?;
             built += 1;
         }
     }
@@ -70,10 +73,10 @@ pub(crate) fn run(dir: &Path, out: Option<&Path>, profile: Profile, variables: &
     Ok(())
 }
 
-fn build_one(dir: &Path, out: &Path, profile: Profile) -> Result<()> {
+fn build_one(dir: &Path, out: &Path, profile: Profile, shared: Option<&Path>) -> Result<()> {
     let begun = Instant::now();
     terminal::step("Building", &dir.display().to_string());
-    let app = compile(dir, profile).map_err(|error| match error {
+    let app = compile(dir, profile, shared).map_err(|error| match error {
         // The compiler has said what is wrong already.
         CargoError::Failed { summary, .. } => anyhow::anyhow!(summary),
         CargoError::Other(error) => error,
@@ -93,6 +96,11 @@ fn build_one(dir: &Path, out: &Path, profile: Profile) -> Result<()> {
         ),
     );
     Ok(())
+}
+
+/// A path below a site's folder, for use and for people.
+fn below(dir: &Path, path: &Path) -> PathBuf {
+    if dir == Path::new(".") { path.to_path_buf() } else { dir.join(path) }
 }
 
 fn default_out(dir: &Path) -> Result<PathBuf> {

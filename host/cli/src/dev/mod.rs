@@ -60,6 +60,8 @@ struct Project {
     name: AppId,
     folder: PathBuf,
     shown: PathBuf,
+    /// Where it is compiled.
+    target: PathBuf,
     mount: String,
     /// The last component that compiled.
     built: Option<Arc<App>>,
@@ -80,6 +82,7 @@ struct Workshop {
 impl Workshop {
     fn new(folder: &Folder, opened: Opened, live: Arc<Live>) -> Result<Self> {
         let mut projects = BTreeMap::new();
+        let target = folder.at(Path::new(build::SHARED));
         for (name, section) in &folder.config.apps {
             let Some(source) = &section.source else { continue };
             let shown = folder.shown(source);
@@ -91,7 +94,15 @@ impl Workshop {
             live.trouble(name.as_str(), waiting(name, &mount));
             projects.insert(
                 name.clone(),
-                Project { name: name.clone(), folder: path, shown, mount, built: None, runs: false },
+                Project {
+                    name: name.clone(),
+                    folder: path,
+                    shown,
+                    target: target.clone(),
+                    mount,
+                    built: None,
+                    runs: false,
+                },
             );
         }
         let absolute = |path: &Path| {
@@ -198,8 +209,9 @@ impl Project {
         let name = self.name.clone();
         if code || self.built.is_none() {
             terminal::step("Building", &self.shown.display().to_string());
-            let folder = self.folder.clone();
-            let compiled = tokio::task::spawn_blocking(move || build::compile(&folder, Profile::Dev)).await;
+            let (folder, target) = (self.folder.clone(), self.target.clone());
+            let compiled =
+                tokio::task::spawn_blocking(move || build::compile(&folder, Profile::Dev, Some(&target))).await;
             self.built = match compiled {
                 Ok(Ok(app)) => Some(Arc::new(app)),
                 Ok(Err(CargoError::Failed { messages, .. })) => {
