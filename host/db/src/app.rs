@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::manifest::Manifest;
 use host_store::{Constraint, Owner, Store, StoreError, Until};
@@ -140,8 +141,9 @@ impl AppDb {
         }
     }
 
-    /// Puts what the database said into words that the app may see.
-    pub(crate) fn explain(&self, fault: Fault, context: &RequestContext) -> DbError {
+    /// Puts what the database said into words that the app may see. `deadline` is the one that the request's own limits
+    /// set for the statement.
+    pub(crate) fn explain(&self, fault: Fault, context: &RequestContext, deadline: Instant) -> DbError {
         let error = match fault {
             Fault::Db(error) => return error,
             Fault::Store(error) => error,
@@ -149,7 +151,7 @@ impl AppDb {
         match error {
             StoreError::Constraint { kind, subject } => self.constraint(kind, &subject),
             StoreError::Busy(why) => DbError::new(code::BUSY, format!("{why}; nothing was done, try again later")),
-            StoreError::Timeout => self.late(context),
+            StoreError::Timeout => self.late(context, deadline),
             StoreError::Closed | StoreError::Cancelled => {
                 DbError::new(code::CLOSED, "the transaction or its request is over")
             }
@@ -180,19 +182,18 @@ impl AppDb {
         }
     }
 
-    fn late(&self, context: &RequestContext) -> DbError {
+    fn late(&self, context: &RequestContext, deadline: Instant) -> DbError {
         if context.time_left().is_zero() {
             return DbError::new(code::TIMEOUT, "the request's time is up")
                 .with("limit", context.budget.limits().wall_ms);
         }
-        match context.budget.db_left() {
-            Err(exhausted) => exhausted.into(),
-            Ok(_) => {
-                let limit = self.store.config().write_ms;
-                let problem = "a write or a transaction held the connection that all share for too long; it was undone";
-                DbError::new(code::TIMEOUT, problem).with("limit", limit)
-            }
+        if Instant::now() >= deadline {
+            let limit = context.budget.limits().db_ms;
+            return Exhausted { resource: Resource::DbTime, limit }.into();
         }
+        let limit = self.store.config().write_ms;
+        let problem = "a write or a transaction held the connection that all share for too long; it was undone";
+        DbError::new(code::TIMEOUT, problem).with("limit", limit)
     }
 
     fn constraint(&self, kind: Constraint, subject: &str) -> DbError {

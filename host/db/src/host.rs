@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
 
+use crate::bindings::Imports;
 use crate::bindings::bandstand::db::queries;
 use crate::error::{DbError, code};
 use crate::request::RequestDb;
@@ -24,7 +25,7 @@ pub struct TransactionHandle(Arc<Transaction>);
 
 /// Links `bandstand:db/queries` for all components: those without a grant get an error value from every call.
 pub fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> DbView<'_>) -> wasmtime::Result<()> {
-    queries::add_to_linker::<T, HasDb>(linker, get)
+    Imports::add_to_linker::<T, HasDb>(linker, get)
 }
 
 struct HasDb;

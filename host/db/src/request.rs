@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::grants::Capability;
 use host_store::{StoreError, Until};
@@ -141,6 +142,11 @@ impl Scope {
     /// When a statement that begins now must have ended.
     pub(crate) fn deadline(&self) -> Result<Instant, DbError> {
         let left = self.context.budget.db_left()?;
+        // Too little to begin anything with.
+        if left < Duration::from_millis(1) {
+            let limit = self.context.budget.limits().db_ms;
+            return Err(Exhausted { resource: Resource::DbTime, limit }.into());
+        }
         let now = Instant::now();
         if self.context.deadline <= now {
             return Err(DbError::new(code::TIMEOUT, "the request's time is up")
@@ -165,7 +171,7 @@ impl Scope {
             let mut on = Reading { session, until: Until::deadline(deadline) };
             run::read(&app.catalog, &mut on, read, &params, allowance, &context.budget)
         });
-        result.await.map_err(|fault| self.app.explain(fault, &self.context))
+        result.await.map_err(|fault| self.app.explain(fault, &self.context, deadline))
     }
 
     /// A read that is short runs here and now. `None` where it isn't, or no connection is free.
@@ -184,7 +190,7 @@ impl Scope {
                 read.was_long();
                 None
             }
-            result => Some(result.map_err(|fault| self.app.explain(fault, &self.context))),
+            result => Some(result.map_err(|fault| self.app.explain(fault, &self.context, deadline))),
         }
     }
 
@@ -207,7 +213,7 @@ impl Scope {
                 let result = unit.write(work, plan, params, &done);
                 let outcome = result.map_err(|fault| match alone {
                     true => fault,
-                    false => app.explain(fault, &context).with("statement", at).into(),
+                    false => app.explain(fault, &context, deadline).with("statement", at).into(),
                 })?;
                 done.push((plan, outcome));
             }
@@ -226,7 +232,7 @@ impl Scope {
             }
             Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
         });
-        result.await.map_err(|fault| self.app.explain(fault, &self.context))
+        result.await.map_err(|fault| self.app.explain(fault, &self.context, deadline))
     }
 }
 

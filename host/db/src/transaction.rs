@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use host_core::context::RequestContext;
 use host_store::{Lease, StoreError};
@@ -125,7 +126,7 @@ impl Transaction {
                         run::read(&app.catalog, work, reading(&plan)?, &params, allowance, &context.budget)
                     })
                     .await;
-                self.settle(state, result)
+                self.settle(state, result, deadline)
             }
             State::Over { why } => Err(self.over(why)),
         }
@@ -145,7 +146,7 @@ impl Transaction {
                 app.writing(&context).write(work, writing(&plan)?, &params, &[])
             })
             .await;
-        self.settle(state, result)
+        self.settle(state, result, deadline)
     }
 
     /// Sets a mark to go back to and returns its number.
@@ -164,7 +165,8 @@ impl Transaction {
         if result.is_ok() {
             *savepoints += 1;
         }
-        self.settle(state, result.map_err(Fault::Store)).map(|()| u32::try_from(at).unwrap_or(u32::MAX))
+        self.settle(state, result.map_err(Fault::Store), self.scope.context.deadline)
+            .map(|()| u32::try_from(at).unwrap_or(u32::MAX))
     }
 
     /// Undoes all since that mark, which stays.
@@ -194,7 +196,7 @@ impl Transaction {
         if result.is_ok() {
             *savepoints = if undo { at + 1 } else { at };
         }
-        self.settle(state, result.map_err(Fault::Store))
+        self.settle(state, result.map_err(Fault::Store), self.scope.context.deadline)
     }
 
     /// Makes it final: on disk when this returns `Ok`.
@@ -221,7 +223,7 @@ impl Transaction {
             }
         };
         self.leave();
-        result.map_err(|error| self.scope.app.explain(error.into(), &self.scope.context))
+        result.map_err(|error| self.scope.app.explain(error.into(), &self.scope.context, self.scope.context.deadline))
     }
 
     async fn enter(&self) -> Result<MutexGuard<'_, State>, DbError> {
@@ -243,7 +245,7 @@ impl Transaction {
                         *state = State::Over { why: StoreError::Conflict };
                         self.leave();
                     }
-                    return Err(self.scope.app.explain(error.into(), &self.scope.context));
+                    return Err(self.scope.app.explain(error.into(), &self.scope.context, self.scope.context.deadline));
                 }
             }
         }
@@ -255,7 +257,12 @@ impl Transaction {
     }
 
     /// Ends a call: a lease that the other side took away is gone for good.
-    fn settle<T>(&self, mut state: MutexGuard<'_, State>, result: Result<T, Fault>) -> Result<T, DbError> {
+    fn settle<T>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        result: Result<T, Fault>,
+        deadline: Instant,
+    ) -> Result<T, DbError> {
         if let (Err(Fault::Store(why)), State::Writing { lease, .. }) = (&result, &*state)
             && lease.is_over()
         {
@@ -267,7 +274,7 @@ impl Transaction {
             return Err(error);
         }
         self.exit(state);
-        result.map_err(|fault| self.scope.app.explain(fault, &self.scope.context))
+        result.map_err(|fault| self.scope.app.explain(fault, &self.scope.context, deadline))
     }
 
     /// A request that ended while a call was under way left the rest to that call.
@@ -296,7 +303,7 @@ impl Transaction {
                 );
                 DbError::new(code::TIMEOUT, problem).with("limit", config.transaction_total_ms)
             }
-            why => self.scope.app.explain(why.clone().into(), &self.scope.context),
+            why => self.scope.app.explain(why.clone().into(), &self.scope.context, self.scope.context.deadline),
         }
     }
 }

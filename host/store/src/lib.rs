@@ -34,7 +34,6 @@ mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use host_core::name::AppId;
@@ -62,7 +61,7 @@ pub struct Store {
     writer: Writer,
     config: StoreConfig,
     path: PathBuf,
-    lanes: Mutex<HashMap<AppId, (u64, Arc<AtomicU64>)>>,
+    owners: Mutex<HashMap<AppId, Arc<Owner>>>,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -89,7 +88,7 @@ impl Store {
             writer,
             config,
             path,
-            lanes: Mutex::new(HashMap::new()),
+            owners: Mutex::new(HashMap::new()),
             _temporary: temporary,
         }))
     }
@@ -104,13 +103,15 @@ impl Store {
         &self.path
     }
 
-    /// An app as the wall sees it. `tables` are their full names (`polls__choice`). All owners of one app, such as those
-    /// of two of its versions, share a place in the queues and a count of commits.
+    /// An app as the wall sees it, with `tables` (full names such as `polls__choice`) added to those that it owns. All
+    /// versions of an app are one owner: they share its tables, its place in the queues and its count of commits.
     pub fn owner(&self, app: &AppId, tables: impl IntoIterator<Item = String>) -> Arc<Owner> {
-        let mut lanes = self.lanes.lock();
-        let next = lanes.len() as u64 + 1;
-        let (lane, commits) = lanes.entry(app.clone()).or_insert_with(|| (next, Arc::default())).clone();
-        Arc::new(Owner::new(app.clone(), lane, tables.into_iter().collect(), commits))
+        let mut owners = self.owners.lock();
+        // Lane 0 is the host's.
+        let next = owners.len() as u64 + 1;
+        let owner = owners.entry(app.clone()).or_insert_with(|| Arc::new(Owner::new(app.clone(), next))).clone();
+        owner.add(tables);
+        owner
     }
 
     /// Runs `read` on this thread, on a connection that is free. `None` where none is: go to [`Store::read`] then.

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use host_core::name::AppId;
+use parking_lot::RwLock;
 
-/// An app as the database's wall sees it: a name and the tables that it owns.
+/// An app as the database's wall sees it: a name and the tables that it owns. One for all versions of an app.
 #[derive(Debug)]
 pub struct Owner {
     app: AppId,
     lane: u64,
-    tables: HashSet<String>,
-    commits: Arc<AtomicU64>,
+    tables: RwLock<HashSet<String>>,
+    commits: AtomicU64,
 }
 
 impl Owner {
-    pub(crate) fn new(app: AppId, lane: u64, tables: HashSet<String>, commits: Arc<AtomicU64>) -> Self {
-        Self { app, lane, tables, commits }
+    pub(crate) fn new(app: AppId, lane: u64) -> Self {
+        Self { app, lane, tables: RwLock::default(), commits: AtomicU64::new(0) }
     }
 
     /// The app.
@@ -27,7 +28,13 @@ impl Owner {
 
     /// Whether `table` is one of its own.
     pub fn owns(&self, table: &str) -> bool {
-        self.tables.contains(table)
+        self.tables.read().contains(table)
+    }
+
+    /// Adds tables. None is taken away: while two versions of an app run side by side, a table of the old one may have
+    /// a foreign key to a table that only the new one knows, and writing the one looks into the other.
+    pub(crate) fn add(&self, tables: impl IntoIterator<Item = String>) {
+        self.tables.write().extend(tables);
     }
 
     /// How many commits have changed this app's data since the store was opened. Two equal numbers mean that what was
@@ -36,7 +43,7 @@ impl Owner {
         self.commits.load(Ordering::Acquire)
     }
 
-    /// Its place in the queues: one for all versions of an app.
+    /// Its place in the queues.
     pub(crate) fn lane(&self) -> u64 {
         self.lane
     }

@@ -136,11 +136,6 @@ impl Query {
         sized.push((sizes, statement.clone()));
         statement
     }
-
-    #[cfg(test)]
-    pub(crate) fn text(&self) -> &str {
-        &self.sql.text
-    }
 }
 
 /// The length that a list of `length` values is filled up to by repeating its last value, which changes nothing for `IN`:

@@ -5,6 +5,7 @@
 
 mod bench;
 mod budget;
+mod crash;
 mod delete;
 mod filters;
 mod hostile;

@@ -13,7 +13,6 @@ use serde_json::json;
 pub struct Site {
     pub db: Arc<Db>,
     pub app: Arc<AppDb>,
-    pub store: Arc<Store>,
     pub name: String,
 }
 
@@ -70,9 +69,9 @@ impl Site {
     pub fn with(manifest: serde_json::Value, store: StoreConfig, config: DbConfig) -> Self {
         let manifest = Manifest::parse(&manifest.to_string()).unwrap();
         let store = Store::open(store).unwrap();
-        let db = Db::open(store.clone(), config).unwrap();
+        let db = Db::open(store, config).unwrap();
         let app = db.for_app(&manifest).unwrap();
-        Self { db, app, store, name: manifest.name.to_string() }
+        Self { db, app, name: manifest.name.to_string() }
     }
 
     pub fn request(&self) -> RequestDb {
