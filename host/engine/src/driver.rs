@@ -152,6 +152,7 @@ impl<T: Send + 'static> Metered<T> {
         let slow = self.bounds.slow.clone();
         // A timer belongs to the runtime on which it was made.
         self.timer = None;
+        self.bounds.meter.go_slow();
         Demoted(slow.spawn(async move { std::future::poll_fn(|cx| self.poll_once(cx)).await }))
     }
 }
