@@ -26,10 +26,12 @@ fn main() {
         // A plain module: the host and it speak through memory, no component's glue is wanted.
         .args(["--", "-C", "link-arg=--skip-wit-component"]);
     // What is meant for the host's own build would only make this one differ.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"] {
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"]
+    {
         cargo.env_remove(name);
     }
-    let status = cargo.status().unwrap_or_else(|error| panic!("cargo can't be started for the template engine: {error}"));
+    let status =
+        cargo.status().unwrap_or_else(|error| panic!("cargo can't be started for the template engine: {error}"));
     assert!(
         status.success(),
         "the template engine could not be compiled for wasm32-wasip2; `rustup target add wasm32-wasip2` installs that target"

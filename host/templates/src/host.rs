@@ -44,7 +44,11 @@ impl<T: Send> render::HostWithStore<T> for Views {
         let found = store.with(|mut access| {
             let view = access.get();
             let allowed = view.ctx.may(Capability::Templates);
-            view.templates.cloned().zip(view.page).filter(|_| allowed).map(|(templates, page)| (templates, page, view.ctx.clone()))
+            view.templates
+                .cloned()
+                .zip(view.page)
+                .filter(|_| allowed)
+                .map(|(templates, page)| (templates, page, view.ctx.clone()))
         });
         let Some((templates, page, ctx)) = found else {
             let message = "rendering inside a handler needs the capability `templates`; ask for it in the manifest";

@@ -41,7 +41,9 @@ mod tests {
 
     #[test]
     fn names_that_are_paths_to_elsewhere_are_none() {
-        for bad in ["", "/", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "a\\b", "a\0b", "a\nb", ".", &"a".repeat(201)] {
+        for bad in
+            ["", "/", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "a\\b", "a\0b", "a\nb", ".", &"a".repeat(201)]
+        {
             assert!(!is_name(bad), "{bad:?}");
         }
         for good in ["a.html", "polls/index.html", "polls/a b/ä.html", ".well-known/x.txt"] {

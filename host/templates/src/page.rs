@@ -36,7 +36,11 @@ pub struct Page {
 
 impl std::fmt::Debug for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Page").field("app", &self.app).field("id", &self.id).field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Page")
+            .field("app", &self.app)
+            .field("id", &self.id)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,7 +86,9 @@ impl Answers {
                 let app = AppId::new(app).map_err(|error| error.to_string())?;
                 reverse.reverse(&app, name, args).map_err(|error| error.to_string())
             }
-            (None, None) => Err(format!("`{}`: the site's own pages name the app as well: `app:route`", crate::names::shown(name))),
+            (None, None) => {
+                Err(format!("`{}`: the site's own pages name the app as well: `app:route`", crate::names::shown(name)))
+            }
         }
     }
 

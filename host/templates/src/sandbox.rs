@@ -55,7 +55,7 @@ impl Sandbox {
 
     fn compile() -> wasmtime::Result<Self> {
         let mut config = Config::new();
-        config.epoch_interruption(true).max_wasm_stack(512 << 10).wasm_backtrace(false);
+        config.epoch_interruption(true).max_wasm_stack(512 << 10).wasm_backtrace_max_frames(None);
         let engine = Engine::new(&config)?;
         let module = Module::new(&engine, MODULE)?;
         let mut linker = Linker::new(&engine);
@@ -105,8 +105,9 @@ impl Sandbox {
         let ticks = config.millis.div_ceil(10).max(1) + 1;
         store.set_epoch_deadline(ticks);
         let instance = self.ready.instantiate(&mut store)?;
-        let memory =
-            instance.get_memory(&mut store, "memory").ok_or_else(|| wasmtime::Error::msg("the engine has no memory"))?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .ok_or_else(|| wasmtime::Error::msg("the engine has no memory"))?;
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
             initialize.call(&mut store, ())?;
         }

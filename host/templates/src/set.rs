@@ -51,7 +51,10 @@ impl Drop for Set {
 
 impl std::fmt::Debug for AppTemplates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppTemplates").field("app", &self.app).field("names", &self.set.load().names).finish_non_exhaustive()
+        f.debug_struct("AppTemplates")
+            .field("app", &self.app)
+            .field("names", &self.set.load().names)
+            .finish_non_exhaustive()
     }
 }
 

@@ -69,7 +69,7 @@ impl Templates {
     /// Compiles the engine in the background, so that the first templates needn't wait for it.
     pub fn warm_up() {
         // Where no thread can be had, the first use compiles it.
-        let _ = std::thread::Builder::new().name("template-engine".into()).spawn(|| drop(Sandbox::shared()));
+        let _ = std::thread::Builder::new().name("template-engine".into()).spawn(|| Sandbox::shared().is_ok());
     }
 
     /// Where `url` leads on error pages. The engine sets it with every new table.
@@ -82,7 +82,8 @@ impl Templates {
     /// Errors: all of them at once, with file, line and source, also names of templates, filters, tests and functions
     /// that don't exist, and names outside of the app's folder.
     pub fn for_app(&self, app: &AppId, files: Vec<(String, String)>) -> Result<Arc<AppTemplates>, Vec<TemplateError>> {
-        let error = |message: String| TemplateError { app: Some(app.clone()), failure: Failure::new(Kind::Syntax, message) };
+        let error =
+            |message: String| TemplateError { app: Some(app.clone()), failure: Failure::new(Kind::Syntax, message) };
         let mut errors = Vec::new();
         let total: usize = files.iter().map(|(_, text)| text.len()).sum();
         if files.len() > site::MAX_FILES || total > site::MAX_TOTAL {
@@ -122,8 +123,7 @@ impl Templates {
         self.own.renew(&site).map_err(TemplateErrors)?;
         self.site.store(Arc::new(site.clone()));
         let apps: Vec<Arc<AppTemplates>> = self.apps.lock().iter().filter_map(Weak::upgrade).collect();
-        let errors: Vec<TemplateError> =
-            apps.iter().filter_map(|app| app.renew(&site).err()).flatten().collect();
+        let errors: Vec<TemplateError> = apps.iter().filter_map(|app| app.renew(&site).err()).flatten().collect();
         if errors.is_empty() { Ok(()) } else { Err(TemplateErrors(errors)) }
     }
 

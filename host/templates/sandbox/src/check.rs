@@ -131,7 +131,8 @@ impl<'v, 'a> Visitor<'v, 'a> {
                 let line = escape.span().start_line.into();
                 self.faults.push((
                     line,
-                    "`autoescape` can't be changed: the template's ending decides. Use `|safe` on what is markup".into(),
+                    "`autoescape` can't be changed: the template's ending decides. Use `|safe` on what is markup"
+                        .into(),
                 ));
                 self.body(&escape.body);
             }

@@ -29,7 +29,8 @@ impl Moment {
     /// From what a context holds: microseconds since 1970, or text as RFC 3339 has it, also a date alone.
     pub(crate) fn from_value(value: &Value) -> Result<Self, Error> {
         if value.kind() == ValueKind::Number {
-            let micros = i64::try_from(value.clone()).map_err(|_| invalid("a time is a whole number of microseconds"))?;
+            let micros =
+                i64::try_from(value.clone()).map_err(|_| invalid("a time is a whole number of microseconds"))?;
             return Self::from_micros(micros);
         }
         let Some(text) = value.as_str().filter(|text| text.len() <= 64) else {
@@ -61,7 +62,17 @@ fn shown(text: &str) -> String {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 /// The Associated Press's abbreviations.
@@ -166,8 +177,12 @@ pub(crate) fn between(from: Moment, to: Moment) -> String {
         return "0 minutes".into();
     }
     // Calendar months first, as people count; what remains is a plain duration.
-    let mut months = i64::from(to.civil.year() - from.civil.year()) * 12 + i64::from(to.civil.month() - from.civil.month());
-    let shifted = |months: i64| from.civil.checked_add(jiff::Span::new().try_months(months).ok()?).ok();
+    let mut months =
+        i64::from(to.civil.year() - from.civil.year()) * 12 + i64::from(to.civil.month() - from.civil.month());
+    let shifted = |months: i64| {
+        let span = jiff::Span::new().try_years(months / 12).ok()?.try_months(months % 12).ok()?;
+        from.civil.checked_add(span).ok()
+    };
     if shifted(months).is_none_or(|pivot| pivot > to.civil) {
         months -= 1;
     }
@@ -216,7 +231,8 @@ mod tests {
         ] {
             assert_eq!(format(moment, format_string).expect("short"), expected, "{format_string}");
         }
-        for (time, expected) in [("00:00", "midnight"), ("12:00", "noon"), ("13:00", "1 p.m."), ("00:05", "12:05 a.m.")] {
+        for (time, expected) in [("00:00", "midnight"), ("12:00", "noon"), ("13:00", "1 p.m."), ("00:05", "12:05 a.m.")]
+        {
             assert_eq!(format(at(&format!("2020-05-03T{time}:00Z")), "P").expect("short"), expected);
         }
     }
@@ -224,9 +240,19 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused_with_advice() {
         for bad in [
-            Value::from("yesterday"), Value::from(""), Value::from("x".repeat(100_000)), Value::from(i64::MAX),
-            Value::from(i64::MIN), Value::from(1.5), Value::from(true), Value::from(()), Value::UNDEFINED,
-            Value::from(vec![1]), Value::from("2026-13-01"), Value::from(u64::MAX), Value::from(f64::NAN),
+            Value::from("yesterday"),
+            Value::from(""),
+            Value::from("x".repeat(100_000)),
+            Value::from(i64::MAX),
+            Value::from(i64::MIN),
+            Value::from(1.5),
+            Value::from(true),
+            Value::from(()),
+            Value::UNDEFINED,
+            Value::from(vec![1]),
+            Value::from("2026-13-01"),
+            Value::from(u64::MAX),
+            Value::from(f64::NAN),
         ] {
             let error = Moment::from_value(&bad).expect_err("no time").to_string();
             assert!(error.len() < 300, "{error}");

@@ -51,8 +51,7 @@ impl Engine {
     pub fn new(sources: Vec<Source>, limits: Limits) -> Result<Self, Vec<Failure>> {
         let mut env = environment();
         env.set_fuel(Some(limits.fuel));
-        let sources: HashMap<String, String> =
-            sources.into_iter().map(|source| (source.name, source.text)).collect();
+        let sources: HashMap<String, String> = sources.into_iter().map(|source| (source.name, source.text)).collect();
         let mut failures = Vec::new();
         for (name, text) in &sources {
             if let Err(error) = env.add_template_owned(name.clone(), text.clone()) {
@@ -93,8 +92,8 @@ impl Engine {
             _ => self.failure(&error),
         })?;
         let mut out = Bounded { text: Vec::new(), left: self.limits.output, full: false };
-        let result = Scope { facts: Rc::new(facts), links }
-            .enter(|| template.render_captured_to(context, &mut out).map(drop));
+        let result =
+            Scope { facts: Rc::new(facts), links }.enter(|| template.render_captured_to(context, &mut out).map(drop));
         if out.full {
             return Err(Failure::new(
                 Kind::TooLarge,

@@ -58,7 +58,8 @@ fn run(text: &str) -> String {
 #[allow(clippy::disallowed_methods)]
 fn each_in(folder: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
-    let mut paths: Vec<_> = std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "txt"));
     assert!(!paths.is_empty());

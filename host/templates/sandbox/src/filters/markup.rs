@@ -76,7 +76,8 @@ fn urlize(state: &State, value: &Value) -> Result<Value, Error> {
         let (open, rest) = bare.split_at(before);
         let link = rest.trim_end_matches(['.', ',', ':', ';', '!', '?', ')', ']', '>', '"', '\'']);
         let scheme = ["http://", "https://"].into_iter().find(|scheme| {
-            link.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) && link.len() > scheme.len()
+            link.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+                && link.len() > scheme.len()
         });
         let prefix = match scheme {
             Some(_) => "",

@@ -1,1 +1,0 @@
-//! What clients and operators notice of the server.
