@@ -11,6 +11,9 @@ use hyper_util::rt::TokioIo;
 /// The longest that any request of a test may take: far above every limit that is tested.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The status of an answer that never came: the connection was cut before it.
+pub(crate) const NOTHING: u16 = 599;
+
 /// A response as a visitor got it.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -50,13 +53,16 @@ async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer 
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
     let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await.expect("a response");
+    let Ok(response) = sender.send_request(request).await else {
+        let status = StatusCode::from_u16(NOTHING).expect("a number of HTTP");
+        return Answer { status, headers: HeaderMap::new(), body: Bytes::new(), broken: true };
+    };
     let (parts, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();
     let mut broken = false;
     while let Some(frame) = incoming.frame().await {
         match frame {
-            Ok(frame) => body.extend(frame.data_ref()),
+            Ok(frame) => body.extend_from_slice(frame.data_ref().map_or(&[], |bytes| bytes)),
             Err(_) => {
                 broken = true;
                 break;

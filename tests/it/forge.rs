@@ -93,7 +93,7 @@ pub(crate) fn component(fragment: &str, manifest: &str) -> anyhow::Result<Vec<u8
 /// A component of another world, from a whole core module in text.
 pub(crate) fn component_of(resolve: &Resolve, world: wit_parser::WorldId, module: &str) -> anyhow::Result<Vec<u8>> {
     let mut module = wat::parse_str(module)?;
-    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)?;
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default().module(&module)?.encode()
 }
 

@@ -82,6 +82,15 @@ async fn components_that_are_larger_than_their_file_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_one_line_whatever_the_file_says() {
+    let site = TestSite::start().await;
+    let text = r#"(component (core module (func) (export "a\0aERROR forged \1b[31mred" (func 0)) (export "a\0aERROR forged \1b[31mred" (func 0))))"#;
+    let bytes = wat::parse_str(text).expect("a component");
+    let error = site.load("wrong", bytes, tight()).await.expect_err("a name twice").to_string();
+    assert!(!error.contains('\n') && !error.contains('\u{1b}'), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_compiles_for_ever_is_given_up() {
     let compile = CompileConfig { cpu_s: 2, wall_s: 30, ..CompileConfig::default() };
     let site = TestSite::with(compile).await;

@@ -61,11 +61,10 @@ impl TestSite {
         std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o700)).expect("it's ours");
         let store = host_store::Store::open(host_store::StoreConfig::temporary()).expect("a database");
         let db = host_db::Db::open(store, host_db::DbConfig::default()).expect("a database");
-        let templates = host_templates::Templates::open(host_templates::TemplatesConfig::default(), None)
-            .expect("the built-in templates");
+        let templates = host_templates::Templates::open(None).expect("the built-in templates");
         let parts = Parts {
             db: Some(db),
-            templates: Arc::new(templates),
+            templates,
             cache: Dir::open_ambient_dir(&cache, ambient_authority()).expect("it was made"),
             static_dir: None,
             worker: PathBuf::from(env!("CARGO_BIN_EXE_compile-worker")),
