@@ -5,6 +5,8 @@ use std::fmt;
 use host_core::budget::{Exhausted, Resource};
 use http::StatusCode;
 
+use crate::guest_log;
+
 /// What went wrong with one request.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -37,7 +39,7 @@ impl Failure {
         if let Some(exhausted) = error.downcast_ref::<Exhausted>() {
             return Self::Budget(*exhausted);
         }
-        Self::Trap(format!("{error:?}"))
+        Self::Trap(on_one_line(&format!("{error:?}")))
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -70,6 +72,13 @@ impl Failure {
     pub(crate) fn opens_breaker(&self) -> bool {
         matches!(self, Failure::Budget(_) | Failure::Instantiate(_) | Failure::Render { budget: true, .. })
     }
+}
+
+/// A trap's story: its backtrace has the guest's own names for its functions in it, and those may hold anything, such as
+/// what would look like another line of the log.
+fn on_one_line(story: &str) -> String {
+    let lines: Vec<&str> = story.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    guest_log::clean(&lines.join(" | "))
 }
 
 impl fmt::Display for Failure {

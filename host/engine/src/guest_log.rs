@@ -30,7 +30,7 @@ pub(crate) fn line(ctx: &RequestContext, logged: &mut usize, level: Level, messa
 }
 
 /// The message on one line, without what a terminal or a log reader would take for a command, and cut to the limit.
-fn clean(message: &str) -> String {
+pub(crate) fn clean(message: &str) -> String {
     let mut text = String::with_capacity(message.len().min(MAX_LINE));
     for c in message.chars() {
         if text.len() + 12 > MAX_LINE {

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use crate::config::CompileConfig;
+use crate::guest_log;
 
 /// The most machine code that is taken from the child, in bytes: about ten times what a Python component needs.
 const MAX_CODE: u64 = 512 << 20;
@@ -87,6 +88,8 @@ impl Compiler {
 
     fn explain(&self, status: std::process::ExitStatus, complaint: &str) -> String {
         use std::os::unix::process::ExitStatusExt;
+        // It may quote names from the file.
+        let complaint = guest_log::clean(complaint);
         match (status.code(), status.signal()) {
             (Some(worker::REFUSED), _) => format!("is not a valid component: {complaint}"),
             (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
