@@ -60,7 +60,7 @@ impl Db {
         let weight = u64::from(self.config.plan_cache_kib) << 10;
         Ok(Arc::new(AppDb {
             collectors: collectors(&catalog, &owner),
-            plans: Cache::with_weighter(1_000, weight.max(1 << 10), ShapeWeight),
+            plans: Cache::with_weighter(1_000, weight.max(4 << 10), ShapeWeight),
             store: self.store.clone(),
             config: self.config.clone(),
             catalog,
@@ -93,8 +93,8 @@ struct ShapeWeight;
 
 impl Weighter<Box<[u8]>, Arc<Plan>> for ShapeWeight {
     fn weight(&self, shape: &Box<[u8]>, _plan: &Arc<Plan>) -> u64 {
-        // A plan is some times larger than its shape, and never free.
-        shape.len() as u64 + 64
+        // A plan is some times larger than its shape, and never small.
+        shape.len() as u64 * 4 + 2_048
     }
 }
 
@@ -150,6 +150,7 @@ impl AppDb {
         };
         match error {
             StoreError::Constraint { kind, subject } => self.constraint(kind, &subject),
+            StoreError::Busy(_) if context.time_left().is_zero() => self.late(context, deadline),
             StoreError::Busy(why) => DbError::new(code::BUSY, format!("{why}; nothing was done, try again later")),
             StoreError::Timeout => self.late(context, deadline),
             StoreError::Closed | StoreError::Cancelled => {

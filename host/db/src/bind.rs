@@ -12,6 +12,9 @@ use crate::types::{Outcome, Param, Value};
 /// Values of a `many`: more is a page of data, not a condition.
 pub(crate) const MAX_MANY: usize = 1_000;
 
+/// Values of all lists of a statement together: SQLite takes 32,766 values.
+pub(crate) const MAX_LISTED: usize = 20_000;
+
 /// What earlier statements of a batch returned.
 pub(crate) type Earlier<'v> = &'v [(&'v WritePlan, Outcome)];
 
@@ -46,6 +49,11 @@ pub(crate) fn check_params(
             return Err(wrong(hole, format_args!("{} values; the most is {MAX_MANY}: do it in parts", values.len()))
                 .with("limit", MAX_MANY));
         }
+    }
+    let listed: usize = list_lengths(binds, params).map(rounded).sum();
+    if listed > MAX_LISTED {
+        let problem = format!("the lists of the statement have more than {MAX_LISTED} values together; ask in parts");
+        return Err(DbError::new(code::INVALID_VALUE, problem).with("limit", MAX_LISTED));
     }
     let mut rows = None;
     for bind in binds {

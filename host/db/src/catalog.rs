@@ -176,7 +176,6 @@ impl Table {
             .with("field", shown)
     }
 
-    /// Whether at most one row has a given value there.
     pub(crate) fn quoted(&self) -> String {
         format!("\"{}\"", self.name)
     }
@@ -223,7 +222,7 @@ fn column(field: &Field, by_name: &HashMap<String, usize>) -> Result<Column, Str
     let default = match &field.default {
         None => None,
         Some(json) => {
-            let value = kind.from_json(json).map_err(|e| format!("its default doesn't fit: {e}"))?;
+            let value = kind.value_of_json(json).map_err(|e| format!("its default doesn't fit: {e}"))?;
             if value == Value::Null && !field.null {
                 return Err("its default is null, but it isn't null-able".into());
             }

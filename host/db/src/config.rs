@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DbConfig {
-    /// KiB of shapes whose plans each app keeps ready.
+    /// KiB that each app's ready plans may take: about 2 KiB each.
     pub plan_cache_kib: u32,
     /// Thousands of virtual-machine steps that a read may take on the thread that serves the request (a thousand are some
     /// 20 to 50 µs) before it is given to a thread of its own. 0 gives every read away.

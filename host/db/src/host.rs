@@ -48,7 +48,7 @@ fn caller<T: 'static>(store: &Accessor<T, HasDb>) -> Result<Arc<RequestDb>, DbEr
 fn inside<T: 'static>(
     store: &Accessor<T, HasDb>,
     handle: &Resource<TransactionHandle>,
-) -> wasmtime::Result<Result<(Arc<RequestDb>, Arc<Transaction>), DbError>> {
+) -> Answer<(Arc<RequestDb>, Arc<Transaction>)> {
     store.with(|mut access| {
         let view = access.get();
         let transaction = view.table.get(handle)?.0.clone();

@@ -198,7 +198,7 @@ impl Kind {
 
     /// A value from a manifest, in its storage form as JSON: numbers, booleans and texts as they are, bytes as
     /// hexadecimal digits (hyphens are skipped).
-    pub(crate) fn from_json(self, json: &serde_json::Value) -> Result<Value, String> {
+    pub(crate) fn value_of_json(self, json: &serde_json::Value) -> Result<Value, String> {
         let value = match json {
             serde_json::Value::Null => Value::Null,
             serde_json::Value::Bool(truth) => Value::Boolean(*truth),

@@ -168,10 +168,13 @@ impl Scope {
         let result = self.app.store.read(&self.app.owner, deadline, move |session| -> Result<S, Fault> {
             let read = reading(&plan)?;
             let allowance = Allowance::of(&context, app.config.max_result_bytes);
-            let mut on = Reading { session, until: Until::deadline(deadline) };
+            // Anew: the time that it waited isn't database time.
+            let until = Until::deadline(context.deadline.min(Instant::now() + context.budget.db_left()?));
+            let mut on = Reading { session, until };
             run::read(&app.catalog, &mut on, read, &params, allowance, &context.budget)
         });
-        result.await.map_err(|fault| self.app.explain(fault, &self.context, deadline))
+        // A read has no other limits than its request's.
+        result.await.map_err(|fault| self.app.explain(fault, &self.context, Instant::now()))
     }
 
     /// A read that is short runs here and now. `None` where it isn't, or no connection is free.

@@ -15,7 +15,6 @@ use crate::writer::{Entry, Thread, Work, Writer};
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
 const TIMED_OUT: u8 = 2;
-const LOST: u8 = 3;
 
 /// Why a lease is over, where both sides see it.
 #[derive(Debug, Default)]
@@ -30,7 +29,6 @@ impl Ending {
     fn error(&self) -> StoreError {
         match self.0.load(Ordering::Acquire) {
             TIMED_OUT => StoreError::Timeout,
-            LOST => StoreError::Internal("the transaction's connection broke".into()),
             _ => StoreError::Closed,
         }
     }
@@ -156,7 +154,8 @@ impl Thread {
                     // The answer's sender is dropped by a panic, so the borrower gets an error.
                     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut work))).is_err();
                     if panicked || self.session.is_autocommit() {
-                        ending.set(if Instant::now() >= end { TIMED_OUT } else { LOST });
+                        // Whoever ran the job has its own error; from now on it's over.
+                        ending.set(if Instant::now() >= end { TIMED_OUT } else { CLOSED });
                         self.rollback();
                         return;
                     }

@@ -46,7 +46,7 @@ pub use lease::Lease;
 pub use owner::{Owner, Statement};
 pub use rusqlite::Row;
 pub use rusqlite::types::ValueRef;
-pub use session::Session;
+pub use session::{KEEP_SQL, Session};
 pub use writer::Work;
 
 use readers::{Inline, Readers};
@@ -79,8 +79,9 @@ impl Store {
         let (path, temporary) = place(&config)?;
         // The writer first: it makes the file and switches it to WAL, which readers can't.
         let writing = Session::open(&path, Mode::Write, temporary.is_none(), &config)?;
-        let readers = Readers::start(&path, &config)?;
-        let inline = Inline::new(path.clone(), &config);
+        let durable = temporary.is_none();
+        let readers = Readers::start(&path, durable, &config)?;
+        let inline = Inline::new(path.clone(), durable, &config);
         let writer = Writer::start(writing, &config)?;
         Ok(Arc::new(Self {
             inline,

@@ -22,13 +22,14 @@ type Job = Box<dyn FnOnce(&mut Session) + Send>;
 pub(crate) struct Inline {
     slots: Box<[Mutex<Option<Session>>]>,
     path: PathBuf,
+    durable: bool,
     config: StoreConfig,
 }
 
 impl Inline {
-    pub(crate) fn new(path: PathBuf, config: &StoreConfig) -> Self {
+    pub(crate) fn new(path: PathBuf, durable: bool, config: &StoreConfig) -> Self {
         let slots = (0..config.inline_readers).map(|_| Mutex::new(None)).collect();
-        Self { slots, path, config: config.clone() }
+        Self { slots, path, durable, config: config.clone() }
     }
 
     /// Runs `read` on a free connection, on this thread. `None` where all are in use.
@@ -36,7 +37,7 @@ impl Inline {
         let mut slot = self.free()?;
         let session = match &mut *slot {
             Some(session) => session,
-            empty => match Session::open(&self.path, Mode::Read, true, &self.config) {
+            empty => match Session::open(&self.path, Mode::Read, self.durable, &self.config) {
                 Ok(session) => empty.insert(session),
                 Err(error) => return Some(Err(error)),
             },
@@ -62,13 +63,13 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn start(path: &std::path::Path, config: &StoreConfig) -> Result<Self, StoreError> {
+    pub(crate) fn start(path: &std::path::Path, durable: bool, config: &StoreConfig) -> Result<Self, StoreError> {
         let queue = Arc::new(FairQueue::<Job>::new(config.max_waiting));
         // One app's slow reads leave half of the threads to the others.
         let abreast = config.readers.div_ceil(2);
         let mut readers = Self { queue, threads: Vec::new() };
         for number in 0..config.readers {
-            let mut session = Session::open(path, Mode::Read, true, config)?;
+            let mut session = Session::open(path, Mode::Read, durable, config)?;
             let queue = readers.queue.clone();
             let thread = std::thread::Builder::new().name(format!("db-read-{number}")).spawn(move || {
                 while let Some((lane, job)) = queue.pop(abreast) {

@@ -20,6 +20,10 @@ use crate::owner::Statement;
 /// each statement that is kept.
 const KEEP_BOUND: usize = 4 << 10;
 
+/// Statements with up to this much text in bytes are kept prepared. A longer one (a list of a thousand values takes 2 KiB)
+/// becomes a program of several hundred KiB, and an app could make any number of them.
+pub const KEEP_SQL: usize = 8 << 10;
+
 /// Whether a connection may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -61,13 +65,23 @@ impl Drop for Session {
 
 impl Session {
     pub(crate) fn open(path: &Path, mode: Mode, durable: bool, config: &StoreConfig) -> Result<Self, StoreError> {
+        let alone = cfg!(unix) && (config.exclusive || !durable);
         let access = match mode {
+            // Closing a read-only connection would give up the lock that the whole process holds; `query_only` keeps
+            // these from writing.
+            Mode::Read if alone => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
             Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
         let fail = |error| StoreError::from_sqlite(error, config.max_value_bytes);
-        let mut connection =
-            Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // This variant of the file layer keeps the locks that the connections of this process need among themselves in
+        // memory, and holds the file's own lock against everybody else.
+        let opened = match alone {
+            true => Connection::open_with_flags_and_vfs(path, flags, "unix-excl"),
+            false => Connection::open_with_flags(path, flags),
+        };
+        let mut connection = opened.map_err(fail)?;
         let acting = ActingCell::default();
         acting.set(Acting::Host);
         let control = control::new();
@@ -129,6 +143,9 @@ impl Session {
         self.acting.act_for(statement.owner());
         self.control.arm(until);
         let result = self.step_through(statement, params, &mut row);
+        if statement.sql().len() > KEEP_SQL {
+            self.statements.remove(&statement.id());
+        }
         self.acting.set(Acting::Nobody);
         result
     }

@@ -316,6 +316,50 @@ async fn another_programs_lock_is_busy_and_passes() {
     assert_eq!(count(&store, &a), 1);
 }
 
+const PATH: &str = "STORE_TEST_PATH";
+
+/// Not a test: another program that opens the file. It succeeds where it can read.
+#[test]
+#[ignore = "run by `an_exclusive_store_keeps_other_programs_out`"]
+#[allow(clippy::disallowed_methods, reason = "the parent says where by the environment")]
+fn another_program() {
+    let Ok(path) = std::env::var(PATH) else { return };
+    let shell = rusqlite::Connection::open(path).unwrap();
+    shell.busy_timeout(Duration::ZERO).unwrap();
+    shell.query_row("SELECT count(*) FROM a__t", [], |row| row.get::<_, i64>(0)).unwrap();
+}
+
+#[allow(clippy::disallowed_methods, reason = "locks hold between processes, so it starts itself as the other one")]
+fn another_program_can_read(path: &std::path::Path) -> bool {
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap());
+    other.args(["--ignored", "--exact", "another_program"]).env(PATH, path);
+    other.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status().unwrap().success()
+}
+
+#[tokio::test]
+async fn an_exclusive_store_keeps_other_programs_out() {
+    let directory = tempfile::tempdir().unwrap();
+    for exclusive in [true, false] {
+        let path = directory.path().join(format!("{exclusive}.db"));
+        let (store, a, _) = open(StoreConfig { exclusive, ..StoreConfig::file(&path) });
+        write(&store, &a, "INSERT INTO a__t (n) VALUES (1)").await.unwrap();
+        assert_eq!(another_program_can_read(&path), !exclusive);
+        let statement = Statement::of_app(&a, "SELECT count(*) FROM a__t");
+        let threaded = move |session: &mut host_store::Session| {
+            let mut number = 0;
+            session.run(&statement, Until::deadline(soon()), NONE, |row| {
+                number = row.get(0).unwrap();
+                Ok::<_, StoreError>(())
+            })?;
+            Ok::<i64, StoreError>(number)
+        };
+        assert_eq!(store.read(&a, soon(), threaded).await, Ok(1));
+        assert_eq!(count(&store, &a), 1);
+        drop((store, a));
+        assert!(another_program_can_read(&path), "the lock goes with the store");
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_writes_keeps_reads_and_recovers() {
     let (store, a, _) = open(StoreConfig::temporary());

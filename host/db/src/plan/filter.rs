@@ -73,7 +73,7 @@ impl<'c> Query<'c> {
     }
 
     /// `"polls__choice" AS t0 LEFT JOIN …`
-    pub(crate) fn from_clause(&self) -> String {
+    pub(crate) fn tables(&self) -> String {
         let mut sql = format!("{} AS t0", self.catalog.tables[self.table].quoted());
         for join in &self.joins {
             sql.push_str(if join.left { " LEFT JOIN " } else { " JOIN " });
@@ -199,7 +199,7 @@ impl<'c> Query<'c> {
             .with("field", name)
     }
 
-    fn exists<'p>(&mut self, conditions: &[&'p Condition]) -> Result<Sql, DbError> {
+    fn exists(&mut self, conditions: &[&Condition]) -> Result<Sql, DbError> {
         let mut paths = Vec::new();
         for condition in conditions {
             self.roots(condition, &mut paths)?;

@@ -9,7 +9,7 @@ mod write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use host_store::{Owner, Statement};
+use host_store::{KEEP_SQL, Owner, Statement};
 use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
@@ -106,11 +106,13 @@ pub(crate) struct Query {
     owner: Arc<Owner>,
     fixed: Option<Arc<Statement>>,
     /// A statement for each combination of list sizes, rounded up.
-    sized: Mutex<Vec<(Box<[usize]>, Arc<Statement>)>>,
+    sized: Mutex<Vec<ForSizes>>,
 }
 
-/// Statements that one query keeps for different list sizes.
-const MAX_SIZED: usize = 64;
+type ForSizes = (Box<[usize]>, Arc<Statement>);
+
+/// Statements that one query keeps for different list sizes: one list has eleven.
+const MAX_SIZED: usize = 16;
 
 impl Query {
     fn new(owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
@@ -129,11 +131,14 @@ impl Query {
         if let Some((_, statement)) = sized.iter().find(|(known, _)| *known == sizes) {
             return statement.clone();
         }
-        if sized.len() >= MAX_SIZED {
-            sized.clear();
-        }
         let statement = Arc::new(Statement::of_app(&self.owner, self.sql.render(&sizes)));
-        sized.push((sizes, statement.clone()));
+        // One that connections don't keep prepared isn't worth keeping here either.
+        if statement.sql().len() <= KEEP_SQL {
+            if sized.len() >= MAX_SIZED {
+                sized.clear();
+            }
+            sized.push((sizes, statement.clone()));
+        }
         statement
     }
 }

@@ -120,7 +120,7 @@ impl Planner<'_> {
 }
 
 fn from_where(sql: &mut Sql, building: &Building<'_>, condition: Option<Sql>) {
-    sql.push(" FROM ").push(&building.from_clause());
+    sql.push(" FROM ").push(&building.tables());
     if let Some(condition) = condition {
         sql.push(" WHERE ").append(condition);
     }

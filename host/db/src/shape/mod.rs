@@ -175,3 +175,48 @@ pub(crate) enum Arithmetic {
     Div,
     Mod,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn schema() -> Value {
+        serde_json::from_str(include_str!("../../../../wit/db/query-shape.schema.json")).expect("JSON")
+    }
+
+    #[test]
+    fn the_published_schema_names_every_lookup() {
+        let schema = schema();
+        let condition = schema["$defs"]["condition"]["oneOf"].as_array().expect("conditions");
+        let special = condition.iter().filter_map(|form| form["prefixItems"][0]["const"].as_str());
+        let comparing = schema["$defs"]["comparing"]["enum"].as_array().expect("lookups");
+        let published: BTreeSet<&str> =
+            comparing.iter().filter_map(Value::as_str).chain(special).filter(|word| *word != "not").collect();
+        assert_eq!(published, Lookup::ALL.iter().map(|(word, _)| *word).collect());
+    }
+
+    #[test]
+    fn the_published_schema_names_every_member() {
+        // Each member of each operation is known to the reader: with a value of the wrong kind, the error is about it.
+        let schema = schema();
+        for op in ["select", "count", "exists", "insert", "update", "delete"] {
+            let members = schema["$defs"][op]["properties"].as_object().expect("members");
+            for member in members.keys().filter(|member| !["v", "op", "from"].contains(&member.as_str())) {
+                let mut shape = serde_json::json!({"v": 1, "op": op, "from": "x"});
+                if ["insert", "update"].contains(&op) {
+                    shape["set"] = serde_json::json!({"a": 1});
+                }
+                shape[member] = serde_json::json!("wrong");
+                let error = parse(shape.to_string().as_bytes()).expect_err(member);
+                assert!(!error.message.contains("no such member"), "{op} {member}: {error}");
+            }
+            let nonsense =
+                serde_json::json!({"v": 1, "op": op, "from": "x", "set": {"a": 1}, "nonsense": 1}).to_string();
+            assert!(parse(nonsense.as_bytes()).is_err());
+        }
+    }
+}

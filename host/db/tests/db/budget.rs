@@ -85,10 +85,11 @@ async fn slow_statements_end_with_their_budget() {
     let count = json!({"v":1,"op":"count","from":"choice","filter":filter});
     let began = Instant::now();
 
-    let db = site.request_with(Limits { db_ms: 60, ..Limits::default() });
+    let db = site.request_with(Limits { db_ms: 300, ..Limits::default() });
     let error = db.get(count.clone(), vec![]).await.unwrap_err();
     assert_eq!((error.code, error.detail("resource")), ("budget", Some("db_ms")));
     assert_eq!(code(db.get(count.clone(), vec![]).await), "budget", "nothing is left");
+    assert!(db.context().budget.db_used() >= Duration::from_millis(299));
 
     let db = site.request_with(Limits { wall_ms: 60, ..Limits::default() });
     assert_eq!(code(db.get(count.clone(), vec![]).await), "timeout");

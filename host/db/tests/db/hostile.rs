@@ -311,6 +311,28 @@ async fn too_many_joins_are_an_error_and_not_a_slow_query() {
 }
 
 #[tokio::test]
+async fn long_conditions_and_lists_stay_within_the_databases_own_limits() {
+    let site = Site::polls();
+    let db = site.request();
+    for word in ["and", "or"] {
+        let mut long = vec![json!(word)];
+        long.extend((0..498).map(|n| {
+            json!([
+                "exact",
+                if n % 2 == 0 { json!("id") } else { json!(["question", "text"]) },
+                if n % 2 == 0 { json!(n) } else { json!("x") }
+            ])
+        }));
+        db.get(json!({"v":1,"from":"choice","filter":[["not", long]]}), vec![]).await.unwrap();
+    }
+    let lists = |n: usize| json!({"v":1,"from":"choice","filter":vec![json!(["in","id",{"$":0}]); n]});
+    let thousand = vec![crate::site::ints(0..1_000)];
+    db.get(lists(19), thousand.clone()).await.unwrap();
+    let error = db.get(lists(20), thousand).await.unwrap_err();
+    assert_eq!((error.code, error.detail("limit")), ("invalid-value", Some("20000")));
+}
+
+#[tokio::test]
 async fn values_are_values_whatever_they_look_like() {
     let site = Site::polls();
     let db = site.request();
