@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -35,12 +35,14 @@ pub(crate) struct Pulse {
     start: Instant,
     /// Requests that run.
     busy: AtomicU32,
-    /// Since when none has run.
+    /// Since when none has run, and no byte has gone to the client.
     idle_since: AtomicU64,
     /// When the first byte after the last request came.
     head_since: AtomicU64,
     /// Since when the client takes no bytes.
     stuck_since: AtomicU64,
+    /// Whether it speaks HTTP/2, where bytes between requests are no head: windows, pings and their answers.
+    http2: AtomicBool,
 }
 
 impl Pulse {
@@ -52,6 +54,7 @@ impl Pulse {
             idle_since: AtomicU64::new(1),
             head_since: AtomicU64::new(1),
             stuck_since: AtomicU64::new(0),
+            http2: AtomicBool::new(false),
         }
     }
 
@@ -60,9 +63,12 @@ impl Pulse {
     }
 
     /// A request's head is complete.
-    pub(crate) fn started(&self) {
+    fn started(&self, version: http::Version) {
         self.busy.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
+        if version == http::Version::HTTP_2 && !self.http2.load(Relaxed) {
+            self.http2.store(true, Relaxed);
+        }
     }
 
     /// A request's response is through, or handed over whole.
@@ -72,13 +78,15 @@ impl Pulse {
     }
 
     fn bytes_came(&self) {
-        if self.busy.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
+        if self.busy.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 && !self.http2.load(Relaxed) {
             self.head_since.store(self.now(), Relaxed);
         }
     }
 
     fn bytes_went(&self, all: bool) {
         if all {
+            // A response that was handed over whole may take its time on the way: bytes that go are no idleness.
+            self.idle_since.store(self.now(), Relaxed);
             if self.stuck_since.load(Relaxed) != 0 {
                 self.stuck_since.store(0, Relaxed);
             }
@@ -128,8 +136,8 @@ pub(crate) async fn serve<S: Site>(
 ) {
     let pulse = Arc::new(Pulse::new());
     let io = Watched { io: TokioIo::new(stream), pulse: pulse.clone() };
-    let service = service_fn(|request| {
-        pulse.started();
+    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
+        pulse.started(request.version());
         let (chain, pulse) = (chain.clone(), pulse.clone());
         async move { Ok::<_, std::convert::Infallible>(chain.answer(request, remote, pulse).await) }
     });

@@ -115,8 +115,6 @@ async fn accept<S: Site>(
     alive: mpsc::Sender<()>,
 ) {
     loop {
-        // The slot comes first: beyond the limit, connections wait in the kernel instead of in memory.
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
         let (stream, remote) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -126,6 +124,8 @@ async fn accept<S: Site>(
                 continue;
             }
         };
+        // Beyond the limit, one connection waits here and the others in the kernel.
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection was gone before it began");
             continue;

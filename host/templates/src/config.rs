@@ -7,7 +7,7 @@ use host_templates_sandbox::Limits;
 pub struct TemplateConfig {
     /// Steps: one for an operation, one for 64 bytes of text. A table of 1,000 rows with 10 columns takes some 100,000.
     pub fuel: u64,
-    /// Milliseconds. Fuel is used up in less than a tenth of it; this ends what fuel doesn't count.
+    /// Milliseconds of processor time. Fuel is used up in less than a tenth of it; this ends what fuel doesn't count.
     pub millis: u64,
     /// Bytes of memory for the engine, the templates and the page.
     pub memory_bytes: usize,

@@ -4,16 +4,24 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use host_templates_sandbox::{Failure, Kind, wire};
-use wasmtime::{Caller, Config, Engine, InstancePre, Linker, Memory, Module, ResourceLimiter, Store, Trap, TypedFunc};
+use wasmtime::{
+    Caller, Config, Engine, InstancePre, Linker, Memory, Module, ResourceLimiter, Store, Trap, TypedFunc,
+    UpdateDeadline,
+};
 
-use crate::config::TemplateConfig;
+use crate::pace::{Pace, Run};
 use crate::page::Answers;
 
 /// The engine as WebAssembly, from `sandbox/`.
 static MODULE: &[u8] = include_bytes!(env!("TEMPLATE_ENGINE"));
 
-/// How long a tick of the engine's clock is. Time limits are accurate to one.
-const TICK: Duration = Duration::from_millis(10);
+/// What a page is told that ran out of time.
+pub(crate) const OVER_TIME: &str = "it takes longer than a page may";
+
+/// How often a running engine is asked whether its time is up.
+const TICK: Duration = Duration::from_millis(5);
+/// Processor time in which the templates of an app must be compiled: 8 MiB of them take some 300 ms.
+pub(crate) const LOAD_TIME: Duration = Duration::from_secs(2);
 
 /// The module, compiled and linked.
 pub(crate) struct Sandbox {
@@ -25,6 +33,7 @@ pub(crate) struct Sandbox {
 struct State {
     answers: Answers,
     limiter: Limiter,
+    run: Run,
 }
 
 struct Limiter {
@@ -84,26 +93,30 @@ impl Sandbox {
     }
 
     /// An instance with `load`ed templates, or what is wrong with them.
-    pub(crate) fn start(&self, load: &[u8], config: &TemplateConfig) -> Result<Instance, Vec<Failure>> {
-        let mut instance = self.instantiate(config).map_err(|error| {
+    pub(crate) fn start(&self, load: &[u8], memory_bytes: usize, pace: Pace) -> Result<Instance, Vec<Failure>> {
+        let mut instance = self.instantiate(memory_bytes, pace.clone()).map_err(|error| {
             tracing::error!(error = format!("{error:#}"), "the template engine can't be started");
             vec![Failure::new(Kind::Budget, "the template engine can't be started")]
         })?;
-        let answer = instance.call(Door::Load, load, Answers::default()).map_err(|failure| vec![failure])?;
+        let answer = instance.call(Door::Load, load, Answers::default(), pace).map_err(|failure| vec![failure])?;
         let loaded: wire::Loaded = serde_json::from_slice(&answer)
             .map_err(|_| vec![Failure::new(Kind::Syntax, "the template engine gave no answer")])?;
         loaded.map(|()| instance)
     }
 
-    fn instantiate(&self, config: &TemplateConfig) -> wasmtime::Result<Instance> {
+    fn instantiate(&self, memory_bytes: usize, pace: Pace) -> wasmtime::Result<Instance> {
         let state = State {
             answers: Answers::default(),
-            limiter: Limiter { memory_bytes: config.memory_bytes, refused: false },
+            limiter: Limiter { memory_bytes, refused: false },
+            run: Run::begin(pace),
         };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
-        let ticks = config.millis.div_ceil(10).max(1) + 1;
-        store.set_epoch_deadline(ticks);
+        store.epoch_deadline_callback(|store| {
+            let over = store.data().run.is_over();
+            Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
+        });
+        store.set_epoch_deadline(1);
         let instance = self.ready.instantiate(&mut store)?;
         let memory = instance
             .get_memory(&mut store, "memory")
@@ -117,7 +130,6 @@ impl Sandbox {
             load: instance.get_typed_func(&mut store, "load_templates")?,
             render: instance.get_typed_func(&mut store, "render_page")?,
             memory,
-            ticks,
             store,
         })
     }
@@ -137,7 +149,6 @@ pub(crate) struct Instance {
     free: TypedFunc<(u32, u32), ()>,
     load: TypedFunc<(u32, u32), u64>,
     render: TypedFunc<(u32, u32), u64>,
-    ticks: u64,
 }
 
 /// How a page came out.
@@ -152,8 +163,8 @@ pub(crate) enum Outcome {
 
 impl Instance {
     /// Makes a page of a [`wire::Render`] and its context, joined.
-    pub(crate) fn render(&mut self, message: &[u8], answers: Answers) -> Outcome {
-        let mut answer = match self.call(Door::Render, message, answers) {
+    pub(crate) fn render(&mut self, message: &[u8], answers: Answers, pace: Pace) -> Outcome {
+        let mut answer = match self.call(Door::Render, message, answers, pace) {
             Ok(answer) => answer,
             Err(failure) => return Outcome::Broken(failure),
         };
@@ -170,16 +181,18 @@ impl Instance {
         self.memory.data_size(&self.store)
     }
 
-    fn call(&mut self, door: Door, message: &[u8], answers: Answers) -> Result<Vec<u8>, Failure> {
-        self.store.set_epoch_deadline(self.ticks);
-        self.store.data_mut().answers = answers;
+    fn call(&mut self, door: Door, message: &[u8], answers: Answers, pace: Pace) -> Result<Vec<u8>, Failure> {
+        self.store.set_epoch_deadline(1);
+        let state = self.store.data_mut();
+        state.answers = answers;
+        state.run = Run::begin(pace);
         let result = self.pass(door, message);
         let state = self.store.data_mut();
         state.answers = Answers::default();
         let refused = state.limiter.refused;
         result.map_err(|error| {
             let message = match error.downcast_ref::<Trap>() {
-                Some(Trap::Interrupt) => "it takes longer than a page may",
+                Some(Trap::Interrupt) => OVER_TIME,
                 Some(Trap::StackOverflow) => "it nests more deeply than a page may",
                 _ if refused => "it takes more memory than a page may",
                 _ => {

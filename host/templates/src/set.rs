@@ -1,7 +1,9 @@
 //! The templates of one app, with the site's and the host's around them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use host_core::context::RequestId;
@@ -13,8 +15,9 @@ use parking_lot::Mutex;
 use crate::config::TemplateConfig;
 use crate::error::{RenderError, TemplateError};
 use crate::names::is_name;
+use crate::pace::{Abandon, Pace};
 use crate::page::{Answers, Page, now};
-use crate::sandbox::{Instance, Outcome, Sandbox};
+use crate::sandbox::{Instance, LOAD_TIME, OVER_TIME, Outcome, Sandbox};
 use crate::site::BUILTIN;
 use crate::templates::Shared;
 
@@ -25,6 +28,13 @@ const MAX_IDLE_ALL: usize = 64;
 /// An engine that has grown beyond this is not kept.
 const MAX_IDLE_MEMORY: usize = 16 << 20;
 
+/// Processor time that a page gets where others wait for the thread. Ordinary pages take a tenth of it.
+const SLICE: Duration = Duration::from_millis(10);
+/// Pages that go to the slow lane at once after one that used up its slice, before the next is tried the quick way.
+const SLOW_PAGES: u32 = 50;
+/// Slow pages of one app at a time; others have the rest of the lane's queue.
+const MAX_SLOW: usize = 16;
+
 static IDLE: AtomicUsize = AtomicUsize::new(0);
 
 /// The templates that an app's pages see. Cheap to share; it changes when the site's templates are read again.
@@ -33,6 +43,41 @@ pub struct AppTemplates {
     own: Vec<(String, String)>,
     shared: Arc<Shared>,
     set: ArcSwap<Set>,
+    slow: Slow,
+}
+
+/// What is known of an app's slow pages.
+#[derive(Default)]
+struct Slow {
+    /// Pages on the lane or in its queue.
+    running: Arc<AtomicUsize>,
+    /// How often each template still goes there at once. Only templates that exist are in it.
+    names: Mutex<HashMap<String, u32>>,
+}
+
+impl Slow {
+    fn is_slow(&self, name: &str) -> bool {
+        let mut names = self.names.lock();
+        let Some(left) = names.get_mut(name) else { return false };
+        *left -= 1;
+        if *left == 0 {
+            names.remove(name);
+        }
+        true
+    }
+
+    fn remember(&self, name: &str) {
+        self.names.lock().insert(name.into(), SLOW_PAGES);
+    }
+}
+
+/// A place on the slow lane, given back when it is dropped.
+struct SlowPlace(Arc<AtomicUsize>);
+
+impl Drop for SlowPlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What holds until the next reload.
@@ -73,7 +118,8 @@ impl Set {
         names.sort_unstable();
         let load = wire::Load { templates, limits: config.limits() };
         let load = serde_json::to_vec(&load).map_err(|error| vec![Failure::new(Kind::Syntax, error.to_string())])?;
-        let instance = sandbox().map_err(|failure| vec![failure])?.start(&load, config)?;
+        let instance =
+            sandbox().map_err(|failure| vec![failure])?.start(&load, config.memory_bytes, Pace::of(LOAD_TIME))?;
         let set = Self { load, names, idle: Mutex::new(Vec::new()) };
         set.put_back(instance);
         Ok(set)
@@ -116,7 +162,7 @@ impl AppTemplates {
         shared: Arc<Shared>,
     ) -> Result<Self, Vec<TemplateError>> {
         let set = Set::new(site, &own, &shared.config).map_err(|failures| errors(app.as_ref(), failures))?;
-        Ok(Self { app, own, shared, set: ArcSwap::from_pointee(set) })
+        Ok(Self { app, own, shared, set: ArcSwap::from_pointee(set), slow: Slow::default() })
     }
 
     /// Takes the site's templates as they are now; keeps the old ones where they don't fit.
@@ -134,11 +180,55 @@ impl AppTemplates {
 
     /// Renders the template `name` with `context`, a JSON object in UTF-8 of at most 1 MiB.
     ///
-    /// It computes until the page is done, at most for the configured time: call it where that does no harm. Errors say
-    /// where in which template, with a stable [code](RenderError::code).
+    /// It computes until the page is done, at most for the configured time: [`render_page`](Self::render_page) is for
+    /// threads on which others wait. Errors say where in which template, with a stable [code](RenderError::code).
     pub fn render(&self, name: &str, context: &[u8], page: &Page) -> Result<String, RenderError> {
-        self.make(name, context, page.facts(), page.answers())
-            .map_err(|failure| RenderError { app: self.app.clone(), failure })
+        let pace = Pace::of(Duration::from_millis(self.shared.config.millis));
+        self.make(name, context, page.facts(), page.answers(), pace).map_err(|failure| self.error(failure))
+    }
+
+    /// The same, for a thread on which others wait: a page that takes longer than some 10 ms is begun again on the slow
+    /// lane, threads that compute when nobody else wants to, and its template goes there at once for a while. Rendering
+    /// has no effects, so nobody notices but the clock.
+    ///
+    /// Dropping the future ends the work. Besides the errors of [`render`](Self::render): `budget` where too many slow
+    /// pages are under way.
+    pub async fn render_page(self: &Arc<Self>, name: &str, context: &[u8], page: &Page) -> Result<String, RenderError> {
+        if !self.slow.is_slow(name) {
+            match self.make(name, context, page.facts(), page.answers(), Pace::of(SLICE)) {
+                Err(failure) if failure.message.ends_with(OVER_TIME) => self.slow.remember(name),
+                result => return result.map_err(|failure| self.error(failure)),
+            }
+        }
+        let busy = || self.error(Failure::new(Kind::Budget, format!("{name}: too many slow pages are under way")));
+        let place = SlowPlace(self.slow.running.clone());
+        if self.slow.running.fetch_add(1, Relaxed) >= MAX_SLOW {
+            return Err(busy());
+        }
+        let pace = Pace::of(Duration::from_millis(self.shared.config.millis));
+        let _abandon = Abandon(pace.abandoned.clone());
+        let (answer, made) = tokio::sync::oneshot::channel();
+        let (templates, name, context, page) = (self.clone(), name.to_owned(), context.to_vec(), page.clone());
+        let job = Box::new(move || {
+            let made = match pace.abandoned.load(Relaxed) {
+                true => None,
+                false => Some(templates.make(&name, &context, page.facts(), page.answers(), pace)),
+            };
+            drop(place);
+            // Where nobody waits any more, nobody is to be told.
+            let _ = answer.send(made);
+        });
+        if !crate::lane::run(job) {
+            return Err(busy());
+        }
+        match made.await {
+            Ok(Some(result)) => result.map_err(|failure| self.error(failure)),
+            Ok(None) | Err(_) => Err(self.error(Failure::new(Kind::Render, "the page was given up"))),
+        }
+    }
+
+    fn error(&self, failure: Failure) -> RenderError {
+        RenderError { app: self.app.clone(), failure }
     }
 
     /// The page for an error: the app's `<app>/404.html`, a `404.html`, the app's `<app>/error.html`, or an
@@ -164,7 +254,8 @@ impl AppTemplates {
         });
         let facts = Facts { now: now(), id: id.to_string(), ..Facts::default() };
         let answers = Answers { app: self.app.clone(), ..self.shared.answers() };
-        match self.make(&name, context.to_string().as_bytes(), facts, answers) {
+        // An error's page isn't worth waiting for: past the slice it is the plain one.
+        match self.make(&name, context.to_string().as_bytes(), facts, answers, Pace::of(SLICE)) {
             Ok(page) => page,
             Err(failure) => {
                 tracing::error!(%id, app = ?self.app, "the page for errors can't be rendered: {failure}");
@@ -173,7 +264,7 @@ impl AppTemplates {
         }
     }
 
-    fn make(&self, name: &str, context: &[u8], facts: Facts, answers: Answers) -> Result<String, Failure> {
+    fn make(&self, name: &str, context: &[u8], facts: Facts, answers: Answers, pace: Pace) -> Result<String, Failure> {
         let set = self.set.load_full();
         if !is_name(name) {
             return Err(Failure::new(Kind::NotFound, format!("there is no template `{}`", crate::names::shown(name))));
@@ -191,11 +282,11 @@ impl AppTemplates {
         let mut instance = match set.take() {
             Some(instance) => instance,
             // They compiled before, so there is one failure at most: that of the engine itself.
-            None => sandbox()?.start(&set.load, config).map_err(|mut failures| {
+            None => sandbox()?.start(&set.load, config.memory_bytes, pace.clone()).map_err(|mut failures| {
                 failures.pop().unwrap_or_else(|| Failure::new(Kind::Budget, "the template engine can't be started"))
             })?,
         };
-        match instance.render(&message, answers) {
+        match instance.render(&message, answers, pace) {
             Outcome::Page(page) => {
                 set.put_back(instance);
                 Ok(page)

@@ -414,3 +414,71 @@ fn an_ordinary_page_is_quick() {
     println!("a page of 100 rows: {each:?}");
     assert!(each < Duration::from_millis(20), "{each:?}");
 }
+
+/// A page that spins, asked for over and over, must not hold the thread on which others' pages are made.
+#[tokio::test(flavor = "current_thread")]
+async fn slow_pages_leave_the_thread_to_others() {
+    let config = TemplateConfig { millis: 200, fuel: u64::MAX, ..TemplateConfig::default() };
+    let site = Templates::open_with(config, None).expect("opened");
+    let spin = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    let bad =
+        site.for_app(&polls(), files(&[("polls/x.html", spin), ("polls/y.html", "fine")])).expect("good templates");
+    let good = site.for_app(&polls(), files(&[("polls/x.html", "good")])).expect("good templates");
+    let begun = Instant::now();
+    let spinning: Vec<_> = (0..40)
+        .map(|_| {
+            let bad = bad.clone();
+            tokio::spawn(async move { bad.render_page("polls/x.html", b"{}", &page()).await })
+        })
+        .collect();
+    let mut longest = Duration::ZERO;
+    for _ in 0..200 {
+        let one = Instant::now();
+        assert_eq!(good.render_page("polls/x.html", b"{}", &page()).await.expect("a page"), "good");
+        assert_eq!(bad.render_page("polls/y.html", b"{}", &page()).await.expect("a page"), "fine");
+        longest = longest.max(one.elapsed());
+        tokio::task::yield_now().await;
+    }
+    println!("the longest page beside 40 spinning ones took {longest:?}");
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    let mut refused = 0;
+    for spinning in spinning {
+        let error = spinning.await.expect("no panic").expect_err("it spins");
+        assert_eq!(error.code(), "budget", "{error}");
+        refused += usize::from(error.to_string().contains("too many slow pages"));
+    }
+    assert!(refused > 0, "one app must not have the whole lane");
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+}
+
+/// A page of which nobody waits for the end is given up.
+#[tokio::test(flavor = "current_thread")]
+async fn a_page_ends_with_its_request() {
+    let config = TemplateConfig { millis: 60_000, fuel: u64::MAX, ..TemplateConfig::default() };
+    let site = Templates::open_with(config, None).expect("opened");
+    let spin = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    let bad = site.for_app(&polls(), files(&[("polls/x.html", spin)])).expect("good templates");
+    let page = page();
+    for _ in 0..40 {
+        let render = bad.render_page("polls/x.html", b"{}", &page);
+        assert!(tokio::time::timeout(Duration::from_millis(50), render).await.is_err(), "it spins for a minute");
+    }
+    // If they were still running, there would be no place for this one.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let last = bad.render_page("polls/x.html", b"{}", &page);
+    assert!(tokio::time::timeout(Duration::from_millis(100), last).await.is_err(), "it must have got a place");
+}
+
+/// The limits of time are of processor time, so that they hold on a busy machine as well: the engine's own test of
+/// what it was told.
+#[test]
+fn a_page_may_take_its_time_and_no_more() {
+    let config = TemplateConfig { millis: 300, fuel: u64::MAX, ..TemplateConfig::default() };
+    let site = Templates::open_with(config, None).expect("opened");
+    let spin = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    let bad = site.for_app(&polls(), files(&[("polls/x.html", spin)])).expect("good templates");
+    let begun = Instant::now();
+    let error = bad.render("polls/x.html", b"{}", &page()).expect_err("it spins");
+    assert!(error.is_budget() && error.to_string().contains("longer than a page may"), "{error}");
+    assert!(begun.elapsed() >= Duration::from_millis(290), "{:?}", begun.elapsed());
+}

@@ -65,6 +65,7 @@ impl Site for StandIn {
             }
             "/chunks" => Response::new(Body::stream(Chunks { left: 3, then: Then::End, size: 4 })),
             "/endless" => Response::new(Body::stream(Chunks { left: usize::MAX, then: Then::End, size: 64 << 10 })),
+            "/large" => text(vec![b'x'; 32 << 20]),
             "/breaks" => Response::new(Body::stream(Chunks {
                 left: 1,
                 then: Then::Break(Box::pin(tokio::time::sleep(Duration::from_millis(50)))),

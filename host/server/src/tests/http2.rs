@@ -42,6 +42,23 @@ async fn requests_share_a_connection() {
     assert_eq!(body(echo).await, "abc");
 }
 
+/// Pings and windows pass between requests; they are no head that takes too long.
+#[tokio::test]
+async fn an_idle_connection_stays_for_its_time() {
+    let server = Running::start(|config| {
+        config.header_timeout_ms = 100;
+        config.keep_alive_ms = 600;
+    });
+    let mut sender = connect(&server).await;
+    for _ in 0..3 {
+        let answer = sender.send_request(request("POST", "http://localhost/echo", "abc")).await.expect("an answer");
+        assert_eq!(body(answer).await, "abc");
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    assert!(sender.is_closed(), "in the end it is closed");
+}
+
 #[tokio::test]
 async fn head_has_no_body_here_either() {
     let server = Running::start(|_| {});

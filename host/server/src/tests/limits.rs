@@ -139,6 +139,28 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     assert_eq!(second.answer().await.status, 200);
 }
 
+/// A large response is handed over whole, and the connection has no request running while it travels.
+#[tokio::test]
+async fn a_slow_reader_that_reads_gets_all_of_it() {
+    let server = Running::start(|config| {
+        config.keep_alive_ms = 200;
+        config.header_timeout_ms = 200;
+        config.body_idle_ms = 400;
+    });
+    let mut client = server.connect().await;
+    client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut total = 0;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        match tokio::io::AsyncReadExt::read(&mut client.stream, &mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => total += read,
+        }
+    }
+    assert!(total > 32 << 20, "{total} bytes of 32 MiB came");
+}
+
 /// Waits for something that happens soon.
 async fn until(what: impl Fn() -> bool) {
     for _ in 0..300 {

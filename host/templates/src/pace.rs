@@ -1,0 +1,75 @@
+//! How long an engine may compute: processor time, so that a busy machine doesn't make good pages fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+/// The limits of one call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pace {
+    /// Processor time.
+    pub(crate) limit: Duration,
+    /// Set where nobody waits for the result any more.
+    pub(crate) abandoned: Arc<AtomicBool>,
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pace: Pace,
+    begun: Duration,
+}
+
+/// Sets the flag when it is dropped: the caller's future is gone.
+pub(crate) struct Abandon(pub(crate) Arc<AtomicBool>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+impl Pace {
+    pub(crate) fn of(limit: Duration) -> Self {
+        Self { limit, abandoned: Arc::default() }
+    }
+}
+
+impl Run {
+    /// Begins one on this thread.
+    pub(crate) fn begin(pace: Pace) -> Self {
+        Self { pace, begun: thread_time() }
+    }
+
+    /// Whether it must end. To be asked on the thread on which it began.
+    pub(crate) fn is_over(&self) -> bool {
+        self.pace.abandoned.load(Relaxed) || thread_time().saturating_sub(self.begun) >= self.pace.limit
+    }
+}
+
+/// Processor time that this thread has used.
+fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is valid for the call, which writes one `timespec`.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } != 0;
+    if failed {
+        // A kernel without that clock: time on the wall is the next best.
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        return START.get_or_init(std::time::Instant::now).elapsed();
+    }
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Gives the current thread the scheduler's idle class, so that it computes when nobody else wants to. Where the kernel
+/// refuses, the thread keeps its class and only fairness suffers.
+pub(crate) fn idle_priority() {
+    #[cfg(target_os = "linux")]
+    {
+        let parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: plain values and a pointer that is valid for the call; 0 is the current thread.
+        let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) } != 0;
+        if refused {
+            tracing::debug!("the kernel keeps the threads for slow pages at normal priority");
+        }
+    }
+}
