@@ -10,7 +10,7 @@ use host_engine::{LoadError, Report, Source, Step};
 use crate::config::Override;
 use crate::plugins;
 use crate::problem::{Problem, Problems};
-use crate::serve::runtime;
+use crate::serve::in_runtime;
 use crate::site::{Folder, Opened, Purpose};
 use crate::terminal::{self, BOLD, DIM};
 
@@ -23,7 +23,7 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<bool> {
             Err(error) => return Err(error),
         },
     };
-    runtime()?.block_on(async {
+    in_runtime(async {
         let mut checker = Checker::default();
         match folder.open(Purpose::Look) {
             Err(error) => checker.problems.push(Problem::new(

@@ -8,14 +8,14 @@ use host_engine::RouteInfo;
 
 use crate::config::Override;
 use crate::plugins::Plugins;
-use crate::serve::{load_apps, runtime};
+use crate::serve::{in_runtime, load_apps};
 use crate::site::Folder;
 use crate::terminal::{self, BOLD};
 
 /// `bandstand routes [DIR]`.
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
-    let routes = runtime()?.block_on(async {
+    let routes = in_runtime(async {
         let opened = folder.open_without_database()?;
         load_apps(&folder, &opened).await;
         let dir = &folder.config.plugins.dir;

@@ -20,11 +20,11 @@ use crate::terminal::{self, BOLD, DIM};
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
     host_templates::Templates::warm_up();
-    runtime()?.block_on(async {
+    in_runtime(async {
         let opened = folder.open(Purpose::Serve)?;
         let server = Server::new(folder.config.server.clone(), opened.site.clone())?;
         // Another process on the address is the likeliest mistake: it is found before anything is compiled.
-        let listeners = server.bind()?;
+        let listeners = listen(&server)?;
         load_apps(&folder, &opened).await;
         let plugins = watch_plugins(&folder, opened.clone());
         let mut first = plugins.first;
@@ -37,9 +37,28 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     })
 }
 
-/// The runtime that everything runs on.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start threads")
+/// Runs `work` on threads of its own.
+pub(crate) fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start threads")?;
+    let result = runtime.block_on(work);
+    // What can't be cancelled, such as a compiler at work, must not keep an operator waiting.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// Listens where the configuration says.
+pub(crate) fn listen<S: host_core::http::Site>(server: &Server<S>) -> Result<Vec<TcpListener>> {
+    server.bind().map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!(
+                "{error}; another program is there, perhaps another host: choose another address with --bind"
+            )
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow::anyhow!("{error}; ports below 1024 need a right of their own: choose another with --bind")
+        }
+        _ => anyhow::anyhow!(error),
+    })
 }
 
 /// Loads the apps under `[apps]`. One that can't be loaded doesn't stop the others.

@@ -85,6 +85,7 @@ pub(crate) struct DatabaseSection {
     transaction_idle_ms: u64,
     transaction_total_ms: u64,
     lock_wait_ms: u64,
+    exclusive: bool,
     statements: usize,
     /// `[database.queries]`.
     pub(crate) queries: DbConfig,
@@ -105,6 +106,7 @@ impl Default for DatabaseSection {
             transaction_idle_ms: store.transaction_idle_ms,
             transaction_total_ms: store.transaction_total_ms,
             lock_wait_ms: store.lock_wait_ms,
+            exclusive: store.exclusive,
             statements: store.statements,
             queries: DbConfig::default(),
         }
@@ -135,6 +137,7 @@ impl DatabaseSection {
             transaction_idle_ms: self.transaction_idle_ms,
             transaction_total_ms: self.transaction_total_ms,
             lock_wait_ms: self.lock_wait_ms,
+            exclusive: self.exclusive,
             statements: self.statements,
         }
     }
@@ -292,7 +295,7 @@ impl Config {
     pub(crate) fn load(dir: &Dir, shown: &Path, overrides: &[Override]) -> Result<Self, Problems> {
         let file = if shown == Path::new(".") { PathBuf::from(FILE) } else { shown.join(FILE) };
         let file = file.display().to_string();
-        let text = dir.read_to_string(FILE).map_err(|error| {
+        let text = dir.open(FILE).and_then(read::text).map_err(|error| {
             let problem = match error.kind() {
                 std::io::ErrorKind::NotFound => Problem::new("config.E001", &file, "there is no such file").hint(
                     "go to your site's folder, name it after the command, or make one: `bandstand new site NAME`",

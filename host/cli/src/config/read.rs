@@ -1,6 +1,7 @@
 //! From the text of a configuration file to typed values, with errors that name file, line and the nearest known key.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -27,6 +28,17 @@ pub(crate) struct Override {
     pub(crate) value: Option<String>,
 }
 
+/// A file's text; of one that is too large, as much as tells so.
+pub(crate) fn text(file: cap_std::fs::File) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    // A large file may have been cut in the midst of a character.
+    let large = bytes.len() > MAX_BYTES;
+    String::from_utf8(bytes)
+        .or_else(|error| if large { Ok(" ".repeat(MAX_BYTES + 1)) } else { Err(error) })
+        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+}
+
 /// Reads `text`, which stands in `file` (a name for messages), with the overrides on top.
 pub(crate) fn read<'a, T: DeserializeOwned>(
     file: &'a str,
@@ -34,7 +46,7 @@ pub(crate) fn read<'a, T: DeserializeOwned>(
     overrides: &'a [Override],
 ) -> Result<T, Problems> {
     if text.len() > MAX_BYTES {
-        let message = format!("has {} bytes; the most is {MAX_BYTES}", text.len());
+        let message = format!("has more than {MAX_BYTES} bytes");
         return Err(Problems(vec![
             Problem::new("config.E001", file, message).hint("is this really a configuration file?"),
         ]));

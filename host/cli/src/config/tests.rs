@@ -175,3 +175,20 @@ fn an_app_gets_what_its_section_grants_and_a_plugin_what_its_section_or_all_plug
     assert!(config.decide_plugin(&id("notes")).expect_err("the name is taken").contains("[apps.notes]"));
     assert!(config.decide_app(&id("notes"), &id("memos")).expect_err("another name").contains("rename the section"));
 }
+
+#[test]
+fn every_key_is_in_the_reference() {
+    let reference = include_str!("../../../../docs/reference/config.md");
+    let table = |value: Result<toml::Table, toml::ser::Error>| value.expect("a table");
+    let mut tables = vec![
+        table(toml::Table::try_from(StoreConfig::default())),
+        table(toml::Table::try_from(DbConfig::default())),
+        table(toml::Table::try_from(EngineConfig::default())),
+        table(toml::Table::try_from(Reuse::default())),
+        table(toml::Table::try_from(Limits::default())),
+    ];
+    tables.push(tables[2]["compile"].as_table().expect("a section").clone());
+    for key in tables.iter().flat_map(toml::Table::keys) {
+        assert!(reference.contains(&format!("`{key}`")) || key == "compile", "docs/reference/config.md lacks `{key}`");
+    }
+}

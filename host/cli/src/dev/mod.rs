@@ -19,7 +19,7 @@ use host_server::Server;
 use crate::build::cargo::{CargoError, Profile};
 use crate::build::{self, App};
 use crate::config::Override;
-use crate::serve::{finish, print_addresses, runtime, stopped, watch_plugins};
+use crate::serve::{finish, in_runtime, listen, print_addresses, stopped, watch_plugins};
 use crate::site::{Folder, Opened, Purpose};
 use crate::terminal;
 use live::{Link, Live, LiveSite, Trouble};
@@ -29,7 +29,7 @@ use sources::{Change, Folders, Sources};
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
     host_templates::Templates::warm_up();
-    runtime()?.block_on(async {
+    in_runtime(async {
         let opened = folder.open(Purpose::Develop)?;
         let live = {
             let site = opened.site.clone();
@@ -38,7 +38,7 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
             })
         };
         let server = Server::new(folder.config.server.clone(), LiveSite::new(opened.site.clone(), live.clone()))?;
-        let listeners = server.bind()?;
+        let listeners = listen(&server)?;
         let plugins = watch_plugins(&folder, opened.clone());
         let mut workshop = Workshop::new(&folder, opened, live.clone())?;
         // The site answers at once: an app that isn't built yet says so.
@@ -65,6 +65,8 @@ struct Project {
     mount: String,
     /// The last component that compiled.
     built: Option<Arc<App>>,
+    /// Whether the code has changed since, and didn't compile.
+    broken: bool,
     /// Whether a version of it runs.
     runs: bool,
 }
@@ -101,6 +103,7 @@ impl Workshop {
                     target: target.clone(),
                     mount,
                     built: None,
+                    broken: false,
                     runs: false,
                 },
             );
@@ -207,7 +210,8 @@ impl Project {
     /// The error is a title and a text; the terminal has shown it.
     async fn renew(&mut self, code: bool, opened: &Opened) -> Result<(), (String, String)> {
         let name = self.name.clone();
-        if code || self.built.is_none() {
+        if code || self.broken || self.built.is_none() {
+            self.broken = true;
             terminal::step("Building", &self.shown.display().to_string());
             let (folder, target) = (self.folder.clone(), self.target.clone());
             let compiled =
@@ -223,6 +227,7 @@ impl Project {
                 Err(error) => return Err(told(format!("{name} can't be built"), error.to_string())),
             };
         }
+        self.broken = false;
         let Some(app) = self.built.clone() else { return Ok(()) };
         let folder = self.folder.clone();
         let packed = tokio::task::spawn_blocking(move || app.pack(&folder)).await;
