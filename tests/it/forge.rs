@@ -144,7 +144,8 @@ fn module(fragment: &str, manifest: &str) -> String {
             .into(),
         unless(
             "(func $handle",
-            "(func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (call $hello) (i32.const 0))".into(),
+            "(func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (call $hello) (i32.const 0))"
+                .into(),
         ),
         r#"(export "[async-lift]bandstand:routing/handler@0.1.0#handle" (func $handle))"#.into(),
         unless("(func $callback", "(func $callback (param i32 i32 i32) (result i32) unreachable)".into()),

@@ -123,13 +123,14 @@ async fn shapes_of_any_size_and_depth_are_answered() {
     };
     let condition = r#"["exact","id",1]"#;
     let nots = |times| format!(r#"{{"v":1,"from":"row","filter":[{}]}}"#, deep(times, r#"["not","#, condition, "]"));
-    let many = |times: usize| {
-        format!(r#"{{"v":1,"from":"row","filter":[["or",{}]]}}"#, vec![condition; times].join(","))
-    };
+    let many =
+        |times: usize| format!(r#"{{"v":1,"from":"row","filter":[["or",{}]]}}"#, vec![condition; times].join(","));
     let path = |steps: usize| {
         format!(r#"{{"v":1,"from":"node","filter":[["exact",[{}"label"],"x"]]}}"#, r#""parent","#.repeat(steps))
     };
-    let add = |times| format!(r#"{{"v":1,"op":"update","from":"row","set":{{"number":{}}}}}"#, deep(times, r#"["add",1,"#, "1", "]"));
+    let add = |times| {
+        format!(r#"{{"v":1,"op":"update","from":"row","set":{{"number":{}}}}}"#, deep(times, r#"["add",1,"#, "1", "]"))
+    };
     for (shape, fetch, fine) in [
         (nots(20), true, true),
         (nots(10_000), true, false),
@@ -148,7 +149,8 @@ async fn shapes_of_any_size_and_depth_are_answered() {
         let answer = site.post("/hostile/db/", told).await;
         let shown: String = shape.chars().take(60).collect();
         assert_eq!(answer.status, 200, "{shown}…: {}", answer.text());
-        let refused = answer.text().contains("\"error\":\"invalid-shape\"") || answer.text().contains("\"error\":\"unknown-model\"");
+        let refused = answer.text().contains("\"error\":\"invalid-shape\"")
+            || answer.text().contains("\"error\":\"unknown-model\"");
         assert_eq!(!refused, fine, "{shown}…: {}", answer.text());
     }
 }

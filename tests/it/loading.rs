@@ -77,7 +77,7 @@ async fn a_file_with_a_flipped_bit_never_harms_the_host() {
 async fn components_that_are_larger_than_their_file_are_refused() {
     let site = TestSite::start().await;
     refused(&site, "many instances", bombs::instances(50), Step::File, "core instances").await;
-    refused(&site, "doubling instances", bombs::doubling(10), Step::Link, "").await;
+    refused(&site, "doubling instances", bombs::doubling(10), Step::Compile, "core module instances").await;
     refused(&site, "doubling types", bombs::types(60), Step::Compile, "size").await;
 }
 
@@ -96,7 +96,10 @@ async fn a_component_that_compiles_for_ever_is_given_up() {
     let site = TestSite::with(compile).await;
     site.load_guest("good", Limits::default()).await;
     let begun = Instant::now();
-    let loading = refused(&site, "11 KB of loops", bombs::loops(500, 500), Step::Compile, "processor time");
+    let loading = async {
+        refused(&site, "11 KB of loops", bombs::loops(500, 500), Step::Compile, "processor time").await;
+        refused(&site, "60,000 branches", bombs::branches(60_000), Step::Compile, "processor time").await;
+    };
     let serving = async {
         for _ in 0..20 {
             let begun = Instant::now();
@@ -119,65 +122,76 @@ async fn a_component_whose_compiler_eats_all_memory_is_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_with_another_contract_is_refused() {
     let site = TestSite::start().await;
-    for (what, from, to) in [
-        ("a handler that can't wait", "handle: async func(request: request) -> response;", "handle: func(request: request) -> response;"),
-        ("a request with another field", "    route: u32,\n", "    route: u32,\n    more: u32,\n"),
-        ("a body of another kind", "    empty,\n", "    empty,\n    nothing,\n"),
-        ("a newer package", "package bandstand:routing@0.1.0;", "package bandstand:routing@0.2.0;"),
+    // What is changed in `wit/routing`, the version that it has then, the parameters of `handle`, and the complaint.
+    for (what, from, to, version, parameters, words) in [
+        (
+            "a request with another field",
+            "    route: u32,\n",
+            "    route: u32,\n    more: u32,\n",
+            "0.1.0",
+            10,
+            "record of 5 fields",
+        ),
+        ("a body of another kind", "    empty,\n", "    empty,\n    nothing,\n", "0.1.0", 9, "variant"),
+        (
+            "a newer package",
+            "package bandstand:routing@0.1.0;",
+            "package bandstand:routing@0.2.0;",
+            "0.2.0",
+            9,
+            "bandstand:routing",
+        ),
     ] {
         let mut resolve = Resolve::default();
         let mut package = None;
         for room in ["db", "routing", "templates", "app"] {
             let path = root().join("wit").join(room).join(format!("{room}.wit"));
             let text = std::fs::read_to_string(&path).expect("the contract");
-            let text = if room == "routing" { text.replace(from, to) } else { text };
-            let text = if to.contains("@0.2.0") && room == "app" {
-                text.replace("bandstand:routing/handler@0.1.0", "bandstand:routing/handler@0.2.0")
-                    .replace("bandstand:routing/request@0.1.0", "bandstand:routing/request@0.2.0")
-                    .replace("bandstand:routing/urls@0.1.0", "bandstand:routing/urls@0.2.0")
-            } else {
-                text
+            let text = match room {
+                "routing" => {
+                    assert!(text.contains(from), "the contract has no `{from}` any more");
+                    text.replace(from, to)
+                }
+                "app" => routing_at(&text, version),
+                _ => text,
             };
             package = Some(resolve.push_str(&path, &text).expect("the changed contract is one"));
         }
         let world = resolve.select_world(&[package.expect("there are rooms")], Some("app")).expect("a world");
-        let handler = if to.contains("@0.2.0") { "bandstand:routing/handler@0.2.0" } else { "bandstand:routing/handler@0.1.0" };
-        let bytes = component_of(&resolve, world, &minimal(handler, to)).expect("a component of the changed contract");
-        refused(&site, what, bytes, Step::Link, "").await;
+        let bytes = component_of(&resolve, world, &minimal(version, parameters)).expect("a component of that contract");
+        let error = site.load("wrong", bytes, tight()).await.expect_err(what);
+        // The form of an export is compared when it is first used, at the latest.
+        assert!([Step::Link, Step::Describe].contains(&error.step), "{what}: {error}");
+        assert!(error.to_string().contains(words), "{what}: `{error}` doesn't say `{words}`");
     }
 }
 
-/// A module that exports what a world like ours asks for and does nothing.
-fn minimal(handler: &str, change: &str) -> String {
-    let handle = if change.contains(" func(request") && !change.contains("async") {
-        format!(
-            r#"(export "{handler}#handle" (func $handle))
-            (func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)"#
-        )
-    } else {
-        let more = if change.contains("more: u32") { " i32" } else { "" };
-        format!(
-            r#"(export "[async-lift]{handler}#handle" (func $handle))
-            (export "[callback][async-lift]{handler}#handle" (func $callback))
-            (func $handle (param i32 i32 i32 i32 i32 i32 i32 i32 i32{more}) (result i32) unreachable)
-            (func $callback (param i32 i32 i32) (result i32) unreachable)"#
-        )
+/// A world's text with another version of `bandstand:routing` in it.
+fn routing_at(world: &str, version: &str) -> String {
+    let line = |line: &str| {
+        if line.contains("bandstand:routing/") {
+            line.replace("@0.1.0", &format!("@{version}"))
+        } else {
+            line.to_owned()
+        }
     };
+    world.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A module that exports what a world like ours asks for and does nothing.
+fn minimal(version: &str, parameters: usize) -> String {
+    let parameters = "i32 ".repeat(parameters);
     format!(
         r#"(module
-            (import "[export]{handler}" "[task-return]handle" (func (param i32 i32 i32 i32 i32 i32)))
+            (import "[export]bandstand:routing/handler@{version}" "[task-return]handle"
+                (func (param i32 i32 i32 i32 i32 i32)))
             (memory (export "memory") 1)
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
             (func (export "bandstand:app/manifest@0.1.0#describe") (result i32) unreachable)
-            {handle})"#
-    )
-    .replace(
-        if change.contains(" func(request") && !change.contains("async") {
-            "(import \"[export]bandstand:routing/handler@0.1.0\" \"[task-return]handle\" (func (param i32 i32 i32 i32 i32 i32)))"
-        } else {
-            "\u{0}"
-        },
-        "",
+            (func (export "[async-lift]bandstand:routing/handler@{version}#handle")
+                (param {parameters}) (result i32) unreachable)
+            (func (export "[callback][async-lift]bandstand:routing/handler@{version}#handle")
+                (param i32 i32 i32) (result i32) unreachable))"#
     )
 }
 
@@ -190,10 +204,7 @@ async fn an_app_that_takes_anothers_name_or_place_is_refused() {
     let error = site.load("forged", bytes, tight()).await.expect_err("the name is taken").to_string();
     assert!(error.contains("good.wasm") && error.contains("`good`"), "{error}");
     let bytes = component("", MANIFEST).expect("a component");
-    let error = site
-        .load_as("forged", bytes, Mounted::at("/good/", tight()))
-        .await
-        .expect_err("the place is taken");
+    let error = site.load_as("forged", bytes, Mounted::at("/good/", tight())).await.expect_err("the place is taken");
     assert_eq!(error.step, Step::Routes, "{error}");
     assert!(error.to_string().contains("[apps.forged]"), "{error}");
     assert_eq!(site.get("/good/").await.text(), "Hello from a good app.\n");

@@ -8,8 +8,21 @@ use crate::site::{TestSite, tight};
 
 /// Pages of the hostile guest that take memory of the host's in one way or another.
 const EATERS: &[&str] = &[
-    "/grow/", "/grow-and-trap/", "/streams/", "/subtasks/", "/transactions/", "/giant/", "/giant-header/", "/many-headers/",
-    "/endless/", "/half/then-trap/", "/half/then-wait/", "/wait/", "/recurse/", "/flood/log/", "/flood/random/",
+    "/grow/",
+    "/grow-and-trap/",
+    "/streams/",
+    "/subtasks/",
+    "/transactions/",
+    "/giant/",
+    "/giant-header/",
+    "/many-headers/",
+    "/endless/",
+    "/half/then-trap/",
+    "/half/then-wait/",
+    "/wait/",
+    "/recurse/",
+    "/flood/log/",
+    "/flood/random/",
 ];
 
 /// In a process of its own, since the other tests of this one take memory as well.

@@ -13,14 +13,23 @@ async fn a_good_app_answers_soon_while_others_spin_leak_and_wait() {
     site.load_guest("hostile", Limits { wall_ms: 4_000, cpu_ms: 3_000, ..tight() }).await;
     site.post("/good/rows/", "").await;
     let harm = futures::future::join_all(
-        ["/spin/", "/fill/", "/spin-calling/", "/wait/", "/yield/", "/grow-and-trap/", "/flood/log/", "/half/then-spin/"]
-            .iter()
-            .flat_map(|path| [path, path])
-            .map(|path| {
-                let path = format!("/hostile{path}");
-                let site = &site;
-                async move { site.get(&path).await }
-            }),
+        [
+            "/spin/",
+            "/fill/",
+            "/spin-calling/",
+            "/wait/",
+            "/yield/",
+            "/grow-and-trap/",
+            "/flood/log/",
+            "/half/then-spin/",
+        ]
+        .iter()
+        .flat_map(|path| [path, path])
+        .map(|path| {
+            let path = format!("/hostile{path}");
+            let site = &site;
+            async move { site.get(&path).await }
+        }),
     );
     let good = async {
         // Let them begin.

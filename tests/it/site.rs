@@ -96,7 +96,12 @@ impl TestSite {
     }
 
     /// Loads a component as `mounted` says.
-    pub(crate) async fn load_as(&self, file: &str, bytes: impl Into<Bytes>, mounted: Mounted) -> Result<Loaded, LoadError> {
+    pub(crate) async fn load_as(
+        &self,
+        file: &str,
+        bytes: impl Into<Bytes>,
+        mounted: Mounted,
+    ) -> Result<Loaded, LoadError> {
         let source = Source { name: file.to_owned(), origin: format!("{file}.wasm"), bytes: bytes.into() };
         self.site.load(source, |_| Ok(config(mounted))).await
     }
@@ -115,11 +120,6 @@ impl TestSite {
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
         send(self.address, Method::POST, path, body).await
-    }
-
-    /// Where its server listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 }
 
