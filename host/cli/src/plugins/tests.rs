@@ -1,3 +1,6 @@
+// The tests play the operator, who works on the folder from outside.
+#![allow(clippy::disallowed_methods)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex};
