@@ -101,3 +101,24 @@ async fn nothing_is_left_from_one_visitor_to_the_next_unless_the_operator_says_s
     }
     assert_eq!(seen, ["0\n", "1\n", "2\n", "0\n", "1\n", "2\n"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_failed_serves_nobody_else() {
+    let site = TestSite::start().await;
+    let mut mounted = Mounted::at("/hostile/", crate::site::tight());
+    mounted.reuse = host_engine::Reuse { count: 1_000, ..Default::default() };
+    site.load_as("hostile", guest("hostile"), mounted).await.expect("it loads");
+    for (path, status) in [
+        ("/hostile/trap/", 500),
+        ("/hostile/panic/", 500),
+        ("/hostile/recurse/", 500),
+        ("/hostile/grow-and-trap/", 503),
+        ("/hostile/open-transaction/", 500),
+        ("/hostile/wait/", 504),
+    ] {
+        assert_eq!(site.get("/hostile/remember/").await.text(), "0\n", "before {path}");
+        assert_eq!(site.get("/hostile/remember/").await.text(), "1\n", "before {path}");
+        assert_eq!(site.get(path).await.status, status, "{path}");
+    }
+    assert_eq!(site.get("/hostile/remember/").await.text(), "0\n");
+}

@@ -22,7 +22,6 @@ pub(crate) struct TestSite {
     pub(crate) site: Arc<Site>,
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    _folder: tempfile::TempDir,
 }
 
 /// What a hostile app may use: little, so that the tests are quick.
@@ -54,7 +53,6 @@ impl TestSite {
     /// The same with other bounds of the compiler's process.
     pub(crate) async fn with(compile: CompileConfig) -> Self {
         listen_to_the_log();
-        let folder = tempfile::tempdir().expect("a folder");
         // Kept from run to run, since compiling takes long; a component that is meant not to compile is never in it.
         let cache = target().join("it-code");
         std::fs::create_dir_all(&cache).expect("the target directory can be written to");
@@ -86,7 +84,7 @@ impl TestSite {
                 })
                 .await;
         });
-        Self { site, address, stop: Some(stop), _folder: folder }
+        Self { site, address, stop: Some(stop) }
     }
 
     /// Loads a component under its own name, mounted at `/name/`.

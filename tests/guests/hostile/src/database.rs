@@ -11,11 +11,17 @@ enum Step {
     Fetch(Call),
     Packed(Call),
     Execute(Call),
-    Batch { statements: Vec<Call> },
+    Batch {
+        statements: Vec<Call>,
+    },
     Begin,
     Savepoint,
-    RollbackTo { mark: u32 },
-    Release { mark: u32 },
+    RollbackTo {
+        mark: u32,
+    },
+    Release {
+        mark: u32,
+    },
     Commit,
     Rollback,
     /// Lets go of the transaction without a word.
@@ -23,7 +29,9 @@ enum Step {
     /// Forgets the transaction without closing it.
     Leave,
     /// Keeps the processor busy for so long.
-    Busy { ms: i64 },
+    Busy {
+        ms: i64,
+    },
     /// Keeps everything as it is and waits for ever.
     Wait,
     /// Ends by a trap.
@@ -52,9 +60,14 @@ enum Shape {
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
 enum Told {
-    Many { many: Vec<Plain> },
+    Many {
+        many: Vec<Plain>,
+    },
     /// So many times the same value.
-    Times { times: usize, value: Plain },
+    Times {
+        times: usize,
+        value: Plain,
+    },
     One(Plain),
 }
 
@@ -68,7 +81,9 @@ enum Plain {
     Text(String),
     Bytes(Vec<u8>),
     /// What JSON can't say: `{"special": "nan"}`, `infinity`, `megabyte`.
-    Special { special: String },
+    Special {
+        special: String,
+    },
 }
 
 impl Plain {
@@ -156,7 +171,9 @@ pub async fn as_told(told: &[u8]) -> Response {
             (Step::Packed(call), Some(tx)) if call.tx => {
                 answer(tx.fetch_packed(call.statement()).await, |block| json!(block.len()))
             }
-            (Step::Packed(call), _) => answer(queries::fetch_packed(call.statement()).await, |block| json!(block.len())),
+            (Step::Packed(call), _) => {
+                answer(queries::fetch_packed(call.statement()).await, |block| json!(block.len()))
+            }
             (Step::Execute(call), Some(tx)) if call.tx => answer(tx.execute(call.statement()).await, outcome),
             (Step::Execute(call), _) => answer(queries::execute(call.statement()).await, outcome),
             (Step::Batch { statements }, _) => {

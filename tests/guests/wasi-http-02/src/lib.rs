@@ -2,9 +2,7 @@
 //! never answers.
 
 use wasip2::exports::http::incoming_handler::Guest;
-use wasip2::http::types::{
-    Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
-};
+use wasip2::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasip2::io::streams::StreamError;
 
 struct Standard;
@@ -31,7 +29,10 @@ impl Guest for Standard {
                     && let Ok(input) = incoming.stream()
                 {
                     // Ends with `Closed`, by either side.
-                    while !matches!(output.blocking_splice(&input, 65_536), Err(StreamError::Closed | StreamError::LastOperationFailed(_))) {}
+                    while !matches!(
+                        output.blocking_splice(&input, 65_536),
+                        Err(StreamError::Closed | StreamError::LastOperationFailed(_))
+                    ) {}
                 }
             }
             _ => {
