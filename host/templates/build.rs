@@ -21,7 +21,7 @@ fn main() {
     cargo
         .current_dir(workspace)
         .args(["rustc", "--quiet", "--package", "host-templates-sandbox", "--lib", "--crate-type", "cdylib"])
-        .args(["--target", "wasm32-wasip2", "--profile", "guest", "--target-dir"])
+        .args(["--target", "wasm32-wasip2", "--profile", "template-engine", "--target-dir"])
         .arg(&target)
         // A plain module: the host and it speak through memory, no component's glue is wanted.
         .args(["--", "-C", "link-arg=--skip-wit-component"]);
@@ -36,7 +36,7 @@ fn main() {
         status.success(),
         "the template engine could not be compiled for wasm32-wasip2; `rustup target add wasm32-wasip2` installs that target"
     );
-    let module = target.join("wasm32-wasip2/guest/host_templates_sandbox.wasm");
+    let module = target.join("wasm32-wasip2/template-engine/host_templates_sandbox.wasm");
     println!("cargo::rustc-env=TEMPLATE_ENGINE={}", module.display());
 }
 

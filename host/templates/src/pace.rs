@@ -17,7 +17,8 @@ pub(crate) struct Pace {
 #[derive(Debug)]
 pub(crate) struct Run {
     pace: Pace,
-    begun: Duration,
+    /// The thread's time at the first question: most calls end before it and save the system call.
+    begun: Option<Duration>,
 }
 
 /// Sets the flag when it is dropped: the caller's future is gone.
@@ -36,14 +37,16 @@ impl Pace {
 }
 
 impl Run {
-    /// Begins one on this thread.
+    /// Begins one.
     pub(crate) fn begin(pace: Pace) -> Self {
-        Self { pace, begun: thread_time() }
+        Self { pace, begun: None }
     }
 
-    /// Whether it must end. To be asked on the thread on which it began.
-    pub(crate) fn is_over(&self) -> bool {
-        self.pace.abandoned.load(Relaxed) || thread_time().saturating_sub(self.begun) >= self.pace.limit
+    /// Whether it must end. To be asked now and then, on the thread on which it began.
+    pub(crate) fn is_over(&mut self) -> bool {
+        let now = thread_time();
+        let begun = *self.begun.get_or_insert(now);
+        self.pace.abandoned.load(Relaxed) || now.saturating_sub(begun) >= self.pace.limit
     }
 }
 

@@ -112,8 +112,8 @@ impl Sandbox {
         };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
-        store.epoch_deadline_callback(|store| {
-            let over = store.data().run.is_over();
+        store.epoch_deadline_callback(|mut store| {
+            let over = store.data_mut().run.is_over();
             Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) })
         });
         store.set_epoch_deadline(1);
