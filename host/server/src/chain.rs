@@ -75,6 +75,12 @@ impl<S: Site> Chain<S> {
             (request.method().clone(), path)
         });
         let mut response = match self.admit(request) {
+            // `OPTIONS *` asks the server, not a page: that it answers is the answer (RFC 9110 9.3.7).
+            Ok(request) if request.uri().path() == "*" => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                response
+            }
             Ok(request) => self.guarded(request, Arrival { id, remote, secure: false }).await,
             Err((status, message)) => page::error(status, message, id),
         };

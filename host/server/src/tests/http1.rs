@@ -132,6 +132,8 @@ async fn odd_methods_and_targets_get_sensible_answers() {
     for (head, status) in [
         ("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n", 501),
         ("TRACE / HTTP/1.1\r\nHost: localhost\r\nCookie: secret\r\n\r\n", 501),
+        ("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 204),
+        ("OPTIONS * HTTP/1.1\r\nHost: evil.com\r\n\r\n", 400),
         ("GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
