@@ -94,12 +94,12 @@ async fn axum_and_rusqlite(listener: tokio::net::TcpListener, database: &Path) -
         .route("/hello/", axum::routing::get(async || "Hello, World!"))
         .route(
             "/row/{id}/",
-            axum::routing::get(async |State(database): State<&'static std::path::Path>, Path(id): Path<i64>| {
-                match row(database, id) {
+            axum::routing::get(
+                async |State(database): State<&'static std::path::Path>, Path(id): Path<i64>| match row(database, id) {
                     Ok(world) => axum::Json(world).into_response(),
                     Err(_) => http::StatusCode::NOT_FOUND.into_response(),
-                }
-            }),
+                },
+            ),
         )
         .with_state(database);
     axum::serve(listener, app).await.context("serving")

@@ -109,11 +109,7 @@ fn run(plan: &Plan, machine: &Machine, server: &Server, script: &Path, path: &st
         .collect();
     let &[requests, micros, errors, p99] = numbers.as_slice() else { anyhow::bail!("wrk said: {text}") };
     ensure!(errors == 0.0 && requests > 0.0, "{errors} of {requests} requests to {path} failed");
-    Ok(Sample {
-        rate: requests / (micros / 1e6),
-        cpu_micros: cpu.as_micros() as f64 / requests,
-        p99_micros: p99,
-    })
+    Ok(Sample { rate: requests / (micros / 1e6), cpu_micros: cpu.as_micros() as f64 / requests, p99_micros: p99 })
 }
 
 /// Requests to an endless loop, again and again, until dropped.

@@ -79,12 +79,8 @@ fn run(cli: Cli) -> Result<()> {
     }
     let scratch = tempfile::tempdir().context("a scratch folder")?;
     let machine = servers::Machine::look()?;
-    let plan = load::Plan {
-        seconds: cli.seconds,
-        rounds: cli.rounds.max(1),
-        connections: cli.connections,
-        only: cli.only,
-    };
+    let plan =
+        load::Plan { seconds: cli.seconds, rounds: cli.rounds.max(1), connections: cli.connections, only: cli.only };
     let candidates = servers::candidates(&cli.bandstand, &cli.guests, scratch.path())?;
     let results = load::measure(&plan, &machine, candidates)?;
     let text = report::render(&plan, &machine, &results);

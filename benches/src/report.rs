@@ -28,8 +28,7 @@ fn find<'a>(results: &'a [Measured], server: &str, what: &str) -> Option<&'a Mea
 /// The median over the rounds of the ratio within each round.
 fn ratio(results: &[Measured], (what, server): (&str, &str), (base_what, base): (&str, &str)) -> Option<f64> {
     let (measured, baseline) = (find(results, server, what)?, find(results, base, base_what)?);
-    let mut ratios: Vec<f64> =
-        measured.samples.iter().zip(&baseline.samples).map(|(a, b)| a.rate / b.rate).collect();
+    let mut ratios: Vec<f64> = measured.samples.iter().zip(&baseline.samples).map(|(a, b)| a.rate / b.rate).collect();
     ratios.sort_by(f64::total_cmp);
     ratios.get(ratios.len() / 2).copied()
 }

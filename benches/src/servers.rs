@@ -28,7 +28,8 @@ impl Machine {
             .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
             .map_or_else(|| "unknown".into(), |(_, name)| name.trim().to_owned());
         let cores = std::thread::available_parallelism()?.get();
-        let tool = |name: &str| Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let tool =
+            |name: &str| Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         ensure!(tool("wrk").is_ok(), "wrk isn't installed; Debian's package is called `wrk`");
         let pins = (cores > 1 && tool("taskset").is_ok()).then_some((0, 1));
         Ok(Self { processor, cores, pins })
@@ -135,16 +136,8 @@ pub(crate) fn candidates(bandstand: &Path, guests: &Path, scratch: &Path) -> Res
         ("axum + rusqlite", "axum", vec![("hello", "/hello/".into()), ("row", "/row/{}/".into())]),
     ] {
         let address = free_address()?;
-        let arguments =
-            vec!["baseline".into(), kind.into(), address.to_string(), database.display().to_string()];
-        candidates.push(Candidate {
-            name,
-            program: me.clone(),
-            arguments,
-            address,
-            paths,
-            prepare: None,
-        });
+        let arguments = vec!["baseline".into(), kind.into(), address.to_string(), database.display().to_string()];
+        candidates.push(Candidate { name, program: me.clone(), arguments, address, paths, prepare: None });
     }
     for (name, count) in [("Bandstand, fresh", 1), ("Bandstand, reused", 10_000)] {
         candidates.push(site(name, count, bandstand, guests, scratch)?);

@@ -4,21 +4,19 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::guests::APPS;
 use crate::run::{cargo, ensure_wasm_target, program, root, step};
 use crate::{guests, tidy};
 
 /// The guests' workspace, which is apart from the main one.
 const GUESTS: &str = "tests/guests/Cargo.toml";
-/// Packages that are apps: their real home is the wasm target.
-const APPS: [&str; 3] = ["hello", "polls", "bench"];
-
 type Step = (&'static str, fn() -> Result<()>);
 
 const STEPS: [Step; 7] = [
     ("format", format),
     ("tidy", tidy::run),
     ("clippy", clippy),
-    ("host", || cargo(["build", "--package", "bandstand-cli"]).run()),
+    ("build", guests::build_all),
     ("guests", || guests::run(&[])),
     ("tests", || cargo(["test", "--workspace"]).run()),
     ("dependencies", dependencies),

@@ -28,7 +28,11 @@ struct Asset {
 impl Asset {
     fn new(path: &str, bytes: Bytes) -> Self {
         let guess = mime_guess::from_path(path).first_or_octet_stream();
-        let charset = if guess.type_() == mime_guess::mime::TEXT || guess.subtype() == "javascript" { "; charset=utf-8" } else { "" };
+        let charset = if guess.type_() == mime_guess::mime::TEXT || guess.subtype() == "javascript" {
+            "; charset=utf-8"
+        } else {
+            ""
+        };
         let kind = HeaderValue::try_from(format!("{guess}{charset}"))
             .unwrap_or(HeaderValue::from_static("application/octet-stream"));
         let digest = hex::encode(&Sha256::digest(&bytes)[..12]);
@@ -62,10 +66,18 @@ impl Assets {
     }
 
     /// Answers for `path` (below [`PREFIX`]), or `None` where there is no such file.
-    pub(crate) fn serve(&self, path: &str, query: Option<&str>, method: &Method, headers: &HeaderMap) -> Option<Response> {
+    pub(crate) fn serve(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<Response> {
         let asset = self.0.get(path)?;
         let mut response = answer(asset, method, headers);
-        if query.and_then(|query| query.strip_prefix("v=")) == Some(asset.version.as_str()) && !response.status().is_client_error() {
+        if query.and_then(|query| query.strip_prefix("v=")) == Some(asset.version.as_str())
+            && !response.status().is_client_error()
+        {
             // Another content would have another address.
             let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
             response.headers_mut().insert(header::CACHE_CONTROL, forever);

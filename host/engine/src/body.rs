@@ -134,13 +134,7 @@ impl<B> Streamed<B> {
         chunks: B,
         report: impl FnOnce(Option<&crate::failure::Failure>) + Send + 'static,
     ) -> Self {
-        Self {
-            driver: Some(driver),
-            chunks,
-            chunks_ended: false,
-            failure: None,
-            report: Some(Box::new(report)),
-        }
+        Self { driver: Some(driver), chunks, chunks_ended: false, failure: None, report: Some(Box::new(report)) }
     }
 }
 

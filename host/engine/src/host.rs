@@ -108,9 +108,7 @@ impl request::HostWithStore<Data> for HasSelf<Data> {
         }
     }
 
-    fn body_stream(
-        mut store: Access<'_, Data, Self>,
-    ) -> wasmtime::Result<Result<StreamReader<u8>, types::Error>> {
+    fn body_stream(mut store: Access<'_, Data, Self>) -> wasmtime::Result<Result<StreamReader<u8>, types::Error>> {
         let (body, limit) = match take_body(store.data_mut())? {
             Ok(taken) => taken,
             Err(error) => return Ok(Err(error)),

@@ -36,8 +36,8 @@ impl Linkers {
     /// Resolves the imports of `component`. The error is a sentence for the operator.
     pub(crate) fn link(&self, component: &Component, wasi: bool) -> Result<InstancePre<Data>, String> {
         let linker = if wasi { &self.with_wasi } else { &self.lean };
-        linker.instantiate_pre(component).map_err(|e| {
-            format!("imports something that this host doesn't have, or has in another form: {e:#}")
-        })
+        linker
+            .instantiate_pre(component)
+            .map_err(|e| format!("imports something that this host doesn't have, or has in another form: {e:#}"))
     }
 }

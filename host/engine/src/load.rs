@@ -185,7 +185,10 @@ impl Candidate {
         if config.limits.memory_bytes > core.memory_bytes {
             return Err(refuse.hinted(
                 Step::Config,
-                format!("has limits.memory_bytes = {}; the engine's most is {}", config.limits.memory_bytes, core.memory_bytes),
+                format!(
+                    "has limits.memory_bytes = {}; the engine's most is {}",
+                    config.limits.memory_bytes, core.memory_bytes
+                ),
                 "raise [engine] memory_bytes or lower the app's limit".into(),
             ));
         }
@@ -207,14 +210,13 @@ impl Candidate {
         let origin = self.origin.clone();
         let refuse = Refuse(&origin);
         let app = self.manifest.name.clone();
-        let templates = parts
-            .templates
-            .for_app(&app, std::mem::take(&mut self.inspected.templates))
-            .map_err(|errors| {
+        let templates =
+            parts.templates.for_app(&app, std::mem::take(&mut self.inspected.templates)).map_err(|errors| {
                 let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 refuse.at(Step::Templates)(format!("has broken templates:\n{}", all.join("\n")))
             })?;
-        let assets = Assets::new(app.as_str(), std::mem::take(&mut self.inspected.statics)).map_err(refuse.at(Step::File))?;
+        let assets =
+            Assets::new(app.as_str(), std::mem::take(&mut self.inspected.statics)).map_err(refuse.at(Step::File))?;
         Ok((templates, assets))
     }
 

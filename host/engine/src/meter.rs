@@ -91,7 +91,8 @@ mod tests {
         assert!(meter.used() < Duration::from_millis(25), "{:?}", meter.used());
         meter.on();
         let begun = Instant::now();
-        while thread_time() > 0 && begun.elapsed() < Duration::from_secs(5) && meter.used() < Duration::from_millis(5) {}
+        while thread_time() > 0 && begun.elapsed() < Duration::from_secs(5) && meter.used() < Duration::from_millis(5) {
+        }
         assert!(meter.used() >= Duration::from_millis(5));
     }
 }

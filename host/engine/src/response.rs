@@ -98,11 +98,8 @@ pub(crate) fn headers(fields: Vec<types::Header>) -> Result<HeaderMap, String> {
 
 /// Removes what a standard component may not set; it can't know our rules, so it isn't refused for them.
 pub(crate) fn strip(headers: &mut HeaderMap) {
-    let theirs: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_the_hosts(name) && **name != header::CONTENT_LENGTH)
-        .cloned()
-        .collect();
+    let theirs: Vec<HeaderName> =
+        headers.keys().filter(|name| is_the_hosts(name) && **name != header::CONTENT_LENGTH).cloned().collect();
     for name in theirs {
         headers.remove(name);
     }
@@ -118,7 +115,8 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
 
 fn is_a_host_cookie(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes().trim_ascii_start();
-    let begins = |prefix: &str| bytes.len() >= prefix.len() && bytes[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes());
+    let begins =
+        |prefix: &str| bytes.len() >= prefix.len() && bytes[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes());
     begins("__Host-") || begins("bandstand")
 }
 
@@ -185,13 +183,18 @@ mod tests {
             let error = headers(fields).expect_err(word);
             assert!(error.contains(word), "{error}");
         }
-        assert_eq!(headers(vec![field("X-A", "ä"), field("x-a", "2")]).expect("fields").get_all("x-a").iter().count(), 2);
+        assert_eq!(
+            headers(vec![field("X-A", "ä"), field("x-a", "2")]).expect("fields").get_all("x-a").iter().count(),
+            2
+        );
     }
 
     #[test]
     fn a_standard_component_keeps_what_is_its_own() {
         let mut map = HeaderMap::new();
-        for (name, value) in [("connection", "close"), ("x-a", "1"), ("set-cookie", "a=1"), ("set-cookie", "__Host-a=1")] {
+        for (name, value) in
+            [("connection", "close"), ("x-a", "1"), ("set-cookie", "a=1"), ("set-cookie", "__Host-a=1")]
+        {
             map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         strip(&mut map);
@@ -206,8 +209,13 @@ mod tests {
         let error = Described::parse(br#"{"error":{"status":404,"message":"no"}}"#).expect("an error");
         assert_eq!(error.error.expect("an error page").status, 404);
         for bad in [
-            "", "[]", "{}", r#"{"error":{"status":200}}"#, r#"{"template":"a","error":{"status":404}}"#,
-            r#"{"template":"a","more":1}"#, r#"{"template":1}"#,
+            "",
+            "[]",
+            "{}",
+            r#"{"error":{"status":200}}"#,
+            r#"{"template":"a","error":{"status":404}}"#,
+            r#"{"template":"a","more":1}"#,
+            r#"{"template":1}"#,
         ] {
             assert!(Described::parse(bad.as_bytes()).is_err(), "{bad}");
         }

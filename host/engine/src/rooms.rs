@@ -27,9 +27,10 @@ pub(crate) fn db(data: &mut Data) -> host_db::DbView<'_> {
 pub(crate) fn render(data: &mut Data) -> host_templates::RenderView<'_> {
     host_templates::RenderView {
         templates: data.current.as_ref().map(|current| &current.version.templates),
-        page: data.current.as_ref().map(|current| {
-            page(&current.urls, &current.version, &current.arrival, &current.parts.uri)
-        }),
+        page: data
+            .current
+            .as_ref()
+            .map(|current| page(&current.urls, &current.version, &current.arrival, &current.parts.uri)),
         ctx: &data.ctx,
     }
 }

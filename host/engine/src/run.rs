@@ -195,7 +195,9 @@ async fn serve(
                 && current.db.as_ref().is_some_and(|db| db.close())
             {
                 let _ = slot.take();
-                return Err(Failure::BadResponse("it left a transaction open; commit or roll back before returning".into()));
+                return Err(Failure::BadResponse(
+                    "it left a transaction open; commit or roll back before returning".into(),
+                ));
             }
             if reuse && clean {
                 version.warm.give(Idle::new(store, instance, served + 1, seat));

@@ -12,8 +12,8 @@ use host_core::http::{Arrival, Body, Request, Response, Served};
 use host_core::name::AppId;
 use host_core::reverse::Reverse;
 use host_routing::{Kind as MountKind, Match, Mount, Table};
-use http::header::{self, HeaderMap, HeaderValue};
 use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
 
 use crate::assets;
 use crate::bindings::bandstand::routing::types;
@@ -340,7 +340,8 @@ impl host_core::http::Site for Site {
         let target = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         match snapshot.table.resolve(request.method(), target) {
             Match::Route(hit) => {
-                let hit = Hit { route: Some(hit.route), name: hit.name, params: hit.params, path: hit.path, app: hit.app };
+                let hit =
+                    Hit { route: Some(hit.route), name: hit.name, params: hit.params, path: hit.path, app: hit.app };
                 self.serve(&snapshot, hit, request, arrival).await
             }
             Match::Whole(hit) => {
@@ -399,18 +400,15 @@ impl Site {
         version.assets.serve(file, request.uri().query(), method, headers)
     }
 
-    async fn serve(
-        &self,
-        snapshot: &Snapshot,
-        hit: Hit,
-        request: Request,
-        arrival: Arrival,
-    ) -> Response {
+    async fn serve(&self, snapshot: &Snapshot, hit: Hit, request: Request, arrival: Arrival) -> Response {
         let Some(version) = snapshot.apps.get(&hit.app).cloned() else {
             return self.page(None, StatusCode::NOT_FOUND, "There is nothing at this address.", &arrival);
         };
         if let Verdict::Open(seconds) = version.breaker.ask(Instant::now()) {
-            return retry_later(self.page(Some(&version), StatusCode::SERVICE_UNAVAILABLE, Failure::Busy.public(), &arrival), seconds);
+            return retry_later(
+                self.page(Some(&version), StatusCode::SERVICE_UNAVAILABLE, Failure::Busy.public(), &arrival),
+                seconds,
+            );
         }
         let ctx = Arc::new(RequestContext::new(
             arrival.id,
@@ -601,11 +599,7 @@ fn job(
             (Call::Http(request), None)
         }
     };
-    let db = version
-        .db
-        .as_ref()
-        .filter(|_| ctx.may(Capability::Db))
-        .map(|db| Arc::new(db.for_request(ctx.clone())));
+    let db = version.db.as_ref().filter(|_| ctx.may(Capability::Db)).map(|db| Arc::new(db.for_request(ctx.clone())));
     let current = Current { version: version.clone(), urls: urls.clone(), db, parts, arrival: *arrival, body };
     Job { version: version.clone(), ctx: ctx.clone(), current, call, route: hit.route.unwrap_or(0) as usize }
 }

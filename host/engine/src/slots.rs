@@ -31,13 +31,7 @@ pub(crate) struct Seat {
 
 impl Slots {
     pub(crate) fn new(total: u32, most_waiting: u32, wait: Duration) -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(total as usize)),
-            total,
-            waiting: AtomicU32::new(0),
-            most_waiting,
-            wait,
-        }
+        Self { all: Arc::new(Semaphore::new(total as usize)), total, waiting: AtomicU32::new(0), most_waiting, wait }
     }
 
     /// A new app's part.

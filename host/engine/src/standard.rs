@@ -98,7 +98,9 @@ pub(crate) async fn serve_02(
             .http()
             .new_response_outparam_from_callback(move |answer| match answer {
                 Ok(response) => put(&slot, ctx, response, None),
-                Err(code) => tracing::warn!(app = %ctx.app, id = %ctx.id, "the component answered with the error {code:?}"),
+                Err(code) => {
+                    tracing::warn!(app = %ctx.app, id = %ctx.id, "the component answered with the error {code:?}")
+                }
             })
             .map_err(host)?
     };

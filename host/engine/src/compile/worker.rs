@@ -42,11 +42,7 @@ fn run(memory_bytes: u64, cpu_s: u64) -> Result<(), Error> {
     // Requests come first; refusing to be nice is no reason to refuse the work.
     let _ = rustix::process::nice(19);
     let mut component = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(MAX_FILE as u64 + 1)
-        .read_to_end(&mut component)
-        .map_err(|e| failed("reading")(&e))?;
+    std::io::stdin().lock().take(MAX_FILE as u64 + 1).read_to_end(&mut component).map_err(|e| failed("reading")(&e))?;
     let engine = wasmtime::Engine::new(&compile_config()).map_err(|e| failed("starting the compiler")(&e))?;
     let code = engine.precompile_component(&component).map_err(|e| Error::Refused(format!("{e:#}")))?;
     std::io::stdout().lock().write_all(&code).map_err(|e| failed("writing")(&e))
