@@ -15,6 +15,7 @@ use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, S
 
 use crate::data::Data;
 use crate::driver::Driver;
+use crate::failure::Failure;
 
 /// A request's body that ends with an error past `limit` bytes.
 pub(crate) fn bounded(body: Body, limit: usize) -> Body {
@@ -124,16 +125,15 @@ pub(crate) struct Streamed<B> {
     chunks: B,
     chunks_ended: bool,
     failure: Option<BodyError>,
-    report: Option<Box<dyn FnOnce(Option<&crate::failure::Failure>) + Send>>,
+    report: Option<Report>,
 }
+
+/// Is told how a streamed response's guest ended: with a failure, or well.
+type Report = Box<dyn FnOnce(Option<&Failure>) + Send>;
 
 impl<B> Streamed<B> {
     /// `report` is called once, when the guest has ended or the client has gone.
-    pub(crate) fn new(
-        driver: Driver<()>,
-        chunks: B,
-        report: impl FnOnce(Option<&crate::failure::Failure>) + Send + 'static,
-    ) -> Self {
+    pub(crate) fn new(driver: Driver<()>, chunks: B, report: impl FnOnce(Option<&Failure>) + Send + 'static) -> Self {
         Self { driver: Some(driver), chunks, chunks_ended: false, failure: None, report: Some(Box::new(report)) }
     }
 }

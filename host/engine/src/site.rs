@@ -510,19 +510,12 @@ impl Site {
         let template = described.template.as_deref().unwrap_or_default();
         let context = described.context.map_or("{}", serde_json::value::RawValue::get);
         let page = crate::rooms::page(urls, version, arrival, uri);
-        let text = {
-            // It computes without a pause, so it gets a thread on which nobody else waits.
-            let (templates, template) = (version.templates.clone(), template.to_owned());
-            let context = context.as_bytes().to_vec();
-            tokio::task::spawn_blocking(move || templates.render(&template, &context, &page))
-                .await
-                .map_err(|error| Failure::Host(error.to_string()))?
-                .map_err(|error| Failure::Render {
-                    short: format!("{error:#}"),
-                    dev_page: self.parts.dev.then(|| error.to_html()),
-                    budget: error.is_budget(),
-                })?
-        };
+        let rendered = version.templates.render_page(template, context.as_bytes(), &page).await;
+        let text = rendered.map_err(|error| Failure::Render {
+            short: format!("{error:#}"),
+            dev_page: self.parts.dev.then(|| error.to_html()),
+            budget: error.is_budget(),
+        })?;
         ctx.budget.charge_response(text.len() as u64).map_err(Failure::Budget)?;
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, content_type(template));

@@ -429,23 +429,18 @@ async fn slow_pages_leave_the_thread_to_others() {
     let bad =
         site.for_app(&polls(), files(&[("polls/x.html", spin), ("polls/y.html", "fine")])).expect("good templates");
     let good = site.for_app(&polls(), files(&[("polls/x.html", "good")])).expect("good templates");
-    let begun = Instant::now();
     let spinning: Vec<_> = (0..40)
         .map(|_| {
             let bad = bad.clone();
             tokio::spawn(async move { bad.render_page("polls/x.html", b"{}", &page()).await })
         })
         .collect();
-    let mut longest = Duration::ZERO;
-    for _ in 0..200 {
-        let one = Instant::now();
+    for _ in 0..50 {
         assert_eq!(good.render_page("polls/x.html", b"{}", &page()).await.expect("a page"), "good");
         assert_eq!(bad.render_page("polls/y.html", b"{}", &page()).await.expect("a page"), "fine");
-        longest = longest.max(one.elapsed());
         tokio::task::yield_now().await;
     }
-    println!("the longest page beside 40 spinning ones took {longest:?}");
-    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    assert!(spinning.iter().any(|page| !page.is_finished()), "good pages must not wait for the end of slow ones");
     let mut refused = 0;
     for spinning in spinning {
         let error = spinning.await.expect("no panic").expect_err("it spins");
@@ -453,7 +448,6 @@ async fn slow_pages_leave_the_thread_to_others() {
         refused += usize::from(error.to_string().contains("too many slow pages"));
     }
     assert!(refused > 0, "one app must not have the whole lane");
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }
 
 /// A page of which nobody waits for the end is given up.
