@@ -211,6 +211,20 @@ async fn an_app_that_takes_anothers_name_or_place_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_operator_asks_for_and_is_not_built_is_refused() {
+    let site = TestSite::start().await;
+    let mut mounted = Mounted::at("/good/", Limits::default());
+    mounted.reuse.concurrency = 4;
+    let error = site.load_as("good", guest("good"), mounted).await.expect_err("several requests in one instance");
+    assert_eq!(error.step, Step::Config, "{error}");
+    assert!(error.to_string().contains("reuse.concurrency = 4"), "{error}");
+    let greedy = Limits { memory_bytes: 1 << 40, ..Limits::default() };
+    let error = site.load("good", guest("good"), greedy).await.expect_err("more memory than the engine has");
+    assert!(error.to_string().contains("limits.memory_bytes"), "{error}");
+    assert_eq!(site.get("/good/").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_version_that_is_broken_leaves_the_old_one_running() {
     let site = TestSite::start().await;
     let first = component("", MANIFEST).expect("a component");

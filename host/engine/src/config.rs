@@ -65,7 +65,7 @@ impl Default for CompileConfig {
 pub struct Reuse {
     /// Requests that one instance serves before it is thrown away; 1 means fresh for each.
     pub count: u32,
-    /// Requests that one instance serves at the same time. A trap or a timeout ends all of them.
+    /// Requests that one instance serves at the same time. Only 1 is built; anything else is refused at load.
     pub concurrency: u32,
     /// Milliseconds after which an idle instance is thrown away.
     pub idle_ms: u64,

@@ -182,6 +182,13 @@ impl Candidate {
             let message = format!("asks for what it wasn't granted: the app `{app}` requires {}", missing.join(", "));
             return Err(refuse.hinted(Step::Grant, message, hint));
         }
+        if config.reuse.concurrency != 1 {
+            return Err(refuse.hinted(
+                Step::Config,
+                format!("has reuse.concurrency = {}", config.reuse.concurrency),
+                "an instance serves one request at a time; leave the key out, or set it to 1".into(),
+            ));
+        }
         if config.limits.memory_bytes > core.memory_bytes {
             return Err(refuse.hinted(
                 Step::Config,
