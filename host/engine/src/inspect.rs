@@ -25,6 +25,9 @@ pub(crate) struct Inspected {
     pub(crate) templates: Vec<(String, String)>,
     /// Its static files: the path below `static/` and the bytes.
     pub(crate) statics: Vec<(String, Bytes)>,
+    /// The file without its templates and static files: what is compiled, and whose digest names the machine code. So a
+    /// page's new look needs no compiler.
+    pub(crate) code: Bytes,
     /// Core instances that one instance of it has, at most [`MAX_CORE_INSTANCES`].
     pub(crate) weight: u32,
     /// Whether it imports anything of `wasi:`.
@@ -48,8 +51,22 @@ pub(crate) fn inspect(file: &Bytes) -> Result<Inspected, String> {
     let mut nested = 0u32;
     let mut core_instances = 0u32;
     let mut heavy_nesting = false;
+    // Where the section before ended, outside of everything nested, and the parts between our own sections.
+    let mut end = 0;
+    let mut kept_to = 0;
+    let mut code = Vec::new();
     for payload in Parser::new(0).parse_all(file) {
         let payload = payload.map_err(|e| format!("is broken or cut off: {}, at byte {}", e.message(), e.offset()))?;
+        let begin = end;
+        if depth == 0 {
+            end = match &payload {
+                Payload::Version { range, .. } => range.end,
+                Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
+                    unchecked_range.end
+                }
+                other => other.as_section().map_or(end, |(_, range)| range.end),
+            };
+        }
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err("is a core module, not a component; build it for the target wasm32-wasip2, or with `bandstand build`".into());
@@ -85,6 +102,8 @@ pub(crate) fn inspect(file: &Bytes) -> Result<Inspected, String> {
             Payload::CustomSection(section) if depth == 0 => {
                 if let Some(path) = section.name().strip_prefix(SECTION) {
                     file_section(&mut found, path, section.data())?;
+                    code.extend_from_slice(file.get(kept_to..begin).unwrap_or_default());
+                    kept_to = end;
                 }
             }
             _ => {}
@@ -93,6 +112,12 @@ pub(crate) fn inspect(file: &Bytes) -> Result<Inspected, String> {
     if core_instances > MAX_CORE_INSTANCES {
         return Err(format!("has {core_instances} core instances; the most is {MAX_CORE_INSTANCES}"));
     }
+    found.code = if kept_to == 0 {
+        file.clone()
+    } else {
+        code.extend_from_slice(file.get(kept_to..).unwrap_or_default());
+        code.into()
+    };
     found.weight = if heavy_nesting { MAX_CORE_INSTANCES } else { core_instances.max(1) };
     Ok(found)
 }
@@ -145,6 +170,25 @@ mod tests {
         assert_eq!(found.templates, [("a/x.html".to_owned(), "hi".to_owned())]);
         let found = inspect(&with_section("bandstand:file/static/a/x.css", b"\xff")).expect("a component");
         assert_eq!(found.statics, [("a/x.css".to_owned(), Bytes::from_static(b"\xff"))]);
+    }
+
+    #[test]
+    fn the_code_is_the_file_without_its_files() {
+        let core =
+            wat::parse_str("(component (core module (func)) (component (core module)) (core module))").expect("text");
+        let plain = inspect(&Bytes::from(core.clone())).expect("a component");
+        assert_eq!(plain.code, core);
+        let section = |path: &str, data: &[u8]| with_section(&format!("bandstand:file/{path}"), data).slice(8..);
+        let other = with_section("name", b"kept").slice(8..);
+        let mut packed = core[..8].to_vec();
+        packed.extend(section("static/a/first.css", b"1"));
+        packed.extend(&core[8..]);
+        packed.extend(section("templates/a/x.html", b"x"));
+        packed.extend(other.iter());
+        packed.extend(section("templates/a/y.html", b"y"));
+        let found = inspect(&packed.into()).expect("a component");
+        assert_eq!(found.code, [&core[..], &other[..]].concat());
+        assert_eq!((found.templates.len(), found.statics.len()), (2, 1));
     }
 
     #[test]

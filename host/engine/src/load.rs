@@ -130,7 +130,7 @@ impl Candidate {
         let refuse = Refuse(&source.origin);
         let inspected = inspect(&source.bytes).map_err(refuse.at(Step::File))?;
         let digest = hex::encode(Sha256::digest(&source.bytes));
-        let (component, cached) = machine_code(core, &source.bytes, &digest).await.map_err(refuse.at(Step::Compile))?;
+        let (component, cached) = machine_code(core, &inspected.code).await.map_err(refuse.at(Step::Compile))?;
         let wasi = inspected.imports_wasi;
         let entry = link(core, &component, wasi).map_err(refuse.at(Step::Link))?;
         let manifest = match &entry {
@@ -256,17 +256,18 @@ impl Candidate {
     }
 }
 
-/// The component's machine code: from the cache, or from the compiler's process.
-async fn machine_code(core: &Arc<Core>, file: &Bytes, digest: &str) -> Result<(Component, bool), String> {
+/// The machine code for a component's code: from the cache, or from the compiler's process.
+async fn machine_code(core: &Arc<Core>, code: &Bytes) -> Result<(Component, bool), String> {
+    let digest = hex::encode(Sha256::digest(code));
     let cached = {
-        let (core, digest) = (core.clone(), digest.to_owned());
+        let (core, digest) = (core.clone(), digest.clone());
         blocking(move || core.cache.get(&digest).and_then(|code| deserialize(&core.engine, &code).ok())).await?
     };
     if let Some(component) = cached {
         return Ok((component, true));
     }
-    let code = core.compiler.compile(file).await?;
-    let (core, digest) = (core.clone(), digest.to_owned());
+    let code = core.compiler.compile(code).await?;
+    let core = core.clone();
     blocking(move || {
         let component = deserialize(&core.engine, &code).map_err(|e| format!("can't be run here: {e:#}"))?;
         core.cache.put(&digest, &code);
