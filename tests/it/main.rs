@@ -9,6 +9,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod abi;
+mod apps;
 mod bombs;
 mod client;
 mod exchanges;
