@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Override;
+use crate::dev::sources::tells_of_content;
 use crate::plugins::Plugins;
 use crate::site::{Folder, Opened, Purpose, announce};
 use crate::terminal::{self, BOLD, DIM};
@@ -75,6 +76,9 @@ pub(crate) async fn load_apps(folder: &Folder, opened: &Opened) {
     }
 }
 
+/// The least time between a change in the plugins folder and the scan for it.
+const SCAN_PAUSE: Duration = Duration::from_millis(50);
+
 /// A task that keeps the plugins folder and the site the same.
 pub(crate) struct PluginsTask {
     /// Done when the folder has been looked at for the first time.
@@ -90,9 +94,12 @@ pub(crate) fn watch_plugins(folder: &Folder, opened: Opened) -> PluginsTask {
     let (done, first) = oneshot::channel();
     let task = tokio::spawn(async move {
         let (sender, mut changes) = mpsc::channel(1);
-        let mut watcher = notify::recommended_watcher(move |_| {
-            // One that waits says as much as two.
-            let _ = sender.try_send(());
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // The scan opens and reads the folder itself: what tells of that alone would make it scan for ever.
+            if event.is_ok_and(|event| tells_of_content(&event.kind)) {
+                // One that waits says as much as two.
+                let _ = sender.try_send(());
+            }
         })
         .ok();
         let mut done = Some(done);
@@ -110,7 +117,11 @@ pub(crate) fn watch_plugins(folder: &Folder, opened: Opened) -> PluginsTask {
                 watched = watcher.watch(&dir, RecursiveMode::NonRecursive).is_ok();
             }
             tokio::select! {
-                change = changes.recv() => if change.is_none() { tokio::time::sleep(wait).await },
+                change = changes.recv() => match change {
+                    // A file that is being copied tells of each part: a few scans a second are enough.
+                    Some(()) => tokio::time::sleep(SCAN_PAUSE).await,
+                    None => tokio::time::sleep(wait).await,
+                },
                 () = tokio::time::sleep(wait) => {}
             }
         }

@@ -5,7 +5,7 @@
 //! shown in the terminal and in the browser.
 
 mod live;
-mod sources;
+pub(crate) mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -142,7 +142,7 @@ impl Sources {
 }
 
 /// Whether a file has another content than before: reading a file makes events, too.
-fn tells_of_content(kind: &EventKind) -> bool {
+pub(crate) fn tells_of_content(kind: &EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) | EventKind::Create(_) | EventKind::Remove(_) => true,
         EventKind::Modify(ModifyKind::Metadata(_)) | EventKind::Access(_) => false,
@@ -155,7 +155,23 @@ fn tells_of_content(kind: &EventKind) -> bool {
 #[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
+    use notify::event::{CreateKind, DataChange};
     use std::fs;
+
+    #[test]
+    fn reading_a_file_is_no_change_of_it() {
+        for read in [
+            AccessKind::Open(AccessMode::Any),
+            AccessKind::Open(AccessMode::Read),
+            AccessKind::Read,
+            AccessKind::Close(AccessMode::Read),
+        ] {
+            assert!(!tells_of_content(&EventKind::Access(read)), "{read:?}");
+        }
+        assert!(tells_of_content(&EventKind::Access(AccessKind::Close(AccessMode::Write))));
+        assert!(tells_of_content(&EventKind::Create(CreateKind::File)));
+        assert!(tells_of_content(&EventKind::Modify(ModifyKind::Data(DataChange::Any))));
+    }
 
     fn folders() -> Folders {
         Folders {
