@@ -9,7 +9,7 @@ use wasmtime::component::{Access, Accessor, HasSelf, StreamReader};
 use crate::bindings::bandstand::app::{environment, log};
 use crate::bindings::bandstand::routing::{request, types};
 use crate::body::{BodyProducer, bounded};
-use crate::data::{Current, Data};
+use crate::data::Data;
 use crate::guest_log;
 
 /// What a call costs besides the bytes that it carries: without it, a flood of empty calls would be free.
@@ -31,10 +31,6 @@ fn is_private(name: &http::HeaderName) -> bool {
 impl Data {
     fn charge(&self, bytes: usize) -> wasmtime::Result<()> {
         Ok(self.ctx.budget.charge_hostcall(bytes as u64 + CALL)?)
-    }
-
-    fn current(&mut self) -> Option<&mut Current> {
-        self.current.as_mut()
     }
 }
 
@@ -122,7 +118,7 @@ impl request::HostWithStore<Data> for HasSelf<Data> {
 fn take_body(data: &mut Data) -> wasmtime::Result<Result<(host_core::http::Body, usize), types::Error>> {
     data.charge(0)?;
     let limit = usize::try_from(data.ctx.budget.limits().body_bytes).unwrap_or(usize::MAX);
-    let Some(current) = data.current() else { return Ok(Err(denied())) };
+    let Some(current) = &mut data.current else { return Ok(Err(denied())) };
     Ok(match current.body.take() {
         Some(body) => Ok((body, limit)),
         None => Err(error("closed", "the body was taken before")),

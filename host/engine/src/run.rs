@@ -307,11 +307,6 @@ async fn accept(
     Ok(())
 }
 
-/// A flag for work that belongs to no route.
-pub(crate) fn no_offender() -> Arc<AtomicBool> {
-    Arc::default()
-}
-
 impl Core {
     /// The bounds of work for `ctx`.
     pub(crate) fn bounds(&self, ctx: &RequestContext, meter: &Arc<Meter>, offended: &Arc<AtomicBool>) -> Bounds {
