@@ -19,5 +19,6 @@ mod loading;
 mod memory;
 mod neighbours;
 mod requests;
+mod shared;
 mod site;
 mod standard;

@@ -112,6 +112,10 @@ impl TestSite {
         }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         send(self.address, Method::GET, path, Bytes::new()).await
     }

@@ -110,6 +110,7 @@ pub struct Budget {
     db_rows: AtomicU64,
     statements: AtomicU64,
     response_bytes: AtomicU64,
+    log_bytes: AtomicU64,
 }
 
 impl Budget {
@@ -122,6 +123,7 @@ impl Budget {
             db_rows: AtomicU64::new(0),
             statements: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
+            log_bytes: AtomicU64::new(0),
         }
     }
 
@@ -168,6 +170,11 @@ impl Budget {
     /// Statements run so far.
     pub fn statements(&self) -> u64 {
         self.statements.load(Relaxed)
+    }
+
+    /// Counts bytes that the request writes to the site's log and returns how many it had written before.
+    pub fn count_log(&self, bytes: u64) -> u64 {
+        self.log_bytes.fetch_add(bytes, Relaxed)
     }
 
     /// Charges bytes of the response's body.

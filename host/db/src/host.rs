@@ -53,7 +53,7 @@ fn inside<T: 'static>(
         let view = access.get();
         let transaction = view.table.get(handle)?.0.clone();
         let Some(request) = view.request else { return Ok(Err(DbError::denied())) };
-        if transaction.context().id != request.context().id {
+        if !Arc::ptr_eq(transaction.context(), request.context()) {
             let problem = "the transaction belongs to another request";
             return Ok(Err(DbError::new(code::ACCESS_DENIED, problem)));
         }

@@ -40,6 +40,8 @@ pub(crate) struct Scope {
 #[derive(Debug, Default)]
 pub(crate) struct RequestState {
     closed: AtomicBool,
+    /// Whether it ever began to write.
+    wrote: AtomicBool,
     /// Whether its transaction has the write lease, or waits for it.
     pub(crate) writes: AtomicBool,
     pub(crate) open: Mutex<Option<Arc<Shared>>>,
@@ -61,10 +63,16 @@ impl RequestDb {
         &self.scope.context
     }
 
+    /// Ends it and returns whether it can't have had an effect, so that the request may be tried again elsewhere.
+    pub fn abandon(&self) -> bool {
+        self.close();
+        !self.scope.state.wrote.load(Ordering::SeqCst)
+    }
+
     /// Ends it: an open transaction is rolled back, and further calls answer `closed`. Returns whether one was open, which
     /// is a mistake of the app's.
     pub fn close(&self) -> bool {
-        self.scope.state.closed.store(true, Ordering::Release);
+        self.scope.state.closed.store(true, Ordering::SeqCst);
         let open = self.scope.state.open.lock().take();
         let was_open = open.is_some();
         if let Some(open) = open {
@@ -133,10 +141,21 @@ impl Scope {
         if !self.context.may(Capability::Db) {
             return Err(DbError::denied());
         }
-        if self.state.closed.load(Ordering::Acquire) {
+        self.still_open()
+    }
+
+    fn still_open(&self) -> Result<(), DbError> {
+        if self.state.closed.load(Ordering::SeqCst) {
             return Err(DbError::new(code::CLOSED, "the request is over"));
         }
         Ok(())
+    }
+
+    /// Leaves a mark before the first write. With [`RequestDb::abandon`] on another thread, at least one of the two sees
+    /// the other's mark: what was abandoned as without effect stays so.
+    pub(crate) fn begin_writing(&self) -> Result<(), DbError> {
+        self.state.wrote.store(true, Ordering::SeqCst);
+        self.still_open()
     }
 
     /// When a statement that begins now must have ended.
@@ -205,6 +224,7 @@ impl Scope {
             ));
         }
         let deadline = self.deadline()?;
+        self.begin_writing()?;
         let (app, context) = (self.app.clone(), self.context.clone());
         let alone = units.len() == 1;
         let result = self.app.store.write(&self.app.owner, deadline, move |work| -> Result<Vec<Outcome>, Fault> {

@@ -235,6 +235,7 @@ impl Transaction {
     async fn lease<'s>(&self, state: &'s mut State) -> Result<&'s Lease, DbError> {
         if let State::Reading { seen } = state {
             let deadline = self.scope.deadline()?;
+            self.scope.begin_writing()?;
             // From here on a write of this request outside would wait for the lease that we wait for.
             self.scope.state.writes.store(true, Ordering::Release);
             match self.scope.app.store.lease(&self.scope.app.owner, *seen, deadline).await {

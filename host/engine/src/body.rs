@@ -25,11 +25,12 @@ pub(crate) fn bounded(body: Body, limit: usize) -> Body {
 /// A request's body as a guest's stream.
 pub(crate) struct BodyProducer {
     body: Body,
+    ctx: Arc<RequestContext>,
 }
 
 impl BodyProducer {
-    pub(crate) fn new(body: Body) -> Self {
-        Self { body }
+    pub(crate) fn new(body: Body, ctx: Arc<RequestContext>) -> Self {
+        Self { body, ctx }
     }
 }
 
@@ -40,7 +41,7 @@ impl StreamProducer<Data> for BodyProducer {
     fn poll_produce<'a>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        store: StoreContextMut<'a, Data>,
+        _: StoreContextMut<'a, Data>,
         mut destination: Destination<'a, u8, Self::Buffer>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
@@ -48,7 +49,7 @@ impl StreamProducer<Data> for BodyProducer {
             return match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(bytes) if !bytes.is_empty() => {
-                        store.data().ctx.budget.charge_hostcall(bytes.len() as u64)?;
+                        self.ctx.budget.charge_hostcall(bytes.len() as u64)?;
                         destination.set_buffer(bytes);
                         Poll::Ready(Ok(StreamResult::Completed))
                     }

@@ -65,7 +65,8 @@ impl Default for CompileConfig {
 pub struct Reuse {
     /// Requests that one instance serves before it is thrown away; 1 means fresh for each.
     pub count: u32,
-    /// Requests that one instance serves at the same time. Only 1 is built; anything else is refused at load.
+    /// Requests that one instance serves at the same time. More than 1 needs less memory for apps that mostly wait, and
+    /// lets a trap or a spinning request take its neighbours in the same instance with it.
     pub concurrency: u32,
     /// Milliseconds after which an idle instance is thrown away.
     pub idle_ms: u64,

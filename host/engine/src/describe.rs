@@ -10,7 +10,7 @@ use host_core::name::AppId;
 
 use crate::bindings::EnginePre;
 use crate::core::Core;
-use crate::data::{Data, bounded_store};
+use crate::data::{Data, Serving, bounded_store};
 use crate::driver::{Driver, Work};
 use crate::failure::Failure;
 use crate::meter::Meter;
@@ -34,7 +34,7 @@ pub(crate) async fn describe(
         let (core, pre) = (core.clone(), pre.clone());
         Box::pin(async move {
             let _ticking = core.ticker.tick();
-            let mut store = bounded_store(&core.engine, Data::new(ctx, meter, None, wasi));
+            let mut store = bounded_store(&core.engine, Data::new(Serving::new(ctx, meter, None), wasi));
             let instance = match pre.instantiate_async(&mut store).await {
                 Ok(instance) => instance,
                 Err(error) => return Err(instantiation_failure(error, store.data())),

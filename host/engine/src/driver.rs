@@ -50,8 +50,8 @@ enum State<T> {
     Slow(Demoted<T>),
     /// On a task of its own that a drop doesn't cancel.
     Detached(JoinHandle<Result<T, Failure>>),
-    /// Work that is known to end at once.
-    Ended(Work<T>),
+    /// Work that runs elsewhere, or has ended.
+    Elsewhere(Work<T>),
     Done,
 }
 
@@ -68,9 +68,9 @@ impl<T: Send + 'static> Driver<T> {
         Self { state: State::Detached(tokio::spawn(self)) }
     }
 
-    /// Hands out what `work` returns at once.
-    pub(crate) fn ended(work: Work<T>) -> Self {
-        Self { state: State::Ended(work) }
+    /// Waits for what runs elsewhere, within bounds of its own.
+    pub(crate) fn elsewhere(work: Work<T>) -> Self {
+        Self { state: State::Elsewhere(work) }
     }
 }
 
@@ -103,11 +103,20 @@ impl<T: Send + 'static> Future for Driver<T> {
                         result.unwrap_or_else(|error| Err(Failure::Host(format!("its task ended early: {error}")))),
                     );
                 }
-                State::Ended(work) => return work.as_mut().poll(cx),
+                State::Elsewhere(work) => return work.as_mut().poll(cx),
                 State::Done => return Poll::Ready(Err(Failure::Host("polled after its end".into()))),
             }
         }
     }
+}
+
+/// Polls `work` once, on the meter's time; a panic is its failure.
+pub(crate) fn poll_metered<T>(meter: &Meter, work: &mut Work<T>, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
+    meter.on();
+    let poll = std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+    meter.off();
+    // The panic's message is in the log already, by the panic hook.
+    poll.unwrap_or_else(|_| Poll::Ready(Err(Failure::Host("a panic while serving the request".into()))))
 }
 
 struct Demoted<T>(JoinHandle<Result<T, Failure>>);
@@ -127,12 +136,9 @@ struct Metered<T> {
 
 impl<T: Send + 'static> Metered<T> {
     fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
-        self.bounds.meter.on();
-        let poll = std::panic::catch_unwind(AssertUnwindSafe(|| self.work.as_mut().poll(cx)));
-        self.bounds.meter.off();
-        match poll {
-            Ok(Poll::Ready(result)) => Poll::Ready(result),
-            Ok(Poll::Pending) => {
+        match poll_metered(&self.bounds.meter, &mut self.work, cx) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => {
                 if Instant::now() >= self.bounds.deadline {
                     return Poll::Ready(Err(self.bounds.out_of_time()));
                 }
@@ -143,8 +149,6 @@ impl<T: Send + 'static> Metered<T> {
                     Poll::Pending => Poll::Pending,
                 }
             }
-            // The panic's message is in the log already, by the panic hook.
-            Err(_) => Poll::Ready(Err(Failure::Host("a panic while serving the request".into()))),
         }
     }
 

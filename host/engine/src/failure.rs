@@ -27,6 +27,8 @@ pub(crate) enum Failure {
         /// Whether it cost more than it may.
         budget: bool,
     },
+    /// Another request in the same instance broke it.
+    Company,
     /// No instance was free in time.
     Busy,
     /// A fault of the host's own.
@@ -50,6 +52,7 @@ impl Failure {
             | Failure::Instantiate(_)
             | Failure::BadResponse(_)
             | Failure::Render { .. }
+            | Failure::Company
             | Failure::Host(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -89,6 +92,7 @@ impl fmt::Display for Failure {
             Failure::Instantiate(text) => write!(f, "could not be instantiated: {text}"),
             Failure::BadResponse(text) => write!(f, "answered something that isn't a response: {text}"),
             Failure::Render { short, .. } => f.write_str(short),
+            Failure::Company => f.write_str("another request in the same instance broke it, and this one can't be tried again"),
             Failure::Busy => f.write_str("no instance was free in time"),
             Failure::Host(text) => write!(f, "a fault of the host: {text}"),
         }

@@ -6,17 +6,19 @@ use tracing::Level;
 /// The longest line in bytes.
 const MAX_LINE: usize = 8 << 10;
 /// The most that one request may write in bytes.
-const MAX_REQUEST: usize = 64 << 10;
+const MAX_REQUEST: u64 = 64 << 10;
 
-/// Writes one line in the name of `ctx`'s app, unless it has written its share; `logged` counts.
-pub(crate) fn line(ctx: &RequestContext, logged: &mut usize, level: Level, message: &str) {
-    if *logged > MAX_REQUEST {
+/// Writes one line in the name of `ctx`'s app, unless its request has written its share.
+pub(crate) fn line(ctx: &RequestContext, level: Level, message: &str) {
+    let text = clean(message);
+    let before = ctx.budget.count_log(text.len().max(1) as u64);
+    let (app, id) = (&ctx.app, ctx.id);
+    if before > MAX_REQUEST {
         return;
     }
-    let text = clean(message);
-    *logged += text.len().max(1);
-    let (app, id) = (&ctx.app, ctx.id);
-    if *logged > MAX_REQUEST {
+    if before + text.len() as u64 > MAX_REQUEST {
+        // Counted once more, so that this is said only once.
+        ctx.budget.count_log(MAX_REQUEST);
         tracing::warn!(target: "app", %app, %id, "the request has written {MAX_REQUEST} bytes to the log; the rest is dropped");
         return;
     }

@@ -1,7 +1,10 @@
 //! Answers `bandstand:routing/request`, `bandstand:app/log` and `bandstand:app/environment`.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use host_core::context::RequestContext;
+use host_core::http::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rand::Rng;
 use wasmtime::component::{Access, Accessor, HasSelf, StreamReader};
@@ -9,7 +12,7 @@ use wasmtime::component::{Access, Accessor, HasSelf, StreamReader};
 use crate::bindings::bandstand::app::{environment, log};
 use crate::bindings::bandstand::routing::{request, types};
 use crate::body::{BodyProducer, bounded};
-use crate::data::Data;
+use crate::data::{Data, Serving};
 use crate::guest_log;
 
 /// What a call costs besides the bytes that it carries: without it, a flood of empty calls would be free.
@@ -30,7 +33,7 @@ fn is_private(name: &http::HeaderName) -> bool {
 
 impl Data {
     fn charge(&self, bytes: usize) -> wasmtime::Result<()> {
-        Ok(self.ctx.budget.charge_hostcall(bytes as u64 + CALL)?)
+        Ok(self.ctx().budget.charge_hostcall(bytes as u64 + CALL)?)
     }
 }
 
@@ -38,7 +41,7 @@ impl types::Host for Data {}
 
 impl request::Host for Data {
     fn header(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let value = self.current.as_ref().and_then(|current| {
+        let value = self.current().and_then(|current| {
             let name = http::HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !is_private(name))?;
             std::str::from_utf8(current.parts.headers.get(name)?.as_bytes()).ok().map(str::to_owned)
         });
@@ -47,7 +50,7 @@ impl request::Host for Data {
     }
 
     fn headers(&mut self) -> wasmtime::Result<Vec<types::Header>> {
-        let Some(current) = &self.current else { return Ok(Vec::new()) };
+        let Some(current) = self.current() else { return Ok(Vec::new()) };
         let mut bytes = 0;
         let mut headers = Vec::with_capacity(current.parts.headers.len());
         for (name, value) in &current.parts.headers {
@@ -63,7 +66,7 @@ impl request::Host for Data {
     }
 
     fn facts(&mut self) -> wasmtime::Result<String> {
-        let Some(current) = &self.current else { return Ok("{}".into()) };
+        let Some(current) = self.current() else { return Ok("{}".into()) };
         let host = current
             .parts
             .headers
@@ -86,7 +89,7 @@ impl request::Host for Data {
 
 impl request::HostWithStore<Data> for HasSelf<Data> {
     async fn body(store: &Accessor<Data, Self>, max_bytes: u64) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        let (body, limit) = match store.with(|mut store| take_body(store.data_mut()))? {
+        let (body, limit, ctx) = match store.with(|mut store| take_body(store.data_mut()))? {
             Ok(taken) => taken,
             Err(error) => return Ok(Err(error)),
         };
@@ -94,7 +97,7 @@ impl request::HostWithStore<Data> for HasSelf<Data> {
         match Limited::new(body, limit).collect().await {
             Ok(collected) => {
                 let bytes = Vec::from(collected.to_bytes());
-                store.with(|mut store| store.data_mut().charge(bytes.len()))?;
+                ctx.budget.charge_hostcall(bytes.len() as u64)?;
                 Ok(Ok(bytes))
             }
             Err(e) if e.is::<LengthLimitError>() => {
@@ -105,22 +108,23 @@ impl request::HostWithStore<Data> for HasSelf<Data> {
     }
 
     fn body_stream(mut store: Access<'_, Data, Self>) -> wasmtime::Result<Result<StreamReader<u8>, types::Error>> {
-        let (body, limit) = match take_body(store.data_mut())? {
+        let (body, limit, ctx) = match take_body(store.data_mut())? {
             Ok(taken) => taken,
             Err(error) => return Ok(Err(error)),
         };
-        let reader = StreamReader::new(&mut store, BodyProducer::new(bounded(body, limit)))?;
+        let reader = StreamReader::new(&mut store, BodyProducer::new(bounded(body, limit), ctx))?;
         Ok(Ok(reader))
     }
 }
 
-/// The body and its limit, once.
-fn take_body(data: &mut Data) -> wasmtime::Result<Result<(host_core::http::Body, usize), types::Error>> {
+/// The body, its limit and who pays for it, once.
+fn take_body(data: &mut Data) -> wasmtime::Result<Result<(Body, usize, Arc<RequestContext>), types::Error>> {
     data.charge(0)?;
-    let limit = usize::try_from(data.ctx.budget.limits().body_bytes).unwrap_or(usize::MAX);
-    let Some(current) = &mut data.current else { return Ok(Err(denied())) };
+    let Serving { ctx, current, .. } = data.serving_mut();
+    let limit = usize::try_from(ctx.budget.limits().body_bytes).unwrap_or(usize::MAX);
+    let Some(current) = current else { return Ok(Err(denied())) };
     Ok(match current.body.take() {
-        Some(body) => Ok((body, limit)),
+        Some(body) => Ok((body, limit, ctx.clone())),
         None => Err(error("closed", "the body was taken before")),
     })
 }
@@ -135,7 +139,7 @@ impl log::Host for Data {
             log::Level::Warn => tracing::Level::WARN,
             log::Level::Error => tracing::Level::ERROR,
         };
-        guest_log::line(&self.ctx, &mut self.logged, level, &message);
+        guest_log::line(self.ctx(), level, &message);
         Ok(())
     }
 }
@@ -146,7 +150,7 @@ pub(crate) const STILL: i64 = 1_767_225_600_000_000;
 impl environment::Host for Data {
     fn now(&mut self) -> wasmtime::Result<i64> {
         self.charge(0)?;
-        if self.current.is_none() {
+        if self.current().is_none() {
             return Ok(STILL);
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -157,7 +161,7 @@ impl environment::Host for Data {
         wasmtime::ensure!(count <= 1_024, "random: {count} bytes asked for; the most is 1024");
         self.charge(count as usize)?;
         let mut bytes = vec![0; count as usize];
-        if self.current.is_some() {
+        if self.current().is_some() {
             rand::rng().fill_bytes(&mut bytes);
         }
         Ok(bytes)

@@ -14,11 +14,12 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use crate::assets::Assets;
 use crate::bindings::EnginePre;
 use crate::breaker::Breaker;
-use crate::config::AppConfig;
+use crate::config::{AppConfig, Reuse};
 use crate::core::Core;
 use crate::describe::describe;
 use crate::inspect::{Inspected, inspect};
 use crate::reuse::Warm;
+use crate::shared::{self, Company};
 use crate::site::Parts;
 use crate::version::{Entry, Kind, Version};
 
@@ -182,11 +183,26 @@ impl Candidate {
             let message = format!("asks for what it wasn't granted: the app `{app}` requires {}", missing.join(", "));
             return Err(refuse.hinted(Step::Grant, message, hint));
         }
-        if config.reuse.concurrency != 1 {
+        let Reuse { count, concurrency, .. } = config.reuse;
+        if self.entry.kind() != Kind::App && (count > 1 || concurrency > 1) {
             return Err(refuse.hinted(
                 Step::Config,
-                format!("has reuse.concurrency = {}", config.reuse.concurrency),
-                "an instance serves one request at a time; leave the key out, or set it to 1".into(),
+                "is a standard component, and those get a fresh instance for each request".into(),
+                format!("leave [apps.{app}.reuse] out"),
+            ));
+        }
+        if concurrency == 0 || concurrency > shared::MOST || count == 0 {
+            return Err(refuse.hinted(
+                Step::Config,
+                format!("has reuse.count = {count} and reuse.concurrency = {concurrency}"),
+                format!("count is at least 1, concurrency from 1 to {}", shared::MOST),
+            ));
+        }
+        if concurrency > 1 && count < concurrency {
+            return Err(refuse.hinted(
+                Step::Config,
+                format!("has reuse.concurrency = {concurrency} but reuse.count = {count}"),
+                "an instance that serves several requests at a time must be allowed as many in all: raise `count`".into(),
             ));
         }
         if config.limits.memory_bytes > core.memory_bytes {
@@ -239,6 +255,7 @@ impl Candidate {
             id: self.manifest.name.clone(),
             grants: Arc::new(config.grants.clone()),
             warm: Warm::new(&config.reuse),
+            company: Company::new(&config.reuse),
             config,
             digest: self.digest,
             origin: self.origin,

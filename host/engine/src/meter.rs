@@ -58,6 +58,11 @@ impl Meter {
         self.used.fetch_add(spent, Relaxed);
     }
 
+    /// Adds time that was measured elsewhere.
+    pub(crate) fn add(&self, time: Duration) {
+        self.used.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
     /// All time so far, the current poll's included.
     pub(crate) fn used(&self) -> Duration {
         Duration::from_nanos(self.used.load(Relaxed) + self.current())

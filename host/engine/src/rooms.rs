@@ -7,31 +7,30 @@ use std::sync::Arc;
 use host_core::http::Arrival;
 use host_core::reverse::Reverse;
 
-use crate::data::Data;
+use crate::data::{Data, Serving};
 use crate::version::Version;
 
 /// For `bandstand:routing/urls`.
 pub(crate) fn urls(data: &mut Data) -> Option<host_routing::View<'_>> {
-    let current = data.current.as_ref()?;
-    Some(host_routing::View { table: &current.urls, app: &data.ctx.app, budget: &data.ctx.budget })
+    let Serving { ctx, current, .. } = data.serving();
+    Some(host_routing::View { table: &current.as_ref()?.urls, app: &ctx.app, budget: &ctx.budget })
 }
 
 /// For `bandstand:db/queries`: without the grant there is no database behind the view, and all calls are denied.
 pub(crate) fn db(data: &mut Data) -> host_db::DbView<'_> {
-    let granted = data.ctx.may(Capability::Db);
-    let request = data.current.as_ref().and_then(|current| current.db.as_ref()).filter(|_| granted).cloned();
+    let granted = data.ctx().may(Capability::Db);
+    let request = data.current().and_then(|current| current.db.as_ref()).filter(|_| granted).cloned();
     host_db::DbView { request, table: &mut data.table }
 }
 
 /// For `bandstand:templates/render`.
 pub(crate) fn render(data: &mut Data) -> host_templates::RenderView<'_> {
+    let Serving { ctx, current, .. } = data.serving();
+    let current = current.as_ref();
     host_templates::RenderView {
-        templates: data.current.as_ref().map(|current| &current.version.templates),
-        page: data
-            .current
-            .as_ref()
-            .map(|current| page(&current.urls, &current.version, &current.arrival, &current.parts.uri)),
-        ctx: &data.ctx,
+        templates: current.map(|current| &current.version.templates),
+        page: current.map(|current| page(&current.urls, &current.version, &current.arrival, &current.parts.uri)),
+        ctx,
     }
 }
 

@@ -20,12 +20,13 @@ use crate::bindings::bandstand::routing::types;
 use crate::bindings::{Engine, EnginePre};
 use crate::body::{BodyConsumer, Chunks};
 use crate::core::Core;
-use crate::data::{Current, Data, bounded_store};
+use crate::data::{Current, Data, Serving, bounded_store};
 use crate::driver::{Bounds, Driver, Work};
 use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::response;
 use crate::reuse::Idle;
+use crate::shared;
 use crate::slots::Seat;
 use crate::version::{Entry, Version};
 
@@ -83,12 +84,30 @@ pub(crate) enum Call {
 /// What came of it: the answer, and the driver where it must go on.
 pub(crate) type Outcome = Result<(Answer, Option<Driver<()>>), Failure>;
 
-/// Runs `job` until there is an answer.
+impl Job {
+    /// Whether requests like it were moved to the slow lane lately.
+    pub(crate) fn offended(&self) -> Arc<AtomicBool> {
+        self.version.offenders.get(self.route).cloned().unwrap_or_default()
+    }
+}
+
+/// Runs `job` until there is an answer: in an instance of its own, or beside others where the operator chose so.
+pub(crate) async fn run(core: &Arc<Core>, job: Job, method: &Method) -> Outcome {
+    // What has been slow would only be thrown out of the company.
+    if job.version.company.is_on() && !job.offended().load(Relaxed) {
+        shared::run(core, job, method).await
+    } else {
+        alone(core, job, method).await
+    }
+}
+
+/// Runs `job` in an instance that serves nobody else meanwhile.
 ///
 /// Dropping the future ends the guest for GET and HEAD. Other methods have effects that a client who hangs up must not
 /// cut in half, so they go on under their budget.
-pub(crate) async fn run(core: &Arc<Core>, job: Job, method: &Method) -> Outcome {
-    let Job { version, ctx, current, call, route } = job;
+pub(crate) async fn alone(core: &Arc<Core>, job: Job, method: &Method) -> Outcome {
+    let offended = job.offended();
+    let Job { version, ctx, current, call, .. } = job;
     let idle = if version.warm.is_on() { version.warm.take() } else { None };
     let (idle, seat) = match idle {
         Some(idle) => (Some(idle), None),
@@ -96,7 +115,6 @@ pub(crate) async fn run(core: &Arc<Core>, job: Job, method: &Method) -> Outcome 
     };
     let ticking = core.ticker.tick();
     let meter = Arc::new(Meter::default());
-    let offended = version.offenders.get(route).cloned().unwrap_or_default();
     let slow_at_once = offended.load(Relaxed);
     let bounds = core.bounds(&ctx, &meter, &offended);
     let slot = Arc::new(Slot::default());
@@ -112,16 +130,20 @@ pub(crate) async fn run(core: &Arc<Core>, job: Job, method: &Method) -> Outcome 
             result
         })
     };
-    let mut driver = Driver::new(work, bounds, slow_at_once);
-    if method != Method::GET && method != Method::HEAD {
-        driver = driver.detach();
-    }
+    let driver = Driver::new(work, bounds, slow_at_once);
+    let driver = if is_safe(method) { driver } else { driver.detach() };
     Running { driver: Some(driver), slot }.await
 }
 
-struct Running {
-    driver: Option<Driver<()>>,
-    slot: Arc<Slot>,
+/// Whether a client who hangs up ends the request.
+pub(crate) fn is_safe(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+/// Waits for an answer.
+pub(crate) struct Running {
+    pub(crate) driver: Option<Driver<()>>,
+    pub(crate) slot: Arc<Slot>,
 }
 
 impl Future for Running {
@@ -146,7 +168,7 @@ impl Future for Running {
                 match this.slot.take_streaming() {
                     Some(answer) => {
                         let failed: Work<()> = Box::pin(async move { Err(failure) });
-                        Poll::Ready(Ok((answer, Some(Driver::ended(failed)))))
+                        Poll::Ready(Ok((answer, Some(Driver::elsewhere(failed)))))
                     }
                     None => Poll::Ready(Err(failure)),
                 }
@@ -176,13 +198,13 @@ async fn serve(
             let reuse = version.warm.is_on();
             let (mut store, instance, served, seat) = match (idle, seat) {
                 (Some(mut idle), _) => {
-                    idle.store.data_mut().renew(ctx.clone(), meter.clone(), current);
+                    idle.store.data_mut().renew(Serving::new(ctx.clone(), meter.clone(), Some(current)));
                     idle.store.set_epoch_deadline(1);
                     let Idle { store, instance, served, seat, .. } = idle;
                     (store, instance, served, seat)
                 }
                 (None, Some(seat)) => {
-                    let data = Data::new(ctx.clone(), meter.clone(), Some(current), version.wasi);
+                    let data = Data::new(Serving::new(ctx.clone(), meter.clone(), Some(current)), version.wasi);
                     let mut store = bounded_store(&core.engine, data);
                     let instance = instantiate(pre, &mut store).await?;
                     (store, instance, 0, seat)
@@ -190,14 +212,8 @@ async fn serve(
                 (None, None) => return Err(Failure::Host("neither an instance nor a place for one".into())),
             };
             let clean = call_app(&mut store, &instance, request, &ctx, slot).await?;
-            let data = store.data_mut();
-            if let Some(current) = data.current.take()
-                && current.db.as_ref().is_some_and(|db| db.close())
-            {
-                let _ = slot.take();
-                return Err(Failure::BadResponse(
-                    "it left a transaction open; commit or roll back before returning".into(),
-                ));
+            if let Some(current) = store.data_mut().end() {
+                close(&current, slot)?;
             }
             if reuse && clean {
                 version.warm.give(Idle::new(store, instance, served + 1, seat));
@@ -205,14 +221,14 @@ async fn serve(
             Ok(())
         }
         (Entry::Http02(pre), Call::Http(request)) => {
-            let data = Data::new(ctx, meter.clone(), Some(current), version.wasi);
+            let data = Data::new(Serving::new(ctx, meter.clone(), Some(current)), version.wasi);
             let store = bounded_store(&core.engine, data);
             let result = crate::standard::serve_02(pre, store, request, slot).await;
             drop(seat);
             result
         }
         (Entry::Http03(pre), Call::Http(request)) => {
-            let data = Data::new(ctx, meter.clone(), Some(current), version.wasi);
+            let data = Data::new(Serving::new(ctx, meter.clone(), Some(current)), version.wasi);
             let store = bounded_store(&core.engine, data);
             let result = crate::standard::serve_03(pre, store, request, slot).await;
             drop(seat);
@@ -222,7 +238,16 @@ async fn serve(
     }
 }
 
-async fn instantiate(pre: &EnginePre<Data>, store: &mut wasmtime::Store<Data>) -> Result<Engine, Failure> {
+/// Ends the database's part of a request. A transaction that is still open is a mistake, whatever it answered.
+pub(crate) fn close(current: &Current, slot: &Slot) -> Result<(), Failure> {
+    if current.db.as_ref().is_some_and(|db| db.close()) {
+        let _ = slot.take();
+        return Err(Failure::BadResponse("it left a transaction open; commit or roll back before returning".into()));
+    }
+    Ok(())
+}
+
+pub(crate) async fn instantiate(pre: &EnginePre<Data>, store: &mut wasmtime::Store<Data>) -> Result<Engine, Failure> {
     pre.instantiate_async(&mut *store).await.map_err(|error| instantiation_failure(error, store.data()))
 }
 
@@ -271,7 +296,7 @@ async fn call_app(
     }
 }
 
-async fn accept(
+pub(crate) async fn accept(
     accessor: &Accessor<Data>,
     answer: types::Response,
     ctx: &Arc<RequestContext>,

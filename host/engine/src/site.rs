@@ -323,7 +323,10 @@ fn sweep(site: &Arc<Site>) {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let Some(site) = site.upgrade() else { return };
             let snapshot = site.snapshot.load_full();
-            snapshot.apps.values().for_each(|version| version.warm.sweep());
+            for version in snapshot.apps.values() {
+                version.warm.sweep();
+                version.company.sweep();
+            }
         }
     });
 }

@@ -87,7 +87,7 @@ pub(crate) async fn serve_02(
     request: http::Request<Body>,
     slot: &Arc<Slot>,
 ) -> Result<(), Failure> {
-    let ctx = store.data().ctx.clone();
+    let ctx = store.data().ctx().clone();
     let scheme = if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) { Scheme::Https } else { Scheme::Http };
     let host = |error: wasmtime::Error| Failure::Host(format!("{error:#}"));
     let request = store.data_mut().http().new_incoming_request(scheme, incoming(request)).map_err(host)?;
@@ -121,7 +121,7 @@ pub(crate) async fn serve_03(
     request: http::Request<Body>,
     slot: &Arc<Slot>,
 ) -> Result<(), Failure> {
-    let ctx = store.data().ctx.clone();
+    let ctx = store.data().ctx().clone();
     let instance = match pre.instantiate_async(&mut store).await {
         Ok(instance) => instance,
         Err(error) => return Err(instantiation_failure(error, store.data())),

@@ -15,6 +15,7 @@ use crate::breaker::Breaker;
 use crate::config::AppConfig;
 use crate::data::Data;
 use crate::reuse::Warm;
+use crate::shared::Company;
 use crate::slots::Share;
 
 /// What a component exports.
@@ -68,6 +69,7 @@ pub(crate) struct Version {
     pub(crate) assets: Assets,
     pub(crate) breaker: Breaker,
     pub(crate) warm: Warm,
+    pub(crate) company: Company,
     /// For each route, whether a request to it was moved to the slow lane lately.
     pub(crate) offenders: Vec<Arc<AtomicBool>>,
 }

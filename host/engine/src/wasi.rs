@@ -24,6 +24,7 @@ pub(crate) struct Wasi {
     ctx: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
+    log: LogStream,
 }
 
 impl Wasi {
@@ -32,8 +33,8 @@ impl Wasi {
         let mut builder = WasiCtx::builder();
         builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
         builder.max_random_size(64 << 10);
-        let log = LogStream(Arc::new(Mutex::new(Lines { ctx: request.clone(), logged: 0, pending: Vec::new() })));
-        builder.stdout(log.clone()).stderr(log);
+        let log = LogStream(Arc::new(Mutex::new(Lines { ctx: request.clone(), pending: Vec::new() })));
+        builder.stdout(log.clone()).stderr(log.clone());
         if describing {
             builder.wall_clock(StillClock).monotonic_clock(StillClock);
             let chance = || rand::rngs::StdRng::seed_from_u64(0);
@@ -41,7 +42,15 @@ impl Wasi {
         }
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(64 << 10);
-        Self { ctx: builder.build(), http, hooks: Hooks }
+        Self { ctx: builder.build(), http, hooks: Hooks, log }
+    }
+
+    /// From now on lines are of that request, where several share a store.
+    pub(crate) fn log_for(&self, request: &Arc<RequestContext>) {
+        let mut lines = self.log.lines();
+        if !Arc::ptr_eq(&lines.ctx, request) {
+            lines.ctx = request.clone();
+        }
     }
 }
 
@@ -91,10 +100,16 @@ impl WasiHttpHooks for Hooks {
 #[derive(Clone)]
 struct LogStream(Arc<Mutex<Lines>>);
 
+impl LogStream {
+    fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
+        // A poisoned lock means that a writer panicked between two bytes; the text is only a log.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 /// Bytes on their way to become lines.
 struct Lines {
     ctx: Arc<RequestContext>,
-    logged: usize,
     pending: Vec<u8>,
 }
 
@@ -117,7 +132,7 @@ impl Lines {
         let text = String::from_utf8_lossy(&pending);
         let text = text.trim_end();
         if !text.is_empty() {
-            guest_log::line(&self.ctx, &mut self.logged, tracing::Level::INFO, text);
+            guest_log::line(&self.ctx, tracing::Level::INFO, text);
         }
     }
 }
@@ -142,8 +157,7 @@ impl StdoutStream for LogStream {
 
 impl AsyncWrite for LogStream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        // A poisoned lock means that a writer panicked between two bytes; the text is only a log.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(bytes);
+        self.lines().write(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -4,6 +4,7 @@
 //! (a JSON document), so that a test brings its own hostile values: `/reply/`, `/described/`, `/db/`, `/render/`,
 //! `/reverse/`, `/log/`. The README beside the guests lists what the host must answer to each.
 
+mod company;
 mod database;
 mod flood;
 mod memory;
@@ -58,6 +59,15 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/many-headers/"),
     ("GET", "/remember/"),
     ("GET", "/open-transaction/"),
+    // Company in the same instance.
+    ("POST", "/who/"),
+    ("POST", "/keep/"),
+    ("POST", "/steal/"),
+    ("GET", "/hold/"),
+    ("GET", "/write-and-hold/{word}/"),
+    ("POST", "/write-and-hold/{word}/"),
+    ("GET", "/found/{word}/"),
+    ("GET", "/most/"),
     // What the body says.
     ("POST", "/reply/"),
     ("POST", "/described/"),
@@ -138,6 +148,13 @@ impl Handler for Hostile {
             "/many-headers/" => reply::many_headers(),
             "/remember/" => memory::remember(),
             "/open-transaction/" => database::leave_open().await,
+            "/who/" => company::who().await,
+            "/keep/" => company::keep().await,
+            "/steal/" => company::steal().await,
+            "/hold/" => company::hold().await,
+            "/write-and-hold/{word}/" => company::write_and_hold(&request.params[0]).await,
+            "/found/{word}/" => company::found(&request.params[0]).await,
+            "/most/" => company::most(),
             "/reply/" => reply::as_told(&body().await),
             "/described/" => reply::described(body().await),
             "/db/" => database::as_told(&body().await).await,
