@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use host_core::budget::Limits;
-use host_engine::{CompileConfig, Step};
+use host_engine::{CompileConfig, Reuse, Step};
 use wit_parser::Resolve;
 
 use crate::bombs;
@@ -211,13 +211,22 @@ async fn an_app_that_takes_anothers_name_or_place_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_operator_asks_for_and_is_not_built_is_refused() {
+async fn settings_that_make_no_sense_are_refused() {
     let site = TestSite::start().await;
-    let mut mounted = Mounted::at("/good/", Limits::default());
-    mounted.reuse.concurrency = 4;
-    let error = site.load_as("good", guest("good"), mounted).await.expect_err("several requests in one instance");
-    assert_eq!(error.step, Step::Config, "{error}");
-    assert!(error.to_string().contains("reuse.concurrency = 4"), "{error}");
+    let reuse = |count, concurrency| Reuse { count, concurrency, ..Reuse::default() };
+    for (name, reuse, words) in [
+        ("good", reuse(1, 4), "reuse.count = 1"),
+        ("good", reuse(0, 1), "count is at least 1"),
+        ("good", reuse(9, 0), "concurrency from 1 to 256"),
+        ("good", reuse(9_999, 300), "concurrency from 1 to 256"),
+        ("wasi-http-02", reuse(100, 1), "is a standard component"),
+        ("wasi-http-03", reuse(100, 2), "is a standard component"),
+    ] {
+        let mounted = Mounted { reuse, ..Mounted::at("/it/", Limits::default()) };
+        let error = site.load_as(name, guest(name), mounted).await.expect_err(words);
+        assert_eq!(error.step, Step::Config, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
     let greedy = Limits { memory_bytes: 1 << 40, ..Limits::default() };
     let error = site.load("good", guest("good"), greedy).await.expect_err("more memory than the engine has");
     assert!(error.to_string().contains("limits.memory_bytes"), "{error}");

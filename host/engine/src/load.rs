@@ -188,7 +188,7 @@ impl Candidate {
             return Err(refuse.hinted(
                 Step::Config,
                 "is a standard component, and those get a fresh instance for each request".into(),
-                format!("leave [apps.{app}.reuse] out"),
+                format!("set reuse = {{ count = 1 }} under [apps.{app}]"),
             ));
         }
         if concurrency == 0 || concurrency > shared::MOST || count == 0 {
