@@ -12,6 +12,7 @@ mod abi;
 mod apps;
 mod bombs;
 mod client;
+mod command;
 mod exchanges;
 mod forge;
 mod hostile;

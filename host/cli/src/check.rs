@@ -63,18 +63,18 @@ struct Checker {
 
 impl Checker {
     async fn check_apps(&mut self, folder: &Folder, opened: &Opened) {
-        for (name, origin, bytes) in folder.app_files() {
-            let origin = origin.display().to_string();
-            let bytes = match bytes {
+        for file in folder.app_files() {
+            let origin = file.shown.display().to_string();
+            let bytes = match file.read() {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     self.problems.push(Problem::new("app.E001", origin, format!("{error:#}")));
                     continue;
                 }
             };
-            let source = Source { name: name.to_string(), origin: origin.clone(), bytes: bytes.into() };
+            let source = Source { name: file.name.to_string(), origin: origin.clone(), bytes: bytes.into() };
             let config = opened.config.clone();
-            let checked = opened.site.check(source, move |app| config.decide_app(&name, app)).await;
+            let checked = opened.site.check(source, move |app| config.decide_app(&file.name, app)).await;
             self.note(&origin, checked);
         }
     }

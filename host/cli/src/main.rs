@@ -1,5 +1,6 @@
 //! The `bandstand` command.
 
+mod apps;
 mod args;
 mod build;
 mod check;

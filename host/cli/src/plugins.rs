@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_secs(2);
 const SETTLING: Duration = Duration::from_millis(50);
 /// A file that didn't change for so long is taken for finished. If it wasn't, it is refused as broken and read again
 /// at its next change.
-const QUIET: Duration = Duration::from_millis(150);
+pub(crate) const QUIET: Duration = Duration::from_millis(150);
 /// The largest file, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 /// The most files that are looked at: beyond that the folder isn't a plugins folder.
@@ -75,7 +75,7 @@ enum Outcome {
 
 /// What changes when a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size: i64,
@@ -84,6 +84,11 @@ struct Stamp {
 }
 
 impl Stamp {
+    /// Of the file at `path`, through links; none where there is no such file.
+    pub(crate) fn at(path: &Path) -> Option<Self> {
+        rustix::fs::stat(path).ok().map(|stat| Self::of(&stat))
+    }
+
     // The fields' types differ between systems.
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
     fn of(stat: &Stat) -> Self {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use host_engine::RouteInfo;
 
+use crate::apps::Apps;
 use crate::config::Override;
 use crate::plugins::Plugins;
-use crate::serve::{in_runtime, load_apps};
+use crate::serve::in_runtime;
 use crate::site::Folder;
 use crate::terminal::{self, BOLD};
 
@@ -17,7 +18,7 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
     let routes = in_runtime(async {
         let opened = folder.open_without_database()?;
-        load_apps(&folder, &opened).await;
+        Apps::new(opened.clone(), folder.app_files()).load().await;
         let dir = &folder.config.plugins.dir;
         let mut plugins = Plugins::new(folder.at(dir), folder.shown(dir), opened.clone());
         // What is being written this moment isn't waited for.

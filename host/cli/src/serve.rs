@@ -11,10 +11,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::apps::Apps;
 use crate::config::Override;
 use crate::dev::sources::tells_of_content;
 use crate::plugins::Plugins;
-use crate::site::{Folder, Opened, Purpose, announce};
+use crate::site::{Folder, Opened, Purpose};
 use crate::terminal::{self, BOLD, DIM};
 
 /// `bandstand serve [DIR]`.
@@ -26,7 +27,9 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
         let server = Server::new(folder.config.server.clone(), opened.site.clone())?;
         // Another process on the address is the likeliest mistake: it is found before anything is compiled.
         let listeners = listen(&server)?;
-        load_apps(&folder, &opened).await;
+        let mut apps = Apps::new(opened.clone(), folder.app_files());
+        apps.load().await;
+        let following = tokio::spawn(apps.follow());
         let plugins = watch_plugins(&folder, opened.clone());
         let mut first = plugins.first;
         // What lies there at the start runs before the first visitor comes.
@@ -34,6 +37,7 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
         print_addresses(&folder, &listeners)?;
         finish(server.serve(listeners, stopped())).await;
         plugins.task.abort();
+        following.abort();
         Ok(())
     })
 }
@@ -60,20 +64,6 @@ pub(crate) fn listen<S: host_core::http::Site>(server: &Server<S>) -> Result<Vec
         }
         _ => anyhow::anyhow!(error),
     })
-}
-
-/// Loads the apps under `[apps]`. One that can't be loaded doesn't stop the others.
-pub(crate) async fn load_apps(folder: &Folder, opened: &Opened) {
-    for (name, origin, bytes) in folder.app_files() {
-        let origin = origin.display().to_string();
-        match bytes {
-            Err(error) => tracing::error!("refused: {origin} {error:#}"),
-            Ok(bytes) => match opened.load_app(&name, origin.clone(), bytes).await {
-                Ok(loaded) => announce(&loaded, &origin),
-                Err(error) => tracing::error!("refused: {error}"),
-            },
-        }
-    }
 }
 
 /// The least time between a change in the plugins folder and the scan for it.

@@ -12,7 +12,7 @@ use host_engine::{AppConfig, LoadError, Loaded, Parts, Site, Source};
 use host_store::Store;
 use host_templates::Templates;
 
-use crate::build;
+use crate::apps::AppFile;
 use crate::config::{Config, DatabaseUrl, Override};
 use crate::plugins::{Loader, Plugin};
 use crate::problem::Problems;
@@ -138,19 +138,13 @@ impl Folder {
         Ok(Opened { site, templates, config: self.config.clone() })
     }
 
-    /// The components under `[apps]`, as they were built: their names, paths for people, and bytes or why there are none.
-    pub(crate) fn app_files(&self) -> impl Iterator<Item = (AppId, PathBuf, Result<Vec<u8>>)> + '_ {
-        self.config.apps.iter().filter(|(_, section)| section.is_app()).map(|(name, section)| {
+    /// The components under `[apps]`.
+    pub(crate) fn app_files(&self) -> impl Iterator<Item = AppFile> + '_ {
+        let dir = if self.path == Path::new(".") { String::new() } else { format!(" {}", self.path.display()) };
+        self.config.apps.iter().filter(|(_, section)| section.is_app()).map(move |(name, section)| {
             let path = section.wasm_path(name);
-            let bytes = build::read_component(&self.at(&path)).map_err(|error| match section.source {
-                Some(_) if !self.at(&path).exists() => {
-                    let dir =
-                        if self.path == Path::new(".") { String::new() } else { format!(" {}", self.path.display()) };
-                    anyhow::anyhow!("isn't built; run `bandstand build{dir}`, or `bandstand dev{dir}`")
-                }
-                _ => error,
-            });
-            (name.clone(), self.shown(&path), bytes)
+            let hint = section.source.as_ref().map(|_| format!("run `bandstand build{dir}`, or `bandstand dev{dir}`"));
+            AppFile { name: name.clone(), shown: self.shown(&path), path: self.at(&path), hint }
         })
     }
 }

@@ -92,7 +92,9 @@ impl fmt::Display for Failure {
             Failure::Instantiate(text) => write!(f, "could not be instantiated: {text}"),
             Failure::BadResponse(text) => write!(f, "answered something that isn't a response: {text}"),
             Failure::Render { short, .. } => f.write_str(short),
-            Failure::Company => f.write_str("another request in the same instance broke it, and this one can't be tried again"),
+            Failure::Company => {
+                f.write_str("another request in the same instance broke it, and this one can't be tried again")
+            }
             Failure::Busy => f.write_str("no instance was free in time"),
             Failure::Host(text) => write!(f, "a fault of the host: {text}"),
         }

@@ -89,7 +89,7 @@ impl request::Host for Data {
 
 impl request::HostWithStore<Data> for HasSelf<Data> {
     async fn body(store: &Accessor<Data, Self>, max_bytes: u64) -> wasmtime::Result<Result<Vec<u8>, types::Error>> {
-        let (body, limit, ctx) = match store.with(|mut store| take_body(store.data_mut()))? {
+        let Taken { body, limit, ctx } = match store.with(|mut store| take_body(store.data_mut()))? {
             Ok(taken) => taken,
             Err(error) => return Ok(Err(error)),
         };
@@ -108,7 +108,7 @@ impl request::HostWithStore<Data> for HasSelf<Data> {
     }
 
     fn body_stream(mut store: Access<'_, Data, Self>) -> wasmtime::Result<Result<StreamReader<u8>, types::Error>> {
-        let (body, limit, ctx) = match take_body(store.data_mut())? {
+        let Taken { body, limit, ctx } = match take_body(store.data_mut())? {
             Ok(taken) => taken,
             Err(error) => return Ok(Err(error)),
         };
@@ -117,14 +117,21 @@ impl request::HostWithStore<Data> for HasSelf<Data> {
     }
 }
 
-/// The body, its limit and who pays for it, once.
-fn take_body(data: &mut Data) -> wasmtime::Result<Result<(Body, usize, Arc<RequestContext>), types::Error>> {
+/// A request's body, the most bytes that it may have, and who pays for them.
+struct Taken {
+    body: Body,
+    limit: usize,
+    ctx: Arc<RequestContext>,
+}
+
+/// Takes the body, which can be done once.
+fn take_body(data: &mut Data) -> wasmtime::Result<Result<Taken, types::Error>> {
     data.charge(0)?;
     let Serving { ctx, current, .. } = data.serving_mut();
     let limit = usize::try_from(ctx.budget.limits().body_bytes).unwrap_or(usize::MAX);
     let Some(current) = current else { return Ok(Err(denied())) };
     Ok(match current.body.take() {
-        Some(body) => Ok((body, limit, ctx.clone())),
+        Some(body) => Ok(Taken { body, limit, ctx: ctx.clone() }),
         None => Err(error("closed", "the body was taken before")),
     })
 }

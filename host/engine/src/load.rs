@@ -202,7 +202,8 @@ impl Candidate {
             return Err(refuse.hinted(
                 Step::Config,
                 format!("has reuse.concurrency = {concurrency} but reuse.count = {count}"),
-                "an instance that serves several requests at a time must be allowed as many in all: raise `count`".into(),
+                "an instance that serves several requests at a time must be allowed as many in all: raise `count`"
+                    .into(),
             ));
         }
         if config.limits.memory_bytes > core.memory_bytes {

@@ -44,13 +44,20 @@ pub(crate) enum Answer {
 #[derive(Default)]
 pub(crate) struct Slot {
     answer: Mutex<Option<Answer>>,
+    answered: AtomicBool,
     waker: AtomicWaker,
 }
 
 impl Slot {
     pub(crate) fn put(&self, answer: Answer) {
         *self.answer.lock() = Some(answer);
+        self.answered.store(true, Relaxed);
         self.waker.wake();
+    }
+
+    /// Whether there is an answer, or was until somebody took it.
+    pub(crate) fn has_answer(&self) -> bool {
+        self.answered.load(Relaxed)
     }
 
     fn take(&self) -> Option<Answer> {
@@ -164,8 +171,10 @@ impl Future for Running {
             }
             Poll::Ready(Err(failure)) => {
                 this.driver = None;
-                // A guest that began to answer and then failed has a client who sees a broken body.
-                match this.slot.take_streaming() {
+                // A guest that began to answer and then failed has a client who sees a broken body. Who was only in bad
+                // company is tried anew.
+                let begun = this.slot.take_streaming().filter(|_| !matches!(failure, Failure::Company));
+                match begun {
                     Some(answer) => {
                         let failed: Work<()> = Box::pin(async move { Err(failure) });
                         Poll::Ready(Ok((answer, Some(Driver::elsewhere(failed)))))

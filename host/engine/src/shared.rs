@@ -31,9 +31,7 @@ use crate::data::{Current, Data, Serving, bounded_store};
 use crate::driver::{Driver, Work, poll_metered};
 use crate::failure::Failure;
 use crate::meter::Meter;
-use crate::run::{
-    Call, Job, Outcome, Running, Slot, accept, alone, call_failure, close, instantiate, is_safe,
-};
+use crate::run::{Call, Job, Outcome, Running, Slot, accept, alone, call_failure, close, instantiate, is_safe};
 use crate::slots::Seat;
 use crate::tasks::{ByTask, Member};
 use crate::version::{Entry, Version};
@@ -163,7 +161,7 @@ pub(crate) async fn run(core: &Arc<Core>, job: Job, method: &Method) -> Outcome 
             version.company.add(to, load)
         }
     };
-    let mut slow = place.0.slow.subscribe();
+    let slow = place.0.slow.subscribe();
     let (deadline, wall_ms) = (job.ctx.deadline, job.ctx.budget.limits().wall_ms);
     let (slot, meter) = (Arc::new(Slot::default()), Arc::new(Meter::default()));
     let (done, mut ended) = oneshot::channel();
@@ -183,26 +181,24 @@ pub(crate) async fn run(core: &Arc<Core>, job: Job, method: &Method) -> Outcome 
     // An instance that has just ended hands the ticket back by dropping it.
     let _ = to.unbounded_send(ticket);
     drop(to);
-    let slice = core.slice;
-    let (waits, first) = (unbegun.clone(), again.as_ref().map(|again| again.first.clone()));
+    let leaving = Leaving {
+        slow,
+        slot: slot.clone(),
+        meter,
+        slice: core.slice,
+        unbegun: unbegun.clone(),
+        first: again.as_ref().map(|again| again.first.clone()),
+    };
     let work: Work<()> = Box::pin(async move {
         let _here = here;
-        let end = tokio::time::timeout_at(deadline.into(), async {
-            // Whoever used up the slice goes on in the slow lane, with those whose effects can't be taken back.
-            let others = async {
-                if slow.wait_for(|slow| *slow).await.is_err() || meter.used() >= slice {
-                    return std::future::pending().await;
-                }
-                if waits.lock().is_none() && !first.is_some_and(|first| first.abandon()) {
-                    return std::future::pending().await;
-                }
-            };
-            match select(&mut ended, pin!(others)).await {
+        let answered = async {
+            match select(&mut ended, pin!(leaving.due())).await {
                 Either::Left((result, _)) => result.unwrap_or(Err(Failure::Company)),
                 Either::Right(((), _)) => Err(Failure::Company),
             }
-        });
-        end.await.unwrap_or(Err(Failure::Budget(Exhausted { resource: Resource::Wall, limit: wall_ms })))
+        };
+        let late = Err(Failure::Budget(Exhausted { resource: Resource::Wall, limit: wall_ms }));
+        tokio::time::timeout_at(deadline.into(), answered).await.unwrap_or(late)
     });
     let driver = Driver::elsewhere(work);
     let driver = if is_safe(method) { driver } else { driver.detach() };
@@ -215,6 +211,31 @@ pub(crate) async fn run(core: &Arc<Core>, job: Job, method: &Method) -> Outcome 
             }
         }
         outcome => outcome,
+    }
+}
+
+/// When a request leaves an instance that goes to the slow lane, to begin anew elsewhere.
+struct Leaving {
+    slow: watch::Receiver<bool>,
+    slot: Arc<Slot>,
+    /// The request's own time.
+    meter: Arc<Meter>,
+    slice: Duration,
+    unbegun: Arc<Mutex<Option<Job>>>,
+    /// None for what may not be tried twice.
+    first: Option<First>,
+}
+
+impl Leaving {
+    /// Never done for who used up the slice, nor for those who have answered or whose effects can't be taken back: they go
+    /// along.
+    async fn due(mut self) {
+        let slow = self.slow.wait_for(|slow| *slow).await.is_ok();
+        let innocent = self.meter.used() < self.slice && !self.slot.has_answer();
+        let free = || self.unbegun.lock().is_some() || self.first.as_ref().is_some_and(First::abandon);
+        if !(slow && innocent && free()) {
+            std::future::pending().await
+        }
     }
 }
 
@@ -318,12 +339,7 @@ fn start(
 }
 
 /// The instance's life: serves whatever comes until nothing more can come.
-async fn serve_all(
-    accessor: &Accessor<Data>,
-    instance: &Engine,
-    inbox: mpsc::UnboundedReceiver<Ticket>,
-    load: &Load,
-) {
+async fn serve_all(accessor: &Accessor<Data>, instance: &Engine, inbox: mpsc::UnboundedReceiver<Ticket>, load: &Load) {
     let mut inbox = inbox.fuse();
     let mut running = FuturesUnordered::new();
     loop {
@@ -335,7 +351,7 @@ async fn serve_all(
                 }
             }
             ticket = inbox.next() => match ticket {
-                Some(ticket) => running.push(serve(accessor, instance, ticket)),
+                Some(ticket) => running.push(serve(accessor, instance, load, ticket)),
                 None if running.is_empty() => return,
                 None => {}
             },
@@ -358,8 +374,12 @@ async fn serve_all(
 }
 
 /// Serves one request. Returns whether the instance may serve others after it.
-async fn serve(accessor: &Accessor<Data>, instance: &Engine, ticket: Ticket) -> bool {
+async fn serve(accessor: &Accessor<Data>, instance: &Engine, load: &Load, ticket: Ticket) -> bool {
     let Ticket { job, slot, meter, offended, done, mut gone, place: _place, _ticking } = ticket;
+    if load.closed.load(Relaxed) {
+        // Left where it is, so that whoever waits for it finds that it wasn't begun.
+        return true;
+    }
     let Some(Job { ctx, current, call: Call::App(request), .. }) = job.lock().take() else { return true };
     let handle = instance.bandstand_routing_handler().func_handle();
     let serving = Serving::new(ctx.clone(), meter, Some(current));

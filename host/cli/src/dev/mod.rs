@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use host_core::name::AppId;
 use host_server::Server;
 
+use crate::apps::Apps;
 use crate::build::cargo::{CargoError, Profile};
 use crate::build::{self, App};
 use crate::config::Override;
@@ -40,7 +41,13 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
         let server = Server::new(folder.config.server.clone(), LiveSite::new(opened.site.clone(), live.clone()))?;
         let listeners = listen(&server)?;
         let plugins = watch_plugins(&folder, opened.clone());
-        let mut workshop = Workshop::new(&folder, opened, live.clone())?;
+        let mut workshop = Workshop::new(&folder, opened.clone(), live.clone())?;
+        // Apps that have no source here are followed as `serve` does.
+        let mut finished = Apps::new(opened, folder.app_files().filter(|file| file.hint.is_none()));
+        let following = tokio::spawn(async move {
+            finished.load().await;
+            finished.follow().await;
+        });
         // The site answers at once: an app that isn't built yet says so.
         print_addresses(&folder, &listeners)?;
         let building = tokio::spawn(async move { workshop.run().await });
@@ -50,6 +57,7 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
         };
         finish(server.serve(listeners, stopping)).await;
         plugins.task.abort();
+        following.abort();
         building.abort();
         Ok(())
     })
@@ -74,8 +82,6 @@ struct Project {
 /// What builds the apps and follows their sources.
 struct Workshop {
     projects: BTreeMap<AppId, Project>,
-    /// Apps that have no source here: loaded once, as `serve` does.
-    finished: Vec<(AppId, PathBuf, Result<Vec<u8>>)>,
     sources: Sources,
     opened: Opened,
     live: Arc<Live>,
@@ -117,24 +123,11 @@ impl Workshop {
             templates: absolute(&folder.config.templates.dir),
             statics: absolute(&folder.config.static_files.dir),
         };
-        let finished = folder.app_files().filter(|(name, ..)| !projects.contains_key(name)).collect();
         let sources = Sources::watch(folders).context("can't watch the sources for changes")?;
-        Ok(Self { projects, finished, sources, opened, live })
+        Ok(Self { projects, sources, opened, live })
     }
 
     async fn run(&mut self) {
-        for (name, origin, bytes) in std::mem::take(&mut self.finished) {
-            let origin = origin.display().to_string();
-            let loaded = match bytes {
-                Ok(bytes) => {
-                    self.opened.load_app(&name, origin.clone(), bytes).await.map(drop).map_err(|e| e.to_string())
-                }
-                Err(error) => Err(format!("{origin} {error:#}")),
-            };
-            if let Err(reason) = loaded {
-                terminal::error(&reason);
-            }
-        }
         let mut changes: BTreeSet<Change> = self.projects.keys().map(|name| Change::Code(name.to_string())).collect();
         loop {
             self.follow(changes).await;
