@@ -211,6 +211,18 @@ async fn an_app_that_takes_anothers_name_or_place_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_compiled_once_is_not_compiled_again() {
+    // Nothing that any run before has compiled.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    let bytes = component(&format!("(data (i32.const 64) \"{:x}\")", now.as_nanos()), MANIFEST).expect("a component");
+    for cached in [false, true] {
+        let site = TestSite::start().await;
+        let loaded = site.load("forged", bytes.clone(), tight()).await.expect("it loads");
+        assert_eq!(loaded.cached, cached);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_make_no_sense_are_refused() {
     let site = TestSite::start().await;
     let reuse = |count, concurrency| Reuse { count, concurrency, ..Reuse::default() };

@@ -63,7 +63,10 @@ impl TestSite {
         let parts = Parts {
             db: Some(db),
             templates,
-            cache: Dir::open_ambient_dir(&cache, ambient_authority()).expect("it was made"),
+            cache: Arc::new(
+                host_store::CodeCache::open(Dir::open_ambient_dir(&cache, ambient_authority()).expect("it was made"))
+                    .expect("it's private"),
+            ),
             static_dir: None,
             worker: PathBuf::from(env!("CARGO_BIN_EXE_compile-worker")),
             dev: false,

@@ -21,7 +21,6 @@ use crate::terminal::{self, BOLD, DIM};
 /// `bandstand serve [DIR]`.
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
-    host_templates::Templates::warm_up();
     in_runtime(async {
         let opened = folder.open(Purpose::Serve)?;
         let server = Server::new(folder.config.server.clone(), opened.site.clone())?;

@@ -9,7 +9,7 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 use host_core::name::AppId;
 use host_db::Db;
 use host_engine::{AppConfig, LoadError, Loaded, Parts, Site, Source};
-use host_store::Store;
+use host_store::{CodeCache, Store};
 use host_templates::Templates;
 
 use crate::apps::AppFile;
@@ -116,6 +116,8 @@ impl Folder {
     }
 
     fn open_with(&self, db: Option<Arc<Db>>, purpose: Purpose) -> Result<Opened> {
+        let cache = Arc::new(CodeCache::open(self.make_private(&self.config.site.cache)?).map_err(anyhow::Error::msg)?);
+        Templates::keep_engine_in(cache.clone());
         let templates = self.templates()?;
         // The compiler's process is this program. On Linux it's found even where its file was replaced by a newer one
         // since it was started: the two must not differ.
@@ -129,7 +131,7 @@ impl Folder {
         let parts = Parts {
             db,
             templates: templates.clone(),
-            cache: self.make_private(&self.config.site.cache)?,
+            cache,
             static_dir: self.open_if_there(&self.config.static_files.dir)?,
             worker,
             dev: purpose == Purpose::Develop,

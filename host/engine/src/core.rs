@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use host_store::CodeCache;
 use tokio::runtime::Handle;
 
-use crate::compile::{Cache, Compiler};
+use crate::compile::Compiler;
 use crate::config::EngineConfig;
 use crate::lanes::SlowLane;
 use crate::linker::Linkers;
@@ -20,7 +21,7 @@ pub(crate) struct Core {
     pub(crate) ticker: Ticker,
     pub(crate) slots: Slots,
     pub(crate) compiler: Compiler,
-    pub(crate) cache: Arc<Cache>,
+    pub(crate) cache: Arc<CodeCache>,
     pub(crate) slice: Duration,
     pub(crate) slow: Handle,
     pub(crate) memory_bytes: u64,
@@ -39,7 +40,7 @@ impl EngineError {
 }
 
 impl Core {
-    pub(crate) fn start(config: &EngineConfig, cache: cap_std::fs::Dir, worker: PathBuf) -> Result<Self, EngineError> {
+    pub(crate) fn start(config: &EngineConfig, cache: Arc<CodeCache>, worker: PathBuf) -> Result<Self, EngineError> {
         let failed = |e: &dyn std::fmt::Display| EngineError(e.to_string());
         let engine = wasmtime::Engine::new(&run_config(config)).map_err(|e| failed(&format!("{e:#}")))?;
         let linkers = Linkers::new(&engine).map_err(|e| failed(&format!("{e:#}")))?;
@@ -52,7 +53,7 @@ impl Core {
             ticker,
             slots: Slots::new(config.core_instances, config.queue, Duration::from_millis(config.queue_ms)),
             compiler: Compiler::new(worker, config.compile.clone()),
-            cache: Arc::new(Cache::open(cache, &engine).map_err(|e| failed(&e))?),
+            cache,
             slice: Duration::from_millis(config.cpu_slice_ms.max(1)),
             slow,
             memory_bytes: config.memory_bytes,

@@ -279,7 +279,12 @@ async fn machine_code(core: &Arc<Core>, code: &Bytes) -> Result<(Component, bool
     let digest = hex::encode(Sha256::digest(code));
     let cached = {
         let (core, digest) = (core.clone(), digest.clone());
-        blocking(move || core.cache.get(&digest).and_then(|code| deserialize(&core.engine, &code).ok())).await?
+        blocking(move || {
+            core.cache
+                .get(&digest, &core.engine.precompile_compatibility_hash())
+                .and_then(|code| deserialize(&core.engine, &code).ok())
+        })
+        .await?
     };
     if let Some(component) = cached {
         return Ok((component, true));
@@ -288,7 +293,7 @@ async fn machine_code(core: &Arc<Core>, code: &Bytes) -> Result<(Component, bool
     let core = core.clone();
     blocking(move || {
         let component = deserialize(&core.engine, &code).map_err(|e| format!("can't be run here: {e:#}"))?;
-        core.cache.put(&digest, &code);
+        core.cache.put(&digest, &core.engine.precompile_compatibility_hash(), &code);
         Ok((component, false))
     })
     .await?

@@ -34,8 +34,8 @@ pub struct Parts {
     pub db: Option<Arc<host_db::Db>>,
     /// Its templates.
     pub templates: Arc<host_templates::Templates>,
-    /// Where compiled code is kept: a directory with mode 0700 that belongs to the host alone.
-    pub cache: cap_std::fs::Dir,
+    /// Where compiled code is kept.
+    pub cache: Arc<host_store::CodeCache>,
     /// The site's own static files, if it has some.
     pub static_dir: Option<cap_std::fs::Dir>,
     /// The program that is started as `compile-worker`: the host itself.
@@ -104,8 +104,7 @@ pub struct Site {
 impl Site {
     /// Starts an engine with no apps.
     pub fn open(config: &EngineConfig, parts: Parts) -> Result<Arc<Self>, EngineError> {
-        let cache = parts.cache.try_clone().map_err(EngineError::new)?;
-        let core = Arc::new(Core::start(config, cache, parts.worker.clone())?);
+        let core = Arc::new(Core::start(config, parts.cache.clone(), parts.worker.clone())?);
         let empty = Snapshot::new(HashMap::new()).map_err(EngineError::new)?;
         let site = Arc::new(Self {
             core,

@@ -1,4 +1,4 @@
-//! The site's database connections.
+//! What a site keeps: its database connections, and the machine code of its apps ([`CodeCache`]).
 //!
 //! What this crate guarantees, for SQLite:
 //!
@@ -20,6 +20,7 @@
 
 mod authorizer;
 mod claim;
+mod code_cache;
 mod config;
 mod control;
 mod error;
@@ -39,6 +40,7 @@ use std::time::Instant;
 use host_core::name::AppId;
 use parking_lot::Mutex;
 
+pub use code_cache::CodeCache;
 pub use config::StoreConfig;
 pub use control::Until;
 pub use error::{Constraint, StoreError};

@@ -1,9 +1,11 @@
 //! The engine behind its wall: compiled once for the process, one instance for each page that is being made.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use host_store::CodeCache;
 use host_templates_sandbox::{Failure, Kind, wire};
+use sha2::{Digest, Sha256};
 use wasmtime::{
     Caller, Config, Engine, InstancePre, Linker, Memory, Module, ResourceLimiter, Store, Trap, TypedFunc,
     UpdateDeadline,
@@ -14,6 +16,9 @@ use crate::page::Answers;
 
 /// The engine as WebAssembly, from `sandbox/`.
 static MODULE: &[u8] = include_bytes!(env!("TEMPLATE_ENGINE"));
+
+/// Where its machine code is kept.
+static CACHE: OnceLock<Arc<CodeCache>> = OnceLock::new();
 
 /// What a page is told that ran out of time.
 pub(crate) const OVER_TIME: &str = "it takes longer than a page may";
@@ -55,8 +60,14 @@ impl ResourceLimiter for Limiter {
 }
 
 impl Sandbox {
-    /// The process's sandbox. The first call compiles it, which takes a second or two; it depends on nothing but the
-    /// bytes that the host carries, so all sites of a process share it.
+    /// From now on its machine code is kept there.
+    pub(crate) fn keep_in(cache: Arc<CodeCache>) {
+        // The second site of a process finds it compiled.
+        let _ = CACHE.set(cache);
+    }
+
+    /// The process's sandbox. Where its code isn't kept, the first call compiles it, which takes a second or two; it
+    /// depends on nothing but the bytes that the host carries, so all sites of a process share it.
     pub(crate) fn shared() -> Result<&'static Sandbox, &'static str> {
         static SHARED: OnceLock<Result<Sandbox, String>> = OnceLock::new();
         SHARED.get_or_init(|| Sandbox::compile().map_err(|error| format!("{error:#}"))).as_ref().map_err(String::as_str)
@@ -66,7 +77,7 @@ impl Sandbox {
         let mut config = Config::new();
         config.epoch_interruption(true).max_wasm_stack(512 << 10).wasm_backtrace_max_frames(None);
         let engine = Engine::new(&config)?;
-        let module = Module::new(&engine, MODULE)?;
+        let module = machine_code(&engine)?;
         let mut linker = Linker::new(&engine);
         linker.func_wrap("host", "ask", ask)?;
         // The standard library's doors to the system. The engine opens none of them; nothing would be behind.
@@ -133,6 +144,25 @@ impl Sandbox {
             store,
         })
     }
+}
+
+/// The module's code: from the cache, or compiled now.
+fn machine_code(engine: &Engine) -> wasmtime::Result<Module> {
+    let Some(cache) = CACHE.get() else { return Module::new(engine, MODULE) };
+    let digest = hex::encode(Sha256::digest(MODULE));
+    let compatibility = engine.precompile_compatibility_hash();
+    if let Some(code) = cache.get(&digest, &compatibility) {
+        // SAFETY: the cache belongs to the host alone, nobody else can write to it, and its checksum was right; what lies
+        // there under this name was made by this function.
+        match unsafe { Module::deserialize(engine, code) } {
+            Ok(module) => return Ok(module),
+            Err(error) => tracing::warn!("kept code of the template engine can't be used: {error:#}"),
+        }
+    }
+    let code = engine.precompile_module(MODULE)?;
+    cache.put(&digest, &compatibility, &code);
+    // SAFETY: it comes straight from the compiler.
+    unsafe { Module::deserialize(engine, code) }
 }
 
 /// Which of the engine's functions to call.

@@ -7,6 +7,7 @@ use cap_std::fs::Dir;
 use host_core::context::RequestId;
 use host_core::name::AppId;
 use host_core::reverse::Reverse;
+use host_store::CodeCache;
 use host_templates_sandbox::{Failure, Kind};
 use http::StatusCode;
 use parking_lot::Mutex;
@@ -66,10 +67,10 @@ impl Templates {
         Ok(Arc::new(Self { dir, site: ArcSwap::from_pointee(site), shared, own, apps: Mutex::default() }))
     }
 
-    /// Compiles the engine in the background, so that the first templates needn't wait for it.
-    pub fn warm_up() {
-        // Where no thread can be had, the first use compiles it.
-        let _ = std::thread::Builder::new().name("template-engine".into()).spawn(|| Sandbox::shared().is_ok());
+    /// Says where the engine's machine code is kept, so that only the first process compiles it. To be called before the
+    /// first templates are opened.
+    pub fn keep_engine_in(cache: Arc<CodeCache>) {
+        Sandbox::keep_in(cache);
     }
 
     /// Where `url` leads on error pages. The engine sets it with every new table.

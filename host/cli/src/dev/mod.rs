@@ -29,7 +29,6 @@ use sources::{Change, Folders, Sources};
 /// `bandstand dev [DIR]`.
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
-    host_templates::Templates::warm_up();
     in_runtime(async {
         let opened = folder.open(Purpose::Develop)?;
         let live = {

@@ -1,9 +1,7 @@
-//! From a component to machine code: in a bounded child process, kept in a cache of our own.
+//! From a component to machine code: in a bounded child process, whose output `host_store::CodeCache` keeps.
 
-mod cache;
 mod worker;
 
-pub(crate) use cache::Cache;
 pub use worker::compile_worker;
 
 use std::path::PathBuf;
