@@ -6,19 +6,20 @@ use anyhow::{Context, Result};
 
 use crate::guests::APPS;
 use crate::run::{cargo, ensure_wasm_target, program, root, step};
-use crate::{guests, tidy};
+use crate::{demo, guests, tidy};
 
 /// The guests' workspace, which is apart from the main one.
 const GUESTS: &str = "tests/guests/Cargo.toml";
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("format", format),
     ("tidy", tidy::run),
     ("clippy", clippy),
     ("build", guests::build_all),
     ("guests", || guests::run(&[])),
     ("tests", || cargo(["test", "--workspace"]).run()),
+    ("demo", demo::check),
     ("dependencies", dependencies),
 ];
 

@@ -43,6 +43,12 @@ const QUESTIONS: [(&str, &[&str]); 3] = [
 /// How long the host may take to answer for the first time: it compiles two components before.
 const START: Duration = Duration::from_secs(120);
 
+/// Makes the demo on a free port, tries its pages and stops it.
+pub(crate) fn check() -> Result<()> {
+    let bind = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("a free port")?;
+    run(&Options { bind, check: true })
+}
+
 pub(crate) fn run(options: &Options) -> Result<()> {
     let site = root().join("demo");
     step("1/4 Building the host (some minutes the first time)");
@@ -77,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     announce(options.bind);
     if options.check {
-        check(options.bind)?;
+        try_pages(options.bind)?;
         host.stop()?;
     }
     let status = runtime.block_on(signals.pass_on_until_end_of(&mut host))?;
@@ -158,7 +164,7 @@ fn fill(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-fn check(address: SocketAddr) -> Result<()> {
+fn try_pages(address: SocketAddr) -> Result<()> {
     let polls = http::get(address, "/polls/")?;
     for (question, _) in QUESTIONS {
         ensure!(polls.text.contains(question), "/polls/ doesn't show `{question}`:\n{}", polls.text);

@@ -27,6 +27,7 @@ mod limiter;
 mod linker;
 mod load;
 mod meter;
+mod respond;
 mod response;
 mod reuse;
 mod rooms;

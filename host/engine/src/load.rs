@@ -102,15 +102,15 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 /// Turns sentences into errors that name the file.
-struct Refuse<'a>(&'a str);
+pub(crate) struct Refuse<'a>(pub(crate) &'a str);
 
 impl Refuse<'_> {
-    fn at(&self, step: Step) -> impl Fn(String) -> LoadError {
+    pub(crate) fn at(&self, step: Step) -> impl Fn(String) -> LoadError {
         let origin = self.0.to_owned();
         move |message| LoadError { step, origin: origin.clone(), message, hint: None }
     }
 
-    fn hinted(&self, step: Step, message: String, hint: String) -> LoadError {
+    pub(crate) fn hinted(&self, step: Step, message: String, hint: String) -> LoadError {
         LoadError { step, origin: self.0.to_owned(), message, hint: Some(hint) }
     }
 }
