@@ -41,7 +41,7 @@ pub(crate) fn render(plan: &Plan, machine: &Machine, results: &[Measured]) -> St
         text,
         "Written by `cargo xtask bench -- --write docs/reference/performance.md`. wrk with {} connections, {} s, the median of {} \
          rounds; {} ({} cores, {pinned}). Ratios are made within a round and carry over to other machines; \
-         absolute numbers don't. *Fresh* makes a new instance for each request (the default), *reused* keeps instances (`reuse.count`).\n",
+         absolute numbers don't. *Fresh* makes a new instance for each request (the default), *reused* keeps instances (`reuse.count`), *shared* lets several requests into one (`reuse.concurrency`).\n",
         plan.connections, plan.seconds, plan.rounds, machine.processor, machine.cores
     );
     text.push_str("| what | server | requests/s | processor µs per request | p99 µs |\n|---|---|---:|---:|---:|\n");

@@ -139,16 +139,24 @@ pub(crate) fn candidates(bandstand: &Path, guests: &Path, scratch: &Path) -> Res
         let arguments = vec!["baseline".into(), kind.into(), address.to_string(), database.display().to_string()];
         candidates.push(Candidate { name, program: me.clone(), arguments, address, paths, prepare: None });
     }
-    for (name, count) in [("Bandstand, fresh", 1), ("Bandstand, reused", 10_000)] {
-        candidates.push(site(name, count, bandstand, guests, scratch)?);
+    for (name, count, concurrency) in
+        [("Bandstand, fresh", 1, 1), ("Bandstand, reused", 10_000, 1), ("Bandstand, shared", 10_000, 16)]
+    {
+        let folder = scratch.join(format!("site-{count}-{concurrency}"));
+        candidates.push(site(
+            name,
+            &format!("{{ count = {count}, concurrency = {concurrency} }}"),
+            bandstand,
+            guests,
+            &folder,
+        )?);
     }
     candidates.extend(wasmtime_serve(guests)?);
     Ok(candidates)
 }
 
 /// A site with the measured app and its bad neighbour.
-fn site(name: &'static str, count: u32, bandstand: &Path, guests: &Path, scratch: &Path) -> Result<Candidate> {
-    let folder = scratch.join(format!("site-{count}"));
+fn site(name: &'static str, reuse: &str, bandstand: &Path, guests: &Path, folder: &Path) -> Result<Candidate> {
     std::fs::create_dir_all(folder.join("apps"))?;
     for guest in ["bench", "good", "hostile"] {
         let from = guests.join(format!("{guest}.wasm"));
@@ -159,7 +167,7 @@ fn site(name: &'static str, count: u32, bandstand: &Path, guests: &Path, scratch
     let config = format!(
         "[site]\nname = \"bench\"\n\n[server]\nbind = [\"{address}\"]\n\n\
          [database]\nurl = \"sqlite:data/site.db\"\n\n\
-         [apps.bench]\nwasm = \"apps/bench.wasm\"\nmount = \"/bench/\"\ngrants = [\"db\"]\nreuse = {{ count = {count} }}\n\n\
+         [apps.bench]\nwasm = \"apps/bench.wasm\"\nmount = \"/bench/\"\ngrants = [\"db\"]\nreuse = {reuse}\n\n\
          [apps.hostile]\nwasm = \"apps/hostile.wasm\"\nmount = \"/hostile/\"\ngrants = [\"db\"]\n"
     );
     std::fs::write(folder.join("bandstand.toml"), config)?;

@@ -54,6 +54,14 @@ fn apps_of_the_sdk_are_small_and_import_no_wasi() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hello_greets_without_trusting_a_name() {
+    let site = TestSite::start().await;
+    site.load_guest("hello", Limits::default()).await;
+    assert!(site.get("/hello/").await.text().contains("<h1>Hello, world!</h1>"));
+    assert!(site.get("/hello/%3Cb%3E/").await.text().contains("<h1>Hello, &lt;b&gt;!</h1>"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_version_takes_over_and_no_request_is_lost() {
     let site = Arc::new(TestSite::start().await);
     site.load_guest("hello", Limits::default()).await;

@@ -7,7 +7,7 @@ async fn index() -> Response {
     Response::html(page("world"))
 }
 
-#[get("/hello/{name}/", name = "hello")]
+#[get("/{name}/", name = "hello")]
 async fn hello(name: Path<String>) -> Response {
     Response::html(page(&name))
 }
@@ -15,7 +15,9 @@ async fn hello(name: Path<String>) -> Response {
 fn page(name: &str) -> String {
     let name = escape(name);
     format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Hello</title></head><body><h1>Hello, {name}!</h1></body></html>"
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <title>Hello</title></head><body><h1>Hello, {name}!</h1></body></html>"
     )
 }
 
