@@ -5,7 +5,7 @@ use host_store::ValueRef;
 use crate::catalog::Catalog;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
-use crate::plan::sql::{Bind, Slot};
+use crate::plan::sql::Bind;
 use crate::plan::{Action, WritePlan, check, rounded};
 use crate::types::{Outcome, Param, Value};
 
@@ -131,32 +131,30 @@ fn returned<'v>(earlier: Earlier<'v>, statement: usize, field: &str) -> Option<&
 
 /// The values in the order of the text. Everything was checked; `row` picks from the lists of a bulk insert.
 pub(crate) fn values<'v>(
-    catalog: &'v Catalog,
     binds: &'v [Bind],
     params: &'v [Param],
     row: usize,
     earlier: Earlier<'v>,
 ) -> impl Iterator<Item = ValueRef<'v>> {
     const NULL: &[Value] = &[Value::Null];
-    let kind = |slot: &Slot| catalog.tables[slot.table].columns[slot.column].kind;
     binds.iter().flat_map(move |bind| {
         let (values, kind, places): (&[Value], Kind, usize) = match bind {
             Bind::Hole { hole, slot } => match &params[*hole] {
-                Param::One(value) => (std::slice::from_ref(value), kind(slot), 1),
-                Param::Many(values) => (values.get(row..=row).unwrap_or(NULL), kind(slot), 1),
+                Param::One(value) => (std::slice::from_ref(value), slot.kind, 1),
+                Param::Many(values) => (values.get(row..=row).unwrap_or(NULL), slot.kind, 1),
             },
             Bind::Many { hole, slot } => match &params[*hole] {
-                Param::Many(values) => (values, kind(slot), rounded(values.len())),
-                Param::One(value) => (std::slice::from_ref(value), kind(slot), 1),
+                Param::Many(values) => (values, slot.kind, rounded(values.len())),
+                Param::One(value) => (std::slice::from_ref(value), slot.kind, 1),
             },
             Bind::Rows { hole } | Bind::Truth { hole } => match &params[*hole] {
                 Param::One(value) => (std::slice::from_ref(value), Kind::BigInteger, 1),
                 Param::Many(_) => (NULL, Kind::BigInteger, 1),
             },
-            Bind::Const { value, slot } => (std::slice::from_ref(value), kind(slot), 1),
+            Bind::Const { value, slot } => (std::slice::from_ref(value), slot.kind, 1),
             Bind::Ref { statement, field, slot } => {
                 let value = returned(earlier, *statement, field);
-                (value.map_or(NULL, std::slice::from_ref), kind(slot), 1)
+                (value.map_or(NULL, std::slice::from_ref), slot.kind, 1)
             }
         };
         (0..places).map(move |at| match values.get(at).or(values.last()) {

@@ -123,7 +123,6 @@ impl Allowance {
 
 /// Runs a reading plan. The parameters were checked.
 pub(crate) fn read<S: Sink>(
-    catalog: &Catalog,
     on: &mut impl Run,
     plan: &ReadPlan,
     params: &[Param],
@@ -132,7 +131,7 @@ pub(crate) fn read<S: Sink>(
 ) -> Result<S, Fault> {
     let _time = Stopwatch::start(budget);
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
-    let values = bind::values(catalog, &plan.query.binds, params, 0, &[]);
+    let values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
     on.run(&statement, values, |row| allowance.take(row, &plan.cells, &mut sink))?;
     budget.charge_rows(allowance.taken.into())?;
@@ -186,7 +185,7 @@ impl Writing<'_> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
         let statement = query.statement(bind::list_lengths(&query.binds, params));
-        Run::run(work, &statement, bind::values(self.catalog, &query.binds, params, 0, earlier), row)
+        Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row)
     }
 
     fn insert(
@@ -204,7 +203,7 @@ impl Writing<'_> {
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
         let mut affected = 0;
         for row in 0..rows {
-            let values = bind::values(self.catalog, &query.binds, params, row, earlier);
+            let values = bind::values(&query.binds, params, row, earlier);
             affected += Run::run(work, &statement, values, |row| allowance.take(row, cells, &mut returned))?;
         }
         self.context.budget.charge_rows(allowance.taken.into())?;
@@ -327,7 +326,8 @@ impl Writing<'_> {
         };
         for bind in &query.binds {
             let (Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. }) = bind else { continue };
-            let column = &self.catalog.tables[slot.table].columns[slot.column];
+            let Some((table, column)) = slot.column else { continue };
+            let column = &self.catalog.tables[table].columns[column];
             let (Purpose::Store, Some(target)) = (slot.purpose, column.target) else { continue };
             let rows = match bind {
                 Bind::Hole { hole, .. } => match &params[*hole] {
@@ -337,7 +337,7 @@ impl Writing<'_> {
                 _ => 1,
             };
             let keys: BTreeSet<i64> = (0..rows)
-                .flat_map(|row| bind::values(self.catalog, std::slice::from_ref(bind), params, row, earlier))
+                .flat_map(|row| bind::values(std::slice::from_ref(bind), params, row, earlier))
                 .filter_map(|value| if let ValueRef::Integer(key) = value { Some(key) } else { None })
                 .collect();
             let keys: Vec<i64> = keys.into_iter().collect();

@@ -123,7 +123,7 @@ impl Transaction {
                     .run(move |work| -> Result<S, Fault> {
                         work.no_later_than(deadline);
                         let allowance = Allowance::of(&context, app.config.max_result_bytes);
-                        run::read(&app.catalog, work, reading(&plan)?, &params, allowance, &context.budget)
+                        run::read(work, reading(&plan)?, &params, allowance, &context.budget)
                     })
                     .await;
                 self.settle(state, result, deadline)

@@ -8,6 +8,7 @@ use super::sql::{Bind, MANY, Purpose, Slot, Sql};
 use super::{invalid, value_of};
 use crate::catalog::{Catalog, Reference, Step};
 use crate::error::{DbError, code};
+use crate::kind::Kind;
 use crate::shape::{Comparison, Condition, Literal, Lookup, Operand, Path, TextLookup};
 
 /// Joins of one statement: SQLite's limit is 64 tables.
@@ -32,13 +33,25 @@ struct Join {
     left: bool,
 }
 
-/// Where a path ended.
+/// Where a path ended, or what an expression is.
+#[derive(Debug, Clone)]
 pub(crate) struct Found {
     /// `t0."votes"`
-    pub(crate) sql: String,
-    pub(crate) slot: (usize, usize),
+    pub(crate) sql: Sql,
+    pub(crate) kind: Kind,
+    /// The column that it is, if it is one.
+    pub(crate) column: Option<(usize, usize)>,
+    /// What an error calls it.
+    pub(crate) name: String,
     /// Whether it can be NULL, by the field or by a join.
     pub(crate) null: bool,
+}
+
+impl Found {
+    /// What fits in a comparison with it.
+    fn slot(&self) -> Slot {
+        Slot { kind: self.kind, column: self.column, purpose: Purpose::Compare }
+    }
 }
 
 /// The tables of one `EXISTS`.
@@ -206,12 +219,11 @@ impl<'c> Query<'c> {
         }
         let mut sub = Sub { roots: Vec::new(), joins: Vec::new() };
         for steps in paths {
-            let (key, table, null) = self.key_before(steps)?;
+            let (key, table) = self.key_before(steps)?;
             let Some(name) = steps.last() else { continue };
             let Step::Reverse(Reference { table: child, column, .. }) = self.catalog.tables[table].step(name)? else {
                 return Err(self.no_relation(table, name));
             };
-            let _ = null;
             let alias = self.alias()?;
             let on = format!("u{alias}.{} = {key}", self.catalog.tables[child].columns[column].quoted());
             sub.roots.push(Root { steps, alias, table: child, on });
@@ -248,16 +260,16 @@ impl<'c> Query<'c> {
     }
 
     /// The SQL of the row's key that the last, many-valued step of `steps` points to, and that row's model.
-    fn key_before(&mut self, steps: &[String]) -> Result<(String, usize, bool), DbError> {
+    fn key_before(&mut self, steps: &[String]) -> Result<(String, usize), DbError> {
         let before = &steps[..steps.len() - 1];
         if before.is_empty() {
-            return Ok((format!("t0.{}", self.catalog.tables[self.table].columns[0].quoted()), self.table, false));
+            return Ok((format!("t0.{}", self.catalog.tables[self.table].columns[0].quoted()), self.table));
         }
         // The key is what the foreign key before it holds, so the table between needs no join.
         let found = self.find(before)?;
-        let (table, column) = found.slot;
+        let (table, column) = found.column.unwrap_or((self.table, 0));
         match self.catalog.tables[table].columns[column].target {
-            Some(target) => Ok((found.sql, target, found.null)),
+            Some(target) => Ok((found.sql.text, target)),
             None => Err(self.no_relation(table, &before[before.len() - 1])),
         }
     }
@@ -280,21 +292,31 @@ impl<'c> Query<'c> {
             let rest = &path[at + 1..];
             let Some(target) = field.target else {
                 if rest.is_empty() {
-                    let null = left || field.null;
-                    return Ok(Found { sql: format!("t{alias}.{}", field.quoted()), slot: (table, column), null });
+                    return Ok(self.column("t", alias, table, column, left));
                 }
                 return Err(self.no_relation(table, name));
             };
             // The key stands in this row already.
             if rest.is_empty() || (rest.len() == 1 && self.is_key(target, &rest[0])) {
-                let null = left || field.null;
-                return Ok(Found { sql: format!("t{alias}.{}", field.quoted()), slot: (table, column), null });
+                return Ok(self.column("t", alias, table, column, left));
             }
             left |= field.null;
             alias = self.join(alias, table, column, target, left)?;
             table = target;
         }
         Err(invalid("an empty path"))
+    }
+
+    /// A column of a table that is in the statement. `left` says whether the row may be missing.
+    fn column(&self, letter: &str, alias: usize, table: usize, column: usize, left: bool) -> Found {
+        let field = &self.catalog.tables[table].columns[column];
+        Found {
+            sql: Sql::text(format!("{letter}{alias}.{}", field.quoted())),
+            kind: field.kind,
+            column: Some((table, column)),
+            name: field.field.clone(),
+            null: left || field.null,
+        }
     }
 
     fn is_key(&self, table: usize, name: &str) -> bool {
@@ -337,8 +359,7 @@ impl<'c> Query<'c> {
         loop {
             let Some(name) = path.get(at) else {
                 // A relation alone stands for its row's key.
-                let sql = format!("u{alias}.{}", self.catalog.tables[table].columns[0].quoted());
-                return Ok(Found { sql, slot: (table, 0), null: true });
+                return Ok(self.column("u", alias, table, 0, true));
             };
             at += 1;
             let rest = &path[at..];
@@ -357,8 +378,7 @@ impl<'c> Query<'c> {
                             ((false, table, column), target, on)
                         }
                         _ => {
-                            let sql = format!("u{alias}.{}", field.quoted());
-                            return Ok(Found { sql, slot: (table, column), null: true });
+                            return Ok(self.column("u", alias, table, column, true));
                         }
                     }
                 }
@@ -388,37 +408,39 @@ impl<'c> Query<'c> {
     }
 
     fn lookup(&mut self, lookup: Lookup, found: &Found, operands: &[Operand]) -> Result<Sql, DbError> {
-        let field = &self.catalog.tables[found.slot.0].columns[found.slot.1];
-        let (kind, name) = (field.kind, field.field.clone());
+        let (kind, name) = (found.kind, &found.name);
         let refuse = |what: &str| {
             invalid(format!("`{}` compares {what}; `{name}` is of kind {}", lookup.word(), kind.word()))
-                .with("field", &name)
+                .with("field", name)
                 .with("kind", kind.word())
         };
-        let left = &found.sql;
+        let left = |word: &str| {
+            let mut sql = found.sql.clone();
+            sql.push(word);
+            sql
+        };
         let [operand, ..] = operands else { return Err(invalid("a lookup without an operand")) };
         match lookup {
             Lookup::Exact => match operand {
-                Operand::Literal(Literal::Null) => Ok(Sql::text(format!("{left} IS NULL"))),
+                Operand::Literal(Literal::Null) => Ok(left(" IS NULL")),
                 // NULL in a hole means the same as a literal one, so the comparison must know it.
-                Operand::Hole(_) | Operand::Ref(..) if found.null => self.compare(left, " IS ", found, operand),
-                operand => self.compare(left, " = ", found, operand),
+                Operand::Hole(_) | Operand::Ref(..) if found.null => self.compare(left(" IS "), found, operand),
+                operand => self.compare(left(" = "), found, operand),
             },
             Lookup::IsNull => match operand {
-                Operand::Literal(Literal::Bool(true)) => Ok(Sql::text(format!("{left} IS NULL"))),
-                Operand::Literal(Literal::Bool(false)) => Ok(Sql::text(format!("{left} IS NOT NULL"))),
+                Operand::Literal(Literal::Bool(true)) => Ok(left(" IS NULL")),
+                Operand::Literal(Literal::Bool(false)) => Ok(left(" IS NOT NULL")),
                 Operand::Hole(hole) => {
-                    let mut sql = Sql::text(format!("({left} IS NULL) = "));
-                    sql.append(Sql::bind(Bind::Truth { hole: *hole }));
+                    let mut sql = Sql::text("(");
+                    sql.append(left(" IS NULL) = ")).append(Sql::bind(Bind::Truth { hole: *hole }));
                     Ok(sql)
                 }
                 _ => Err(invalid("`isnull` takes true or false")),
             },
             Lookup::In => {
                 let Operand::Hole(hole) = operand else { return Err(invalid("`in` takes a hole")) };
-                let slot = Slot { table: found.slot.0, column: found.slot.1, purpose: Purpose::Compare };
-                let mut sql = Sql::text(format!("{left} IN ({MANY})"));
-                sql.binds.push(Bind::Many { hole: *hole, slot });
+                let mut sql = left(&format!(" IN ({MANY})"));
+                sql.binds.push(Bind::Many { hole: *hole, slot: found.slot() });
                 Ok(sql)
             }
             Lookup::Compare(comparison) => {
@@ -431,14 +453,14 @@ impl<'c> Query<'c> {
                     Comparison::Lt => " < ",
                     Comparison::Lte => " <= ",
                 };
-                self.compare(left, word, found, operand)
+                self.compare(left(word), found, operand)
             }
             Lookup::Range => {
                 if !kind.is_ordered() {
                     return Err(refuse("what has an order"));
                 }
                 let [low, high] = operands else { return Err(invalid("`range` takes two operands")) };
-                let mut sql = Sql::text(format!("{left} BETWEEN "));
+                let mut sql = left(" BETWEEN ");
                 sql.append(self.operand(found, low)?).push(" AND ").append(self.operand(found, high)?);
                 Ok(Sql { text: format!("({})", sql.text), ..sql })
             }
@@ -456,21 +478,20 @@ impl<'c> Query<'c> {
                     TextLookup::Endswith => "bandstand_endswith",
                     TextLookup::Iendswith => "bandstand_iendswith",
                 };
-                let mut sql = Sql::text(format!("{function}({left}, "));
-                sql.append(self.operand(found, operand)?).push(")");
+                let mut sql = Sql::text(format!("{function}("));
+                sql.append(left(", ")).append(self.operand(found, operand)?).push(")");
                 Ok(sql)
             }
         }
     }
 
-    fn compare(&mut self, left: &str, word: &str, found: &Found, operand: &Operand) -> Result<Sql, DbError> {
-        let mut sql = Sql::text(format!("{left}{word}"));
-        sql.append(self.operand(found, operand)?);
-        Ok(sql)
+    fn compare(&mut self, mut left: Sql, found: &Found, operand: &Operand) -> Result<Sql, DbError> {
+        left.append(self.operand(found, operand)?);
+        Ok(left)
     }
 
     fn operand(&mut self, found: &Found, operand: &Operand) -> Result<Sql, DbError> {
-        let slot = Slot { table: found.slot.0, column: found.slot.1, purpose: Purpose::Compare };
+        let slot = found.slot();
         Ok(match operand {
             Operand::Hole(hole) => Sql::bind(Bind::Hole { hole: *hole, slot }),
             Operand::Ref(statement, field) => {
@@ -479,18 +500,16 @@ impl<'c> Query<'c> {
             Operand::Literal(literal) => Sql::bind(value_of(self.catalog, slot, literal)?),
             Operand::Field(path) => {
                 let other = self.find(path)?;
-                let column = |(table, column): (usize, usize)| &self.catalog.tables[table].columns[column];
-                let (left, right) = (column(found.slot), column(other.slot));
-                if !left.kind.compares_with(right.kind) {
+                if !found.kind.compares_with(other.kind) {
                     return Err(invalid(format!(
                         "`{}` is of kind {} and `{}` of kind {}: they can't be compared",
-                        left.field,
-                        left.kind.word(),
-                        right.field,
-                        right.kind.word()
+                        found.name,
+                        found.kind.word(),
+                        other.name,
+                        other.kind.word()
                     )));
                 }
-                Sql::text(other.sql)
+                other.sql
             }
         })
     }

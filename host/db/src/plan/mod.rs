@@ -195,8 +195,14 @@ fn value_of(catalog: &Catalog, slot: Slot, literal: &Literal) -> Result<Bind, Db
 
 /// Checks a value for its place.
 pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), DbError> {
-    let table = &catalog.tables[slot.table];
-    let column = &table.columns[slot.column];
+    let Some((table, column)) = slot.column else {
+        return slot.kind.check_compared(value).map_err(|problem| {
+            let problem = format!("an expression of kind {} {problem}", slot.kind.word());
+            DbError::new(code::INVALID_VALUE, problem).with("kind", slot.kind.word())
+        });
+    };
+    let table = &catalog.tables[table];
+    let column = &table.columns[column];
     if *value == Value::Null && slot.purpose == Purpose::Store && !column.null && column.kind != Kind::Auto {
         return Err(DbError::new(code::NOT_NULL, format!("`{}` of `{}` must have a value", column.field, table.model))
             .with("model", &table.model)

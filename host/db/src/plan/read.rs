@@ -18,43 +18,46 @@ impl Planner<'_> {
         if select.distinct {
             sql.push("DISTINCT ");
         }
-        sql.push(&columns.join(", "));
+        sql.list(columns);
         from_where(&mut sql, &building, condition);
         if !order.is_empty() {
-            sql.push(" ORDER BY ").push(&order.join(", "));
+            sql.push(" ORDER BY ").list(order);
         }
         bounds(&mut sql, &select.reading);
         Ok(self.read(sql, cells, !building.reads_text))
     }
 
-    fn columns(&self, building: &mut Building<'_>, select: &Select) -> Result<(Vec<String>, Vec<Cell>), DbError> {
+    fn columns(&self, building: &mut Building<'_>, select: &Select) -> Result<(Vec<Sql>, Vec<Cell>), DbError> {
         let Some(paths) = &select.fields else {
             let table = &self.catalog.tables[self.table];
-            let columns = table.columns.iter().map(|column| format!("t0.{}", column.quoted())).collect();
+            let columns = table.columns.iter().map(|column| Sql::text(format!("t0.{}", column.quoted()))).collect();
             return Ok((columns, table.columns.iter().map(|column| Cell::of(column.kind)).collect()));
         };
         let mut columns = Vec::with_capacity(paths.len());
         let mut cells = Vec::with_capacity(paths.len());
         for path in paths {
             let found = building.find(path)?;
-            cells.push(Cell::of(self.catalog.tables[found.slot.0].columns[found.slot.1].kind));
+            cells.push(Cell::of(found.kind));
             columns.push(found.sql);
         }
         Ok((columns, cells))
     }
 
-    fn order(&self, building: &mut Building<'_>, select: &Select, columns: &[String]) -> Result<Vec<String>, DbError> {
-        let word = |descending: bool| if descending { " DESC" } else { "" };
+    fn order(&self, building: &mut Building<'_>, select: &Select, columns: &[Sql]) -> Result<Vec<Sql>, DbError> {
+        let directed = |mut sql: Sql, descending: bool| {
+            sql.push(if descending { " DESC" } else { "" });
+            sql
+        };
         let mut order = Vec::new();
         let Some(wanted) = &select.order else {
             let table = &self.catalog.tables[self.table];
             for (column, descending) in &table.ordering {
-                let column = format!("t0.{}", table.columns[*column].quoted());
+                let column = Sql::text(format!("t0.{}", table.columns[*column].quoted()));
                 // Rows that aren't there twice have no place by a field that they don't show.
                 if select.distinct && !columns.contains(&column) {
                     return Ok(Vec::new());
                 }
-                order.push(column + word(*descending));
+                order.push(directed(column, *descending));
             }
             return Ok(order);
         };
@@ -66,7 +69,7 @@ impl Planner<'_> {
                     entry.path.join(".")
                 )));
             }
-            order.push(found.sql + word(entry.descending));
+            order.push(directed(found.sql, entry.descending));
         }
         Ok(order)
     }

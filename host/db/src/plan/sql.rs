@@ -1,5 +1,7 @@
 //! SQL text with its bound values, put together from parts.
 
+use crate::catalog::Catalog;
+use crate::kind::Kind;
 use crate::types::Value;
 
 /// Stands in the text where a `many` parameter goes; no identifier can hold it and no value is ever written into the text.
@@ -22,12 +24,20 @@ pub(crate) enum Bind {
     Ref { statement: usize, field: String, slot: Slot },
 }
 
-/// The column that says what fits, and what for.
+/// What fits, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
-    pub(crate) table: usize,
-    pub(crate) column: usize,
+    pub(crate) kind: Kind,
+    /// Table and column, where the value is for one.
+    pub(crate) column: Option<(usize, usize)>,
     pub(crate) purpose: Purpose,
+}
+
+impl Slot {
+    /// For a column.
+    pub(crate) fn of(catalog: &Catalog, table: usize, column: usize, purpose: Purpose) -> Self {
+        Self { kind: catalog.tables[table].columns[column].kind, column: Some((table, column)), purpose }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +74,14 @@ impl Sql {
     pub(crate) fn append(&mut self, other: Sql) -> &mut Self {
         self.text.push_str(&other.text);
         self.binds.extend(other.binds);
+        self
+    }
+
+    /// All parts, with commas between them.
+    pub(crate) fn list(&mut self, parts: Vec<Sql>) -> &mut Self {
+        for (at, part) in parts.into_iter().enumerate() {
+            self.push(if at > 0 { ", " } else { "" }).append(part);
+        }
         self
     }
 

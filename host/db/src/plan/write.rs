@@ -24,7 +24,7 @@ impl Planner<'_> {
         }
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
-            let slot = Slot { table: self.table, column: at, purpose: Purpose::Store };
+            let slot = Slot::of(self.catalog, self.table, at, Purpose::Store);
             let value = match (given[at], &column.default) {
                 (Some(expr), _) => self.expr(expr, at, None)?,
                 (None, Some(default)) => Sql::bind(Bind::Const { value: default.clone(), slot }),
@@ -148,7 +148,7 @@ impl Planner<'_> {
 
     fn operand(&self, operand: &Operand, column: usize, row: Option<&str>, purpose: Purpose) -> Result<Sql, DbError> {
         let table = &self.catalog.tables[self.table];
-        let slot = Slot { table: self.table, column, purpose };
+        let slot = Slot::of(self.catalog, self.table, column, purpose);
         match operand {
             Operand::Hole(hole) => Ok(Sql::bind(Bind::Hole { hole: *hole, slot })),
             Operand::Ref(statement, field) => {
