@@ -45,6 +45,9 @@ pub enum StoreError {
     /// A value or a row is larger than the store allows.
     #[error("a value or a row is larger than {0} bytes")]
     TooBig(u32),
+    /// A sum is larger than an integer can be.
+    #[error("a sum is larger than a 64-bit integer")]
+    Overflow,
     /// The connection broke while committing: nobody knows whether the write is on disk.
     #[error("the outcome of the commit is unknown: {0}")]
     UnknownOutcome(String),
@@ -101,6 +104,8 @@ impl StoreError {
                 ffi::SQLITE_TOOBIG => Self::TooBig(max_value_bytes),
                 // The session knows better why it was stopped and replaces this.
                 ffi::SQLITE_INTERRUPT => Self::Timeout,
+                // It has no code of its own.
+                _ if text == "integer overflow" => Self::Overflow,
                 _ => Self::Internal(format!("{text} (code {})", failure.extended_code)),
             },
         }

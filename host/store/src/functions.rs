@@ -10,7 +10,12 @@ use rusqlite::{Connection, Result};
 
 /// Functions that an app's statements may call. Everything else is refused when a statement is prepared.
 pub(crate) const ALLOWED: &[&str] = &[
+    "avg",
+    "coalesce",
     "count",
+    "max",
+    "min",
+    "sum",
     "bandstand_contains",
     "bandstand_icontains",
     "bandstand_startswith",

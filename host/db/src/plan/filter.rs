@@ -20,6 +20,12 @@ pub(crate) struct Query<'c> {
     pub(crate) table: usize,
     joins: Vec<Join>,
     aliases: usize,
+    /// What `annotate` has named so far.
+    pub(super) annotations: Vec<Annotation>,
+    /// Whether the statement makes one row of several, so that aggregates are about its own rows.
+    pub(super) grouped: bool,
+    /// Whether an aggregate is being planned: there is none inside of one.
+    pub(super) aggregating: bool,
     /// Whether a condition calls a text function, whose time grows with the texts.
     pub(crate) reads_text: bool,
 }
@@ -54,10 +60,28 @@ impl Found {
     }
 }
 
-/// The tables of one `EXISTS`.
-struct Sub<'p> {
+/// A named expression.
+pub(super) struct Annotation {
+    pub(super) name: String,
+    pub(super) found: Found,
+    /// Whether it is made of several of the statement's own rows.
+    pub(super) aggregate: bool,
+}
+
+impl Sub<'_> {
+    /// Whether it is about the related rows at the end of `steps`.
+    pub(super) fn has(&self, steps: &[String]) -> bool {
+        self.roots.iter().any(|root| root.steps == steps)
+    }
+}
+
+/// The tables of one `EXISTS`, or of one aggregate over related rows.
+#[derive(Default)]
+pub(super) struct Sub<'p> {
     roots: Vec<Root<'p>>,
     joins: Vec<SubJoin>,
+    /// Whether conditions are about each related row, as in an aggregate's filter: a `not` too.
+    each: bool,
 }
 
 struct Root<'p> {
@@ -78,7 +102,16 @@ struct SubJoin {
 
 impl<'c> Query<'c> {
     pub(crate) fn new(catalog: &'c Catalog, table: usize) -> Self {
-        Self { catalog, table, joins: Vec::new(), aliases: 0, reads_text: false }
+        Self {
+            catalog,
+            table,
+            joins: Vec::new(),
+            aliases: 0,
+            annotations: Vec::new(),
+            grouped: false,
+            aggregating: false,
+            reads_text: false,
+        }
     }
 
     pub(crate) fn has_joins(&self) -> bool {
@@ -104,12 +137,16 @@ impl<'c> Query<'c> {
         Ok(if parts.is_empty() { None } else { Some(Sql::join(parts, " AND ")) })
     }
 
-    fn condition<'p>(&mut self, condition: &'p Condition, sub: Option<&mut Sub<'p>>) -> Result<Sql, DbError> {
+    pub(super) fn condition<'p>(
+        &mut self,
+        condition: &'p Condition,
+        sub: Option<&mut Sub<'p>>,
+    ) -> Result<Sql, DbError> {
         match (condition, sub) {
-            (Condition::Not(inner), _) => {
+            (Condition::Not(inner), sub) => {
                 // "Isn't true" instead of NOT: what compares with NULL is as untrue as what differs.
                 let mut sql = Sql::text("(");
-                sql.append(self.condition(inner, None)?).push(" IS NOT TRUE)");
+                sql.append(self.condition(inner, sub.filter(|sub| sub.each))?).push(" IS NOT TRUE)");
                 Ok(sql)
             }
             (Condition::Or(all), mut sub) => {
@@ -189,8 +226,43 @@ impl<'c> Query<'c> {
         }
     }
 
+    /// Whether `path` names an annotation that is made of several of the statement's own rows.
+    pub(super) fn is_aggregate(&self, path: &[String]) -> bool {
+        self.grouped && self.annotation(path).is_some_and(|annotation| annotation.aggregate)
+    }
+
+    /// Whether `condition` asks for such an annotation.
+    pub(super) fn names_aggregate(&self, condition: &Condition) -> bool {
+        paths(condition).any(|path| self.is_aggregate(path))
+    }
+
+    /// Refuses a condition about groups that asks for what differs within one.
+    pub(super) fn check_having(&self, condition: &Condition, group: &[Path]) -> Result<(), DbError> {
+        match paths(condition).find(|path| !group.contains(path) && !self.is_aggregate(path)) {
+            None => Ok(()),
+            Some(path) => Err(invalid(format!(
+                "a condition on groups and on rows at once; `{}` belongs into a filter of its own",
+                path.join(".")
+            ))),
+        }
+    }
+
+    /// A column of the statement's own rows.
+    pub(super) fn own(&self, column: usize) -> Found {
+        self.column("t", 0, self.table, column, false)
+    }
+
+    /// The annotation that `path` names.
+    fn annotation(&self, path: &[String]) -> Option<&Annotation> {
+        let [name] = path else { return None };
+        self.annotations.iter().find(|annotation| annotation.name == *name)
+    }
+
     /// Where in the path the first many-valued relation stands.
-    fn many_step(&self, path: &Path) -> Result<Option<usize>, DbError> {
+    pub(super) fn many_step(&self, path: &Path) -> Result<Option<usize>, DbError> {
+        if self.annotation(path).is_some() {
+            return Ok(None);
+        }
         let mut table = self.table;
         for (at, name) in path.iter().enumerate() {
             match self.catalog.tables[table].step(name)? {
@@ -217,16 +289,9 @@ impl<'c> Query<'c> {
         for condition in conditions {
             self.roots(condition, &mut paths)?;
         }
-        let mut sub = Sub { roots: Vec::new(), joins: Vec::new() };
+        let mut sub = Sub::default();
         for steps in paths {
-            let (key, table) = self.key_before(steps)?;
-            let Some(name) = steps.last() else { continue };
-            let Step::Reverse(Reference { table: child, column, .. }) = self.catalog.tables[table].step(name)? else {
-                return Err(self.no_relation(table, name));
-            };
-            let alias = self.alias()?;
-            let on = format!("u{alias}.{} = {key}", self.catalog.tables[child].columns[column].quoted());
-            sub.roots.push(Root { steps, alias, table: child, on });
+            self.enter(&mut sub, steps)?;
         }
         // Where a condition can be true of a row without related rows (`isnull`), that row has to be there to be asked.
         let strict =
@@ -259,6 +324,39 @@ impl<'c> Query<'c> {
         Ok(sql)
     }
 
+    /// Takes the related rows at the end of `steps` into `sub`.
+    fn enter<'p>(&mut self, sub: &mut Sub<'p>, steps: &'p [String]) -> Result<(), DbError> {
+        let (key, table) = self.key_before(steps)?;
+        let Some(name) = steps.last() else { return Ok(()) };
+        let Step::Reverse(Reference { table: child, column, .. }) = self.catalog.tables[table].step(name)? else {
+            return Err(self.no_relation(table, name));
+        };
+        let alias = self.alias()?;
+        let on = format!("u{alias}.{} = {key}", self.catalog.tables[child].columns[column].quoted());
+        sub.roots.push(Root { steps, alias, table: child, on });
+        Ok(())
+    }
+
+    /// `(SELECT value FROM …)` over the related rows at the end of `steps`; `value` makes one value of them.
+    pub(super) fn of_related<'p>(
+        &mut self,
+        steps: &'p [String],
+        value: impl FnOnce(&mut Self, &mut Sub<'p>) -> Result<Found, DbError>,
+    ) -> Result<Found, DbError> {
+        let mut sub = Sub { each: true, ..Sub::default() };
+        self.enter(&mut sub, steps)?;
+        let found = value(self, &mut sub)?;
+        let [root] = sub.roots.as_slice() else { return Err(invalid("an aggregate over several relations")) };
+        let mut sql = Sql::text("(SELECT ");
+        sql.append(found.sql);
+        sql.push(&format!(" FROM {} AS u{}", self.catalog.tables[root.table].quoted(), root.alias));
+        for join in &sub.joins {
+            sql.push(" LEFT JOIN ").push(&join.sql);
+        }
+        sql.push(" WHERE ").push(&root.on).push(")");
+        Ok(Found { sql, ..found })
+    }
+
     /// The SQL of the row's key that the last, many-valued step of `steps` points to, and that row's model.
     fn key_before(&mut self, steps: &[String]) -> Result<(String, usize), DbError> {
         let before = &steps[..steps.len() - 1];
@@ -276,6 +374,9 @@ impl<'c> Query<'c> {
 
     /// Follows a path of foreign keys from the statement's own row.
     pub(crate) fn find(&mut self, path: &[String]) -> Result<Found, DbError> {
+        if let Some(annotation) = self.annotation(path) {
+            return Ok(annotation.found.clone());
+        }
         let (mut table, mut alias, mut left) = (self.table, 0, false);
         for (at, name) in path.iter().enumerate() {
             let column = match self.catalog.tables[table].step(name)? {
@@ -350,7 +451,7 @@ impl<'c> Query<'c> {
     }
 
     /// Follows the rest of a path whose many-valued relation is one of `sub`'s.
-    fn find_in(&mut self, sub: &mut Sub<'_>, path: &Path) -> Result<Found, DbError> {
+    pub(super) fn find_in(&mut self, sub: &mut Sub<'_>, path: &Path) -> Result<Found, DbError> {
         let root = sub.roots.iter().find(|root| path.starts_with(root.steps));
         let Some(root) = root else {
             return Err(DbError::new(code::INTERNAL, "a relation went missing while planning"));
@@ -512,6 +613,21 @@ impl<'c> Query<'c> {
                 other.sql
             }
         })
+    }
+}
+
+/// All paths of a condition, those of fields that it compares with among them.
+fn paths(condition: &Condition) -> Box<dyn Iterator<Item = &Path> + '_> {
+    match condition {
+        Condition::And(all) | Condition::Or(all) => Box::new(all.iter().flat_map(paths)),
+        Condition::Not(inner) => paths(inner),
+        Condition::Lookup { path, operands, .. } => {
+            let fields = operands.iter().filter_map(|operand| match operand {
+                Operand::Field(path) => Some(path),
+                _ => None,
+            });
+            Box::new(std::iter::once(path).chain(fields))
+        }
     }
 }
 

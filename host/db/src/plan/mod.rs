@@ -1,6 +1,7 @@
 //! From a shape and the app's models to statements that are ready to run.
 
 pub(crate) mod delete;
+mod expression;
 mod filter;
 mod read;
 pub(crate) mod sql;
@@ -157,6 +158,7 @@ pub(crate) fn plan(catalog: &Catalog, owner: &Arc<Owner>, shape: &Shape) -> Resu
         Op::Select(select) => planner.select(select).map(Plan::Read),
         Op::Count(reading) => planner.count(reading).map(Plan::Read),
         Op::Exists(reading) => planner.exists(reading).map(Plan::Read),
+        Op::Aggregate(reading) => planner.aggregate(reading).map(Plan::Read),
         Op::Insert(insert) => planner.insert(insert).map(Plan::Write),
         Op::Update { set, filter } => planner.update(set, filter).map(Plan::Write),
         Op::Delete { filter } => planner.delete(filter).map(Plan::Write),

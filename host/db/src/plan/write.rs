@@ -120,6 +120,7 @@ impl Planner<'_> {
                 }
                 self.arithmetic(expr, column, row)
             }
+            Expr::Coalesce(_) | Expr::Aggregate(_) => Err(not_in_set()),
         }
     }
 
@@ -127,6 +128,7 @@ impl Planner<'_> {
         let (arithmetic, left, right) = match expr {
             Expr::Operand(operand) => return self.operand(operand, column, row, Purpose::Reckon),
             Expr::Arithmetic(arithmetic, left, right) => (arithmetic, left, right),
+            Expr::Coalesce(_) | Expr::Aggregate(_) => return Err(not_in_set()),
         };
         let word = match arithmetic {
             Arithmetic::Add => " + ",
@@ -184,6 +186,10 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+fn not_in_set() -> DbError {
+    DbError::new(code::UNSUPPORTED, "`set` takes values, fields of the row and arithmetic")
 }
 
 /// Whether what `source` holds may be written to `target` or reckoned with on the way there.

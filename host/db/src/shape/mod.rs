@@ -17,6 +17,8 @@ pub(crate) const MAX_NESTING: usize = 32;
 pub(crate) const MAX_STEPS: usize = 6;
 /// Paths in `fields`, `order` and `returning`: a model has at most 300 fields.
 pub(crate) const MAX_PATHS: usize = 500;
+/// Annotations of one shape: each may be a query of its own.
+pub(crate) const MAX_ANNOTATIONS: usize = 32;
 
 /// A whole shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,9 +41,16 @@ pub(crate) enum Op {
     Select(Select),
     Count(Reading),
     Exists(Reading),
+    /// One row: what `annotate` makes of all rows together.
+    Aggregate(Reading),
     Insert(Insert),
-    Update { set: Vec<(String, Expr)>, filter: Vec<Condition> },
-    Delete { filter: Vec<Condition> },
+    Update {
+        set: Vec<(String, Expr)>,
+        filter: Vec<Condition>,
+    },
+    Delete {
+        filter: Vec<Condition>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,9 +61,13 @@ pub(crate) struct Select {
     pub(crate) reading: Reading,
 }
 
-/// What `select`, `count` and `exists` share.
+/// What `select`, `count`, `exists` and `aggregate` share.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
+    /// Expressions by name, in order.
+    pub(crate) annotate: Vec<(String, Expr)>,
+    /// What rows are put together by; `annotate` is then of each group.
+    pub(crate) group: Option<Vec<Path>>,
     pub(crate) filter: Vec<Condition>,
     pub(crate) limit: Option<Bound>,
     pub(crate) offset: Option<Bound>,
@@ -165,6 +178,42 @@ pub(crate) enum Literal {
 pub(crate) enum Expr {
     Operand(Operand),
     Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
+    /// The first that isn't NULL.
+    Coalesce(Vec<Expr>),
+    Aggregate(Box<Aggregate>),
+}
+
+/// One value of many rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Aggregate {
+    pub(crate) function: Function,
+    /// None counts rows.
+    pub(crate) of: Option<Expr>,
+    pub(crate) distinct: bool,
+    pub(crate) filter: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Function {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+impl Function {
+    pub(crate) const ALL: [(&'static str, Function); 5] = [
+        ("count", Function::Count),
+        ("sum", Function::Sum),
+        ("avg", Function::Avg),
+        ("min", Function::Min),
+        ("max", Function::Max),
+    ];
+
+    pub(crate) fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, function)| *function == self).map_or("aggregate", |(word, _)| word)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,12 +252,15 @@ mod tests {
     fn the_published_schema_names_every_member() {
         // Each member of each operation is known to the reader: with a value of the wrong kind, the error is about it.
         let schema = schema();
-        for op in ["select", "count", "exists", "insert", "update", "delete"] {
+        for op in ["select", "count", "exists", "aggregate", "insert", "update", "delete"] {
             let members = schema["$defs"][op]["properties"].as_object().expect("members");
             for member in members.keys().filter(|member| !["v", "op", "from"].contains(&member.as_str())) {
                 let mut shape = serde_json::json!({"v": 1, "op": op, "from": "x"});
                 if ["insert", "update"].contains(&op) {
                     shape["set"] = serde_json::json!({"a": 1});
+                }
+                if op == "aggregate" {
+                    shape["annotate"] = serde_json::json!([["n", ["count"]]]);
                 }
                 shape[member] = serde_json::json!("wrong");
                 let error = parse(shape.to_string().as_bytes()).expect_err(member);

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use host_core::name::nearest;
+use host_core::name::{check_name, nearest};
 
 use super::json::{self, Node};
 use super::{
-    Arithmetic, Bound, Condition, Expr, From, Insert, Literal, Lookup, MAX_BYTES, MAX_CONDITIONS, MAX_HOLES,
-    MAX_NESTING, MAX_PATHS, MAX_STEPS, Op, Operand, Order, Path, Reading, Select, Shape,
+    Aggregate, Arithmetic, Bound, Condition, Expr, From, Function, Insert, Literal, Lookup, MAX_ANNOTATIONS, MAX_BYTES,
+    MAX_CONDITIONS, MAX_HOLES, MAX_NESTING, MAX_PATHS, MAX_STEPS, Op, Operand, Order, Path, Reading, Select, Shape,
 };
 use crate::error::{DbError, code};
 
@@ -45,6 +45,9 @@ impl Place<'_> {
     }
 }
 
+/// What an expression can begin with.
+const EXPRESSIONS: [&str; 11] = ["add", "sub", "mul", "div", "mod", "coalesce", "count", "sum", "avg", "min", "max"];
+
 /// Reads a shape.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Shape, DbError> {
     if bytes.len() > MAX_BYTES {
@@ -58,7 +61,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Shape, DbError> {
 #[derive(Default)]
 struct Reader {
     holes: usize,
-    conditions: usize,
+    /// Conditions so far.
+    count: usize,
 }
 
 /// The members of the document, taken out one after the other; what is left at the end is unknown.
@@ -79,7 +83,8 @@ impl Members {
     }
 }
 
-const READ: [&str; 5] = ["v", "op", "from", "filter", "limit"];
+const READ: [&str; 7] = ["v", "op", "from", "filter", "limit", "offset", "annotate"];
+const OPS: [&str; 7] = ["select", "count", "exists", "aggregate", "insert", "update", "delete"];
 
 impl Reader {
     fn shape(mut self, node: Node) -> Result<Shape, DbError> {
@@ -103,7 +108,7 @@ impl Reader {
         };
         let op = match op.as_str() {
             "select" => {
-                let fields = self.fields(members.take("fields"))?;
+                let fields = self.paths(members.take("fields"), "fields")?;
                 let order = self.order(members.take("order"))?;
                 let distinct = match members.take("distinct") {
                     None => false,
@@ -111,7 +116,7 @@ impl Reader {
                     Some(_) => return Err(Place::Member(&root, "distinct").error("must be true or false")),
                 };
                 let reading = self.reading(&mut members)?;
-                members.end("select", &[&READ[..], &["offset", "fields", "order", "distinct"]].concat())?;
+                members.end("select", &[&READ[..], &["group", "fields", "order", "distinct"]].concat())?;
                 Op::Select(Select { fields, order, distinct, reading })
             }
             "count" => {
@@ -121,13 +126,27 @@ impl Reader {
                     Some(_) => return Err(Place::Member(&root, "distinct").error("must be true or false")),
                 }
                 let reading = self.reading(&mut members)?;
-                members.end("count", &[&READ[..], &["offset", "distinct"]].concat())?;
+                members.end("count", &[&READ[..], &["group", "distinct"]].concat())?;
                 Op::Count(reading)
             }
             "exists" => {
                 let reading = self.reading(&mut members)?;
-                members.end("exists", &[&READ[..], &["offset"]].concat())?;
+                members.end("exists", &[&READ[..], &["group"]].concat())?;
                 Op::Exists(reading)
+            }
+            "aggregate" => {
+                let reading = self.reading(&mut members)?;
+                members.end("aggregate", &["v", "op", "from", "filter", "annotate"])?;
+                if reading.group.is_some() {
+                    return Err(Place::Member(&root, "group").error("stands in `select`; `aggregate` takes all rows"));
+                }
+                if reading.limit.is_some() || reading.offset.is_some() {
+                    return Err(Place::Member(&root, "limit").error("`aggregate` takes all rows; filter by their keys"));
+                }
+                if reading.annotate.is_empty() {
+                    return Err(Place::Member(&root, "annotate").error("is missing; say what to make of the rows"));
+                }
+                Op::Aggregate(reading)
             }
             "insert" => {
                 let set = self.set(members.take("set"), true)?;
@@ -147,9 +166,8 @@ impl Reader {
                 Op::Delete { filter }
             }
             other => {
-                let known = ["select", "count", "exists", "insert", "update", "delete"];
-                let hint = nearest(other, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                let problem = format!("`{}` is none of {}{hint}", shown(other), known.join(", "));
+                let hint = nearest(other, OPS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let problem = format!("`{}` is none of {}{hint}", shown(other), OPS.join(", "));
                 return Err(Place::Member(&root, "op").error(problem));
             }
         };
@@ -170,6 +188,8 @@ impl Reader {
 
     fn reading(&mut self, members: &mut Members) -> Result<Reading, DbError> {
         Ok(Reading {
+            annotate: self.annotate(members.take("annotate"))?,
+            group: self.paths(members.take("group"), "group")?,
             filter: self.filter(members.take("filter"))?,
             limit: self.bound(members.take("limit"), "limit")?,
             offset: self.bound(members.take("offset"), "offset")?,
@@ -189,12 +209,38 @@ impl Reader {
         }
     }
 
-    fn fields(&mut self, node: Option<Node>) -> Result<Option<Vec<Path>>, DbError> {
+    fn annotate(&mut self, node: Option<Node>) -> Result<Vec<(String, Expr)>, DbError> {
+        let Some(node) = node else { return Ok(Vec::new()) };
+        let place = Place::Member(&Place::Root, "annotate");
+        let entries = list(node, &place)?;
+        if entries.len() > MAX_ANNOTATIONS {
+            return Err(place.error(format_args!("more than {MAX_ANNOTATIONS}")).with("limit", MAX_ANNOTATIONS));
+        }
+        let entry = |(at, node)| {
+            let place = Place::Entry(&place, at);
+            let pair = match node {
+                Node::List(pair) => <[Node; 2]>::try_from(pair).ok(),
+                _ => None,
+            };
+            let Some([Node::Text(name), node]) = pair else {
+                return Err(place.error("is a name and an expression: [\"n\", [\"count\"]]"));
+            };
+            if check_name(&name).is_err() {
+                return Err(
+                    place.error("the name has other than a-z, 0-9 and single underscores, or more than 30 of them")
+                );
+            }
+            Ok((name, self.expr(node, &Place::Entry(&place, 1), 1)?))
+        };
+        entries.into_iter().enumerate().map(entry).collect()
+    }
+
+    fn paths(&mut self, node: Option<Node>, name: &str) -> Result<Option<Vec<Path>>, DbError> {
         let Some(node) = node else { return Ok(None) };
-        let place = Place::Member(&Place::Root, "fields");
+        let place = Place::Member(&Place::Root, name);
         let paths = list(node, &place)?;
         if paths.is_empty() {
-            return Err(place.error("is empty; leave it out for all fields"));
+            return Err(place.error("is empty; leave it out"));
         }
         paths
             .into_iter()
@@ -250,20 +296,20 @@ impl Reader {
 
     fn filter(&mut self, node: Option<Node>) -> Result<Vec<Condition>, DbError> {
         let Some(node) = node else { return Ok(Vec::new()) };
-        let place = Place::Member(&Place::Root, "filter");
-        let mut filter = Vec::new();
-        for (at, node) in list(node, &place)?.into_iter().enumerate() {
-            filter.push(self.condition(node, &Place::Entry(&place, at), 1)?);
-        }
-        Ok(filter)
+        self.conditions(node, &Place::Member(&Place::Root, "filter"), 1)
+    }
+
+    fn conditions(&mut self, node: Node, place: &Place<'_>, depth: usize) -> Result<Vec<Condition>, DbError> {
+        let condition = |(at, node)| self.condition(node, &Place::Entry(place, at), depth);
+        list(node, place)?.into_iter().enumerate().map(condition).collect()
     }
 
     fn condition(&mut self, node: Node, place: &Place<'_>, depth: usize) -> Result<Condition, DbError> {
         if depth > MAX_NESTING {
             return Err(place.error(format_args!("nested deeper than {MAX_NESTING}")).with("limit", MAX_NESTING));
         }
-        self.conditions += 1;
-        if self.conditions > MAX_CONDITIONS {
+        self.count += 1;
+        if self.count > MAX_CONDITIONS {
             let problem = format!("more than {MAX_CONDITIONS} conditions; `in` takes a list of values");
             return Err(place.error(problem).with("limit", MAX_CONDITIONS));
         }
@@ -350,14 +396,22 @@ impl Reader {
             Node::List(parts) => parts,
             other => return self.operand(other, place).map(Expr::Operand),
         };
-        let count = parts.len();
         let mut parts = parts.into_iter();
-        let (Some(Node::Text(word)), Some(left), Some(right), 3) = (parts.next(), parts.next(), parts.next(), count)
-        else {
-            return Err(
-                place.error("an expression is an operand or [\"add\"|\"sub\"|\"mul\"|\"div\"|\"mod\", left, right]")
-            );
+        let word = match parts.next() {
+            Some(Node::Text(word)) => word,
+            _ => return Err(place.error("an expression is an operand, or a list that begins with a function's name")),
         };
+        if word == "coalesce" {
+            let several = parts.enumerate().map(|(at, node)| self.expr(node, &Place::Entry(place, at + 1), depth + 1));
+            let several: Vec<Expr> = several.collect::<Result<_, _>>()?;
+            if several.is_empty() || several.len() > MAX_NESTING {
+                return Err(place.error(format_args!("`coalesce` takes 1 to {MAX_NESTING} expressions")));
+            }
+            return Ok(Expr::Coalesce(several));
+        }
+        if let Some((_, function)) = Function::ALL.iter().find(|(known, _)| *known == word) {
+            return self.aggregate(*function, parts, place, depth);
+        }
         let arithmetic = match word.as_str() {
             "add" => Arithmetic::Add,
             "sub" => Arithmetic::Sub,
@@ -365,14 +419,58 @@ impl Reader {
             "div" => Arithmetic::Div,
             "mod" => Arithmetic::Mod,
             other => {
-                return Err(
-                    Place::Entry(place, 0).error(format_args!("`{}` is none of add, sub, mul, div, mod", shown(other)))
-                );
+                let known = EXPRESSIONS;
+                let hint = nearest(other, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let problem = format!("`{}` is none of {}{hint}", shown(other), known.join(", "));
+                return Err(Place::Entry(place, 0).error(problem));
             }
+        };
+        let (Some(left), Some(right), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(place.error(format_args!("`{word}` takes two expressions: [\"{word}\", left, right]")));
         };
         let left = self.expr(left, &Place::Entry(place, 1), depth + 1)?;
         let right = self.expr(right, &Place::Entry(place, 2), depth + 1)?;
         Ok(Expr::Arithmetic(arithmetic, Box::new(left), Box::new(right)))
+    }
+
+    fn aggregate(
+        &mut self,
+        function: Function,
+        mut parts: impl Iterator<Item = Node>,
+        place: &Place<'_>,
+        depth: usize,
+    ) -> Result<Expr, DbError> {
+        let of = match parts.next() {
+            None | Some(Node::Null) if function == Function::Count => None,
+            None | Some(Node::Null) => {
+                let word = function.word();
+                return Err(place.error(format_args!("`{word}` takes an expression: [\"{word}\", expression]")));
+            }
+            Some(node) => Some(self.expr(node, &Place::Entry(place, 1), depth + 1)?),
+        };
+        let mut aggregate = Aggregate { function, of, distinct: false, filter: Vec::new() };
+        match (parts.next(), parts.next()) {
+            (None, _) => {}
+            (Some(Node::Object(options)), None) => {
+                let place = Place::Entry(place, 2);
+                for (name, node) in options {
+                    match (name.as_str(), node) {
+                        ("distinct", Node::Bool(distinct)) => aggregate.distinct = distinct,
+                        ("filter", node) => {
+                            aggregate.filter = self.conditions(node, &Place::Member(&place, "filter"), depth + 1)?;
+                        }
+                        _ => {
+                            return Err(place.error("the options are `distinct` (true or false) and `filter` (a list)"));
+                        }
+                    }
+                }
+            }
+            _ => return Err(place.error("an aggregate takes an expression and an object of options")),
+        }
+        if aggregate.distinct && aggregate.of.is_none() {
+            return Err(place.error("`distinct` needs an expression whose values are counted once"));
+        }
+        Ok(Expr::Aggregate(Box::new(aggregate)))
     }
 
     fn operand(&mut self, node: Node, place: &Place<'_>) -> Result<Operand, DbError> {

@@ -3,6 +3,7 @@
 // A test says what it expects by unwrapping.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
+mod aggregates;
 mod bench;
 mod budget;
 mod crash;
