@@ -62,6 +62,23 @@ async fn hello_greets_without_trusting_a_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_and_then_writes_in_a_transaction_loses_nothing_and_is_not_turned_away() {
+    let site = TestSite::start().await;
+    site.load_guest("bench", Limits::default()).await;
+    assert_eq!(site.post("/bench/fill/", "").await.status, 200);
+    let number = async || {
+        let row: serde_json::Value = serde_json::from_slice(&site.get("/bench/row/7/").await.body).expect("JSON");
+        row["random_number"].as_i64().expect("a number")
+    };
+    let before = number().await;
+    let answers = futures::future::join_all((0..20).map(|_| site.post("/bench/raise/7/", ""))).await;
+    for answer in &answers {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    assert_eq!(number().await, before + 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_version_takes_over_and_no_request_is_lost() {
     let site = Arc::new(TestSite::start().await);
     site.load_guest("hello", Limits::default()).await;

@@ -32,6 +32,18 @@ async fn row(world: Path<Id<World>>) -> Result<Response> {
     Response::json(&Answer { id: world.id.get(), random_number: world.random_number })
 }
 
+/// Reads a row and writes it, as one.
+#[post("/raise/{world}/")]
+async fn raise(world: Path<Id<World>>) -> Result<Response> {
+    transaction(async || {
+        let mut world = World::objects().get_or_404(*world).await?;
+        world.random_number += 1;
+        world.save().await
+    })
+    .await?;
+    Ok(Response::text("raised"))
+}
+
 /// Fills the table once.
 #[post("/fill/")]
 async fn fill() -> Result<Response> {
@@ -48,5 +60,5 @@ async fn fill() -> Result<Response> {
 app! {
     name: "bench",
     models: [World],
-    routes: [hello, row, fill],
+    routes: [hello, row, raise, fill],
 }

@@ -152,10 +152,10 @@ pub async fn ask(req: &Request, form: Form<Ask>) -> Result<Response> {
         return Ok(ask_page(req, &form, &errors)?.status(422));
     }
     // A question without its answers would be no poll: both or none.
-    let question = transaction(async {
-        let question =
-            Question::objects().create(NewQuestion { question_text: form.question_text, pub_date: now() }).await?;
-        let choices = form.choice.into_iter().map(|choice_text| NewChoice { question: question.id, choice_text });
+    let question = transaction(async || {
+        let question_text = form.question_text.clone();
+        let question = Question::objects().create(NewQuestion { question_text, pub_date: now() }).await?;
+        let choices = form.choice.iter().cloned().map(|choice_text| NewChoice { question: question.id, choice_text });
         Choice::objects().bulk_create(choices).await?;
         Ok(question)
     })

@@ -26,30 +26,43 @@ fn current() -> Option<Rc<Transaction>> {
 /// back when it ends with `Err`, is dropped, or panics. Inside another transaction it is a savepoint: an error undoes its own
 /// part alone.
 ///
+/// What `work` reads is still true when it writes. Where the app's data changed between its first read and its first write, the host
+/// answers `conflict-retry`; all is undone and `work` runs once more, this time alone from its beginning. So it must have no other effects
+/// than those in the database, and it borrows or clones what it needs from outside.
+///
 /// It holds the site's only write lease from its first write on, so keep it short: by default the host rolls it back after 50 ms between
 /// two statements or 500 ms in all. Fetch what you need from elsewhere before.
 ///
 /// ```ignore
-/// let question = transaction(async {
-///     let question = Question::objects().create(NewQuestion { question_text, pub_date: now() }).await?;
-///     Choice::objects().bulk_create(texts.map(|choice_text| NewChoice { question: question.id, choice_text })).await?;
-///     Ok(question)
+/// transaction(async || {
+///     let mut book = Book::objects().get_or_404(id).await?;
+///     book.copies -= 1;
+///     book.save().await
 /// })
 /// .await?;
 /// ```
 ///
 /// Errors: that of `work`, and those of opening and committing.
-pub async fn transaction<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn transaction<T>(work: impl AsyncFn() -> Result<T>) -> Result<T> {
     if let Some(outer) = current() {
-        let savepoint = outer.savepoint().await?;
-        let result = work.await;
-        if result.is_err() {
-            outer.rollback_to(savepoint).await?;
-        }
-        outer.release(savepoint).await?;
-        return result;
+        return within(&outer, work()).await;
     }
+    match attempt(work(), false).await {
+        Err(error) if error.code() == CONFLICT => attempt(work(), true).await,
+        result => result,
+    }
+}
+
+/// The host's word for data that changed under a transaction which had only read so far.
+const CONFLICT: &str = "conflict-retry";
+
+/// One run of a transaction's work; `alone` from the beginning or from its first write on.
+async fn attempt<T>(work: impl Future<Output = Result<T>>, alone: bool) -> Result<T> {
     let transaction = Rc::new(Transaction::begin().await?);
+    if alone {
+        // A savepoint takes the write lease, and nothing changes while somebody has it.
+        transaction.savepoint().await?;
+    }
     match (Inside { transaction: Rc::clone(&transaction), work: pin!(work) }).await {
         Ok(value) => {
             transaction.commit().await?;
@@ -61,6 +74,17 @@ pub async fn transaction<T>(work: impl Future<Output = Result<T>>) -> Result<T> 
             Err(error)
         }
     }
+}
+
+/// Work whose errors undo its own part of the transaction alone.
+async fn within<T>(outer: &Transaction, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let savepoint = outer.savepoint().await?;
+    let result = work.await;
+    if result.is_err() {
+        outer.rollback_to(savepoint).await?;
+    }
+    outer.release(savepoint).await?;
+    result
 }
 
 struct Inside<'a, F> {
@@ -104,10 +128,10 @@ pub(crate) async fn execute(statement: Statement) -> Result<Outcome> {
 
 /// All or none, in one call; within a transaction behind a savepoint.
 pub(crate) async fn batch(statements: Vec<Statement>) -> Result<Vec<Outcome>> {
-    if current().is_none() {
+    let Some(outer) = current() else {
         return queries::batch(statements).await.map_err(Error::from);
-    }
-    transaction(async {
+    };
+    within(&outer, async {
         let mut outcomes = Vec::with_capacity(statements.len());
         for statement in statements {
             outcomes.push(execute(statement).await?);
