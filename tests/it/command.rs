@@ -62,11 +62,16 @@ impl Host {
                 said.push('\n');
             }
         });
-        let mut host = Self { child, said, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        let line = host.hears("http://127.0.0.1:").await;
+        Self { child, said, address: SocketAddr::from(([127, 0, 0, 1], 0)) }.moved().await
+    }
+
+    /// Waits until it says where it is, and forgets what it said before.
+    async fn moved(mut self) -> Self {
+        let line = self.hears("http://127.0.0.1:").await;
         let address = line.trim().trim_start_matches("http://").trim_end_matches('/');
-        host.address = address.parse().expect("an address");
-        host
+        self.address = address.parse().expect("an address");
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self
     }
 
     fn said(&self) -> String {
@@ -203,7 +208,27 @@ async fn from_nothing_to_an_app_that_follows_its_sources() {
     host.shows("/notes/", 200, "A first note").await;
     put(&code, text.replace("\"notes/index.html\"", "\"notes/missing.html\""));
     host.shows("/notes/", 500, "notes/missing.html").await;
+    // The author reads what failed; a visitor of `serve` doesn't.
+    let failing = |with: &str| text.replace("render(req, \"notes/index.html\", context! { notes })", with);
+    put(&code, failing("let _ = notes; Err(Error::internal(\"the moon is full\"))"));
+    host.shows("/notes/", 500, "the moon is full").await;
+    put(&code, failing("let _ = (req, notes); panic!(\"at the disco\")"));
+    let panicked = host.shows("/notes/", 500, "at the disco").await;
+    assert!(panicked.text().contains("src/lib.rs"), "{}", panicked.text());
     put(&code, &text);
+    host.shows("/notes/", 200, "A first note").await;
+
+    let config = site.join("bandstand.toml");
+    let text = fs::read_to_string(&config).expect("there");
+    put(&config, text.replace("mount =", "mont ="));
+    host.hears("the configuration before stays in force").await;
+    host.shows("/notes/", 200, "A first note").await;
+    put(&config, text.replace("mount = \"/notes/\"", "mount = \"/moved/\""));
+    let host = host.moved().await;
+    host.shows("/moved/", 200, "A first note").await;
+    assert_eq!(host.get("/notes/").await.status, 404);
+    put(&config, &text);
+    let host = host.moved().await;
     host.shows("/notes/", 200, "A first note").await;
     assert!(host.end(Signal::INT).success());
 

@@ -1,7 +1,7 @@
 //! Whose request a room is serving.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::budget::{Budget, Limits};
@@ -31,18 +31,30 @@ pub struct RequestContext {
     pub budget: Budget,
     /// When it must have ended.
     pub deadline: Instant,
+    /// What the app complained of in the log, for its author's error page.
+    complaint: OnceLock<String>,
 }
 
 impl RequestContext {
     /// A context whose time begins now.
     pub fn new(id: RequestId, app: AppId, grants: Arc<Grants>, limits: Limits) -> Self {
         let deadline = Instant::now() + Duration::from_millis(limits.wall_ms);
-        Self { id, app, grants, budget: Budget::new(limits), deadline }
+        Self { id, app, grants, budget: Budget::new(limits), deadline, complaint: OnceLock::new() }
     }
 
     /// Whether the app may use `capability`.
     pub fn may(&self, capability: Capability) -> bool {
         self.grants.has(capability)
+    }
+
+    /// Keeps the first error that the app writes to the log: what follows is mostly its consequence.
+    pub fn complain(&self, text: &str) {
+        self.complaint.get_or_init(|| text.to_owned());
+    }
+
+    /// The first error that the app wrote to the log.
+    pub fn complaint(&self) -> Option<&str> {
+        self.complaint.get().map(String::as_str)
     }
 
     /// Time until the deadline, zero past it.

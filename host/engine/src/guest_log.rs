@@ -11,6 +11,9 @@ const MAX_REQUEST: u64 = 64 << 10;
 /// Writes one line in the name of `ctx`'s app, unless its request has written its share.
 pub(crate) fn line(ctx: &RequestContext, level: Level, message: &str) {
     let text = clean(message);
+    if level == Level::ERROR {
+        ctx.complain(&text);
+    }
     let before = ctx.budget.count_log(text.len().max(1) as u64);
     let (app, id) = (&ctx.app, ctx.id);
     if before > MAX_REQUEST {

@@ -124,7 +124,7 @@ impl Site {
                 }
                 self.finish(&version, &snapshot.urls, &ctx, &parts.uri, answer, driver, &arrival).await
             }
-            Err(failure) => self.failed(&version, &failure, &arrival),
+            Err(failure) => self.failed(&version, &ctx, &failure, &arrival),
         };
         response.extensions_mut().insert(Served {
             app: Some(version.id.clone()),
@@ -163,7 +163,7 @@ impl Site {
             Answer::Described(status, headers, document) => {
                 match self.describe(version, urls, ctx, uri, status, headers, &document, arrival).await {
                     Ok(response) => response,
-                    Err(failure) => self.failed(version, &failure, arrival),
+                    Err(failure) => self.failed(version, ctx, &failure, arrival),
                 }
             }
             Answer::Streaming(status, headers, body) => match driver {
@@ -197,7 +197,8 @@ impl Site {
         let described = Described::parse(document).map_err(Failure::BadResponse)?;
         if let Some(error) = described.error {
             let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let mut response = self.page(Some(version), status, &error.message, arrival);
+            let complaint = ctx.complaint().filter(|_| self.parts.dev && status.is_server_error());
+            let mut response = self.page(Some(version), status, complaint.unwrap_or(&error.message), arrival);
             headers.remove(header::CONTENT_TYPE);
             response.headers_mut().extend(headers);
             return Ok(response);
@@ -219,7 +220,13 @@ impl Site {
     }
 
     /// Logs a failure and makes its page.
-    fn failed(&self, version: &Arc<Version>, failure: &Failure, arrival: &Arrival) -> Response {
+    fn failed(
+        &self,
+        version: &Arc<Version>,
+        ctx: &Arc<RequestContext>,
+        failure: &Failure,
+        arrival: &Arrival,
+    ) -> Response {
         self.tell(version, failure.opens_breaker());
         if matches!(failure, Failure::Busy) {
             tracing::warn!(app = %version.id, id = %arrival.id, "{failure}");
@@ -229,7 +236,12 @@ impl Site {
         if let Failure::Render { dev_page: Some(html), .. } = failure {
             return host_core::page::html_response(failure.status(), html.clone());
         }
-        let message = if self.parts.dev { failure.to_string() } else { failure.public().to_owned() };
+        let message = match failure {
+            // A panic's words tell more than the trap that it ends in; the log has both.
+            Failure::Trap(_) if self.parts.dev => ctx.complaint().map_or_else(|| failure.to_string(), str::to_owned),
+            _ if self.parts.dev => failure.to_string(),
+            _ => failure.public().to_owned(),
+        };
         let page = self.page(Some(version), failure.status(), &message, arrival);
         if matches!(failure, Failure::Busy) { retry_later(page, 1) } else { page }
     }

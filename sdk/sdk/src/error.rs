@@ -162,7 +162,11 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {self}", self.0.status, self.0.code)?;
+        write!(f, "{}", self.0.status)?;
+        if !self.0.code.is_empty() {
+            write!(f, " {}", self.0.code)?;
+        }
+        write!(f, ": {self}")?;
         for (name, value) in &self.0.details {
             write!(f, " {name}={value}")?;
         }

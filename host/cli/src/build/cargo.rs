@@ -47,7 +47,8 @@ impl Profile {
                 ("opt-level", "1"),
                 ("incremental", "true"),
                 ("debug", "false"),
-                ("strip", "true"),
+                // Functions keep their names, so that a trap can be read.
+                ("strip", "\"debuginfo\""),
                 ("panic", "\"abort\""),
             ],
         }

@@ -24,6 +24,8 @@ const EVENTS: &str = "/_bandstand/dev/events";
 const SCRIPT: &str = "/_bandstand/dev/reload.js";
 /// What is appended to pages.
 const TAIL: &str = "<script src=\"/_bandstand/dev/reload.js\" defer></script>\n";
+/// The same for a page that answers a form: reloading it would send the form again.
+const TAIL_OF_POST: &str = "<script src=\"/_bandstand/dev/reload.js\" data-sent defer></script>\n";
 /// How often an idle stream says that it lives, so that nobody in between cuts it.
 const PING: Duration = Duration::from_secs(15);
 
@@ -143,7 +145,19 @@ impl Live {
     fn page_of_welcome(&self) -> Response {
         let links = (self.welcome)();
         let mut body = String::new();
-        if links.is_empty() {
+        let troubles: Vec<String> = self
+            .news
+            .borrow()
+            .iter()
+            .flat_map(|news| news.troubles.values())
+            .filter_map(|trouble| {
+                let mount = page::escape(trouble.mount.as_ref()?);
+                Some(format!("<li><a href=\"{mount}\">{mount}</a> {}</li>", page::escape(&trouble.title)))
+            })
+            .collect();
+        if links.is_empty() && !troubles.is_empty() {
+            let _ = write!(body, "<p>Its apps don't run yet:</p><ul>{}</ul>", troubles.concat());
+        } else if links.is_empty() {
             body.push_str("<p>It has no apps yet. Make one with <code>bandstand new app notes</code>, or drop a component into <code>plugins/</code>.</p>");
         } else {
             body.push_str("<p>No app is mounted at <code>/</code>. These are mounted elsewhere:</p><ul>");
@@ -151,7 +165,7 @@ impl Live {
                 let (name, path) = (page::escape(&link.name), page::escape(&link.path));
                 let _ = write!(body, "<li><a href=\"{path}\">{path}</a> {name}</li>");
             }
-            body.push_str("</ul>");
+            let _ = write!(body, "{}</ul>", troubles.concat());
         }
         body.push_str("<p class=\"note\">You see this page because <code>bandstand dev</code> is running.</p>");
         html(StatusCode::NOT_FOUND, "Your site is running", &body)
@@ -191,16 +205,16 @@ impl<S: Site> Site for LiveSite<S> {
             SCRIPT if get => return script(),
             _ => {}
         }
-        let wants_page = get && is_navigation(&request);
+        let wants_page = is_navigation(&request);
         let mut response = self.inner.clone().respond(request, arrival).await;
         if wants_page && response.status() == StatusCode::NOT_FOUND {
             if let Some(page) = self.live.page_of_trouble(&path) {
                 response = page;
-            } else if path == "/" {
+            } else if path == "/" && get {
                 response = self.live.page_of_welcome();
             }
         }
-        if wants_page { with_script(response) } else { response }
+        if wants_page { with_script(response, if get { TAIL } else { TAIL_OF_POST }) } else { response }
     }
 }
 
@@ -213,7 +227,7 @@ fn is_navigation(request: &Request) -> bool {
     }
 }
 
-fn with_script(mut response: Response) -> Response {
+fn with_script(mut response: Response, tail: &'static str) -> Response {
     let headers = response.headers();
     let is_html = headers
         .get(header::CONTENT_TYPE)
@@ -222,7 +236,7 @@ fn with_script(mut response: Response) -> Response {
         return response;
     }
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    response.map(|inner| Body::stream(Appended { inner, tail: Some(Bytes::from_static(TAIL.as_bytes())) }))
+    response.map(|inner| Body::stream(Appended { inner, tail: Some(Bytes::from_static(tail.as_bytes())) }))
 }
 
 fn script() -> Response {
@@ -318,6 +332,11 @@ mod tests {
             assert!(status == 503 && text.contains("error: &lt;T&gt;") && text.ends_with(TAIL), "{path}: {text}");
         }
         assert_eq!(get(&site, "/pollsx/").await.0, 404);
+        let welcome = get(&site, "/").await.1;
+        assert!(
+            welcome.contains("polls doesn't compile") || welcome.contains("polls doesn&#39;t compile"),
+            "{welcome}"
+        );
         live.changed("polls");
         assert_eq!(get(&site, "/polls/").await.0, 404);
     }

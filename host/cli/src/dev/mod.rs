@@ -15,6 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use host_core::name::AppId;
 use host_server::Server;
+use tokio::sync::mpsc;
 
 use crate::apps::Apps;
 use crate::build::cargo::{CargoError, Profile};
@@ -28,38 +29,54 @@ use sources::{Change, Folders, Sources};
 
 /// `bandstand dev [DIR]`.
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
-    let folder = Folder::read(path, overrides)?;
-    in_runtime(async {
-        let opened = folder.open(Purpose::Develop)?;
-        let live = {
-            let site = opened.site.clone();
-            Live::new(move || {
-                site.apps().into_iter().map(|app| Link { name: app.app.to_string(), path: app.mount }).collect()
-            })
-        };
-        let server = Server::new(folder.config.server.clone(), LiveSite::new(opened.site.clone(), live.clone()))?;
-        let listeners = listen(&server)?;
-        let plugins = watch_plugins(&folder, opened.clone());
-        let mut workshop = Workshop::new(&folder, opened.clone(), live.clone())?;
-        // Apps that have no source here are followed as `serve` does.
-        let mut finished = Apps::new(opened, folder.app_files().filter(|file| file.hint.is_none()));
-        let following = tokio::spawn(async move {
-            finished.load().await;
-            finished.follow().await;
-        });
-        // The site answers at once: an app that isn't built yet says so.
-        print_addresses(&folder, &listeners)?;
-        let building = tokio::spawn(async move { workshop.run().await });
-        let stopping = async {
-            stopped().await;
-            live.close();
-        };
-        finish(server.serve(listeners, stopping)).await;
-        plugins.task.abort();
-        following.abort();
-        building.abort();
-        Ok(())
-    })
+    let mut folder = Folder::read(path, overrides)?;
+    while let Some(changed) = in_runtime(develop(&folder, path, overrides))? {
+        terminal::step("Restarting", "with another bandstand.toml");
+        folder = changed;
+    }
+    Ok(())
+}
+
+/// Serves until somebody stops it, or until there is another valid configuration to go on with.
+async fn develop(folder: &Folder, path: &Path, overrides: &[Override]) -> Result<Option<Folder>> {
+    let opened = folder.open(Purpose::Develop)?;
+    let live = {
+        let site = opened.site.clone();
+        Live::new(move || {
+            site.apps().into_iter().map(|app| Link { name: app.app.to_string(), path: app.mount }).collect()
+        })
+    };
+    let server = Server::new(folder.config.server.clone(), LiveSite::new(opened.site.clone(), live.clone()))?;
+    let listeners = listen(&server)?;
+    let plugins = watch_plugins(folder, opened.clone());
+    let (restart, mut restarted) = mpsc::channel(1);
+    let read = {
+        let (path, overrides) = (path.to_path_buf(), overrides.to_vec());
+        move || Folder::read(&path, &overrides)
+    };
+    let mut workshop = Workshop::new(folder, opened.clone(), live.clone(), Box::new(read), restart)?;
+    // Apps that have no source here are followed as `serve` does.
+    let mut finished = Apps::new(opened, folder.app_files().filter(|file| file.hint.is_none()));
+    let following = tokio::spawn(async move {
+        finished.load().await;
+        finished.follow().await;
+    });
+    // The site answers at once: an app that isn't built yet says so.
+    print_addresses(folder, &listeners)?;
+    let building = tokio::spawn(async move { workshop.run().await });
+    let mut next = None;
+    let stopping = async {
+        tokio::select! {
+            () = stopped() => {}
+            Some(changed) = restarted.recv() => next = Some(changed),
+        }
+        live.close();
+    };
+    finish(server.serve(listeners, stopping)).await;
+    plugins.task.abort();
+    following.abort();
+    building.abort();
+    Ok(next)
 }
 
 /// An app under development.
@@ -84,10 +101,21 @@ struct Workshop {
     sources: Sources,
     opened: Opened,
     live: Arc<Live>,
+    read: ReadConfig,
+    restart: mpsc::Sender<Folder>,
 }
 
+/// Reads the site's configuration as it is now.
+type ReadConfig = Box<dyn Fn() -> Result<Folder> + Send>;
+
 impl Workshop {
-    fn new(folder: &Folder, opened: Opened, live: Arc<Live>) -> Result<Self> {
+    fn new(
+        folder: &Folder,
+        opened: Opened,
+        live: Arc<Live>,
+        read: ReadConfig,
+        restart: mpsc::Sender<Folder>,
+    ) -> Result<Self> {
         let mut projects = BTreeMap::new();
         let target = folder.at(Path::new(build::SHARED));
         for (name, section) in &folder.config.apps {
@@ -118,12 +146,13 @@ impl Workshop {
             path.canonicalize().or_else(|_| std::path::absolute(&path)).unwrap_or(path)
         };
         let folders = Folders {
+            site: absolute(Path::new(".")),
             apps: projects.values().map(|project| (project.name.to_string(), project.folder.clone())).collect(),
             templates: absolute(&folder.config.templates.dir),
             statics: absolute(&folder.config.static_files.dir),
         };
         let sources = Sources::watch(folders).context("can't watch the sources for changes")?;
-        Ok(Self { projects, sources, opened, live })
+        Ok(Self { projects, sources, opened, live, read, restart })
     }
 
     async fn run(&mut self) {
@@ -144,6 +173,21 @@ impl Workshop {
                 Change::Files(name) => self.renew(name, false).await,
                 Change::SiteTemplates => self.reload_templates(),
                 Change::SiteStatic => self.live.changed(SITE),
+                Change::Config => self.reread(),
+            }
+        }
+    }
+
+    /// Goes on with another configuration, if it is a valid one.
+    fn reread(&self) {
+        match (self.read)() {
+            // One that waits already has read the same file.
+            Ok(folder) => drop(self.restart.try_send(folder)),
+            Err(error) => {
+                let text = format!("{error:#}");
+                terminal::error(&text);
+                terminal::note("the configuration before stays in force");
+                self.live.trouble(SITE, Trouble { title: "bandstand.toml is broken".into(), text, mount: None });
             }
         }
     }

@@ -1,6 +1,8 @@
 // Runs in every page that `bandstand dev` serves: waits for the next version of the site, and shows why there is none.
 (() => {
   "use strict";
+  // A page that answers a form is asked for anew instead of sent again.
+  const sent = "sent" in document.currentScript.dataset;
   let version = null;
   let panel = null;
 
@@ -42,7 +44,8 @@
   source.addEventListener("site", (event) => {
     const state = JSON.parse(event.data);
     if (version !== null && version !== state.version) {
-      location.reload();
+      if (sent) location.assign(location.pathname + location.search);
+      else location.reload();
       return;
     }
     version = state.version;

@@ -8,6 +8,8 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
+use crate::config::FILE;
+
 /// An editor writes a file in several steps; so long is waited for the next one.
 const PAUSE: Duration = Duration::from_millis(40);
 /// Whoever writes all the time is served all the same.
@@ -24,11 +26,15 @@ pub(crate) enum Change {
     SiteTemplates,
     /// The site's own static files are other ones: pages reload.
     SiteStatic,
+    /// The site's configuration must be read anew.
+    Config,
 }
 
 /// The folders that are watched, and what they are.
 #[derive(Debug, Default)]
 pub(crate) struct Folders {
+    /// The site's folder, in which its configuration lies.
+    pub(crate) site: PathBuf,
     /// Names and source folders of apps.
     pub(crate) apps: Vec<(String, PathBuf)>,
     /// The site's `templates/`.
@@ -59,6 +65,9 @@ impl Folders {
                 _ => None,
             };
         }
+        if name == FILE && path.parent() == Some(&self.site) {
+            return Some(Change::Config);
+        }
         if path.starts_with(&self.templates) {
             return Some(Change::SiteTemplates);
         }
@@ -67,7 +76,7 @@ impl Folders {
 
     /// What to watch: an app's folder itself and the folders in it, but not what cargo builds there.
     fn roots(&self) -> Vec<(PathBuf, RecursiveMode)> {
-        let mut roots = Vec::new();
+        let mut roots = vec![(self.site.clone(), RecursiveMode::NonRecursive)];
         for (_, folder) in &self.apps {
             roots.push((folder.clone(), RecursiveMode::NonRecursive));
             let Ok(dir) = cap_std::fs::Dir::open_ambient_dir(folder, cap_std::ambient_authority()) else { continue };
@@ -175,6 +184,7 @@ mod tests {
 
     fn folders() -> Folders {
         Folders {
+            site: "/site".into(),
             apps: vec![("polls".into(), "/apps/polls".into())],
             templates: "/site/templates".into(),
             statics: "/site/static".into(),
@@ -199,6 +209,8 @@ mod tests {
             ("/apps/polls/src/lib.rs~", None),
             ("/site/templates/base.html", Some(Change::SiteTemplates)),
             ("/site/static/x.css", Some(Change::SiteStatic)),
+            ("/site/bandstand.toml", Some(Change::Config)),
+            ("/site/README.md", None),
             ("/elsewhere", None),
         ] {
             assert_eq!(folders().change(Path::new(path)), change, "{path}");
