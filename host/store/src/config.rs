@@ -26,6 +26,9 @@ pub struct StoreConfig {
     pub max_waiting: usize,
     /// Writes that are committed together at most.
     pub max_group: usize,
+    /// Milliseconds after which no more writes join those that are committed together. A write that takes longer by
+    /// itself is committed at once.
+    pub group_ms: u64,
     /// Milliseconds that one write, with all its statements, may take on the connection that everybody shares.
     pub write_ms: u64,
     /// Milliseconds that a transaction which has written may wait between two statements.
@@ -49,6 +52,7 @@ impl Default for StoreConfig {
             max_value_bytes: 16 << 20,
             max_waiting: 1_024,
             max_group: 64,
+            group_ms: 20,
             write_ms: 500,
             transaction_idle_ms: 50,
             transaction_total_ms: 500,
@@ -84,11 +88,16 @@ impl StoreConfig {
         within("max_value_bytes", self.max_value_bytes.into(), 64 << 10, 1 << 30)?;
         within("max_waiting", self.max_waiting as u64, 2, 1 << 20)?;
         within("max_group", self.max_group as u64, 1, 10_000)?;
+        within("group_ms", self.group_ms, 1, 600_000)?;
         within("write_ms", self.write_ms, 1, 600_000)?;
         within("transaction_idle_ms", self.transaction_idle_ms, 1, 600_000)?;
         within("transaction_total_ms", self.transaction_total_ms, 1, 600_000)?;
         within("lock_wait_ms", self.lock_wait_ms, 0, 600_000)?;
         within("statements", self.statements as u64, 8, 100_000)
+    }
+
+    pub(crate) fn group_time(&self) -> Duration {
+        Duration::from_millis(self.group_ms)
     }
 
     pub(crate) fn write_time(&self) -> Duration {

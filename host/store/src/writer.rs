@@ -1,5 +1,6 @@
 //! Writing: one thread, one connection, many requests' writes in each commit.
 
+use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -99,8 +100,8 @@ pub(crate) fn control_statement(session: &mut Session, statement: &Statement) ->
     session.run(statement, until, [], |_| Ok(())).map(drop)
 }
 
-/// One request's write in a group. It may run more than once: a neighbour that is interrupted takes the whole group with
-/// it, which then starts again without that neighbour.
+/// One request's write in a group. It may run more than once: a neighbour that is interrupted takes with it what ran
+/// before, which then runs again without that neighbour.
 pub(crate) trait Member: Send {
     fn owner(&self) -> Option<&Arc<Owner>>;
     /// Whether anybody still wants it.
@@ -179,7 +180,8 @@ pub(crate) const HOST_LANE: u64 = 0;
 impl Writer {
     pub(crate) fn start(session: Session, config: &StoreConfig) -> Result<Self, StoreError> {
         let queue = Arc::new(FairQueue::new(config.max_waiting));
-        let mut thread = Thread { session, marks: Marks::new(), queue: queue.clone(), config: config.clone() };
+        let mut thread =
+            Thread { session, marks: Marks::new(), queue: queue.clone(), slow: HashSet::new(), config: config.clone() };
         let thread = std::thread::Builder::new()
             .name("db-write".into())
             .spawn(move || thread.serve())
@@ -245,6 +247,8 @@ pub(crate) struct Thread {
     pub(crate) session: Session,
     pub(crate) marks: Marks,
     queue: Arc<FairQueue<Entry>>,
+    /// Lanes whose latest write took longer by itself than a group may, or took its neighbours' work along.
+    slow: HashSet<u64>,
     pub(crate) config: StoreConfig,
 }
 
@@ -253,80 +257,123 @@ impl Thread {
         while let Some((lane, entry)) = self.queue.pop(usize::MAX) {
             self.queue.done(lane);
             match entry {
-                Entry::Lease(request) => self.lend(request),
-                Entry::Write(first) => {
-                    let group = self.gather(first);
-                    self.run_group(group);
+                Entry::Lease(request) => {
+                    let began = Instant::now();
+                    self.lend(request);
+                    self.queue.charge(lane, began.elapsed());
                 }
+                Entry::Write(first) if first.begin() => {
+                    let alone = first.is_alone();
+                    let mut first = Some(first);
+                    let lost = self.run_group(|thread| match first.take() {
+                        None if !alone => thread.joining(),
+                        first => first,
+                    });
+                    self.run_again(lost);
+                }
+                // Nobody wants it any more.
+                Entry::Write(_) => {}
             }
         }
     }
 
-    /// What waits already and may share a commit with `first`.
-    fn gather(&self, first: Box<dyn Member>) -> Vec<Box<dyn Member>> {
-        let mut group = vec![first];
-        while !group[0].is_alone() && group.len() < self.config.max_group {
-            match self.queue.try_pop() {
-                None => break,
-                Some((lane, entry)) => {
-                    self.queue.done(lane);
-                    match entry {
-                        Entry::Write(member) if !member.is_alone() => group.push(member),
-                        other => {
-                            self.queue.push_front(lane, other);
-                            break;
-                        }
-                    }
-                }
+    /// The next write, if it is one that may share the commit of the group that runs.
+    fn joining(&self) -> Option<Box<dyn Member>> {
+        loop {
+            let fits = |lane, entry: &Entry| match entry {
+                // Those that are done don't wait for what probably takes long, or takes their work: it begins the next group.
+                Entry::Write(member) => !member.is_alone() && !self.slow.contains(&lane),
+                Entry::Lease(_) => false,
+            };
+            let (lane, entry) = self.queue.pop_if(fits)?;
+            self.queue.done(lane);
+            if let Entry::Write(member) = entry
+                && member.begin()
+            {
+                return Some(member);
             }
         }
-        group.retain(|member| member.begin());
-        group
     }
 
-    fn run_group(&mut self, mut group: Vec<Box<dyn Member>>) {
-        // Each pass commits or settles at least one member for good, so it ends.
-        let mut settled: Vec<Box<dyn Member>> = Vec::new();
-        while !group.is_empty() {
-            match self.try_group(&mut group) {
-                Pass::Done => break,
-                Pass::Without(index) => settled.push(group.remove(index)),
+    /// Runs what `next` gives, for as long as a group may last, and commits it. Returns the members whose work is lost
+    /// because the last one was interrupted; all others have their answers then.
+    fn run_group(&mut self, mut next: impl FnMut(&Self) -> Option<Box<dyn Member>>) -> Vec<Box<dyn Member>> {
+        if let Err(error) = self.begin() {
+            // They would all wait as long for the same lock.
+            for mut member in std::iter::from_fn(|| next(self)).take(self.config.max_group) {
+                member.fail(error.clone());
+                member.reply();
+            }
+            return Vec::new();
+        }
+        let began = Instant::now();
+        let (mut ran, mut good) = (Vec::new(), Vec::new());
+        while ran.len() < self.config.max_group
+            && (ran.is_empty() || began.elapsed() < self.config.group_time())
+            && let Some(mut member) = next(self)
+        {
+            match self.run_member(member.as_mut()) {
+                Fate::Good => good.push(ran.len()),
+                Fate::Bad => {}
+                Fate::TookAll => {
+                    self.session.recover();
+                    member.reply();
+                    return ran;
+                }
+            }
+            ran.push(member);
+        }
+        self.end_group(ran, &good);
+        Vec::new()
+    }
+
+    fn end_group(&mut self, mut ran: Vec<Box<dyn Member>>, good: &[usize]) {
+        if good.is_empty() {
+            self.session.recover();
+        } else {
+            match self.commit() {
+                Ok(()) => good.iter().filter_map(|index| ran[*index].owner()).for_each(|owner| owner.committed()),
+                Err(error) => good.iter().for_each(|index| ran[*index].fail(error.clone())),
             }
         }
-        for member in group.into_iter().chain(settled) {
+        for member in ran {
             member.reply();
         }
     }
 
-    fn try_group(&mut self, group: &mut [Box<dyn Member>]) -> Pass {
-        if let Err(error) = self.begin() {
-            group.iter_mut().for_each(|member| member.fail(error.clone()));
-            return Pass::Done;
-        }
-        let mut good = Vec::new();
-        for (index, member) in group.iter_mut().enumerate() {
-            match self.run_member(member.as_mut()) {
-                Fate::Good => good.push(index),
-                Fate::Bad => {}
-                // The neighbours' work is gone with the transaction: they run again without this one.
-                Fate::TookAll => {
-                    self.session.recover();
-                    return Pass::Without(index);
-                }
+    /// Runs members again whose work was lost. Those of one app are together, so that no app loses the others' work a
+    /// second time; those that lose it to their own app a second time run one by one.
+    fn run_again(&mut self, mut lost: Vec<Box<dyn Member>>) {
+        // Keeps the order within an app.
+        lost.sort_by_key(|member| lane(member.as_ref()));
+        let mut waiting = VecDeque::from(lost);
+        while let Some(app) = waiting.front().map(|member| lane(member.as_ref())) {
+            let lost = self.run_group(|_| waiting.pop_front_if(|member| lane(member.as_ref()) == app));
+            for member in lost {
+                let mut only = Some(member);
+                self.run_group(|_| only.take());
             }
         }
-        if good.is_empty() {
-            self.session.recover();
-            return Pass::Done;
-        }
-        match self.commit() {
-            Ok(()) => good.iter().filter_map(|index| group[*index].owner()).for_each(|owner| owner.committed()),
-            Err(error) => good.iter().for_each(|index| group[*index].fail(error.clone())),
-        }
-        Pass::Done
     }
 
+    /// Runs one, and remembers what it cost the others.
     fn run_member(&mut self, member: &mut dyn Member) -> Fate {
+        let began = Instant::now();
+        let fate = self.try_member(member);
+        let (took, lane) = (began.elapsed(), lane(member));
+        // The host's own work is rare and waits for nobody longer than for its turn.
+        if lane != HOST_LANE {
+            self.queue.charge(lane, took);
+            if took >= self.config.group_time() || matches!(fate, Fate::TookAll) {
+                self.slow.insert(lane);
+            } else {
+                self.slow.remove(&lane);
+            }
+        }
+        fate
+    }
+
+    fn try_member(&mut self, member: &mut dyn Member) -> Fate {
         if let Err(error) = control_statement(&mut self.session, &self.marks.member) {
             member.fail(error);
             return Fate::TookAll;
@@ -387,13 +434,13 @@ impl Thread {
     }
 }
 
-enum Pass {
-    Done,
-    Without(usize),
+fn lane(member: &dyn Member) -> u64 {
+    member.owner().map_or(HOST_LANE, |owner| owner.lane())
 }
 
 enum Fate {
     Good,
     Bad,
+    /// The whole transaction is gone, with what ran in it before.
     TookAll,
 }
