@@ -223,20 +223,28 @@ impl Scope {
                 "the request's own transaction writes, and a write outside of it would wait for its end; write inside it",
             ));
         }
-        let deadline = self.deadline()?;
+        // Whether there is time to begin with. Waiting takes wall time alone.
+        self.deadline()?;
         self.begin_writing()?;
-        let (app, context) = (self.app.clone(), self.context.clone());
+        let (app, context, wall) = (self.app.clone(), self.context.clone(), self.context.deadline);
         let alone = units.len() == 1;
-        let result = self.app.store.write(&self.app.owner, deadline, move |work| -> Result<Vec<Outcome>, Fault> {
+        let mut left = None;
+        let result = self.app.store.write(&self.app.owner, wall, move |work| -> Result<Vec<Outcome>, Fault> {
+            // What is left when it begins, all of it again where it has to run again because of others.
+            let left = match left {
+                Some(left) => left,
+                None => *left.insert(context.budget.db_left()?),
+            };
+            let deadline = wall.min(Instant::now() + left);
             work.no_later_than(deadline);
             let unit = app.writing(&context);
             let mut done: Vec<(&WritePlan, Outcome)> = Vec::with_capacity(units.len());
             for (at, (plan, params)) in units.iter().enumerate() {
                 let plan = writing(plan)?;
                 let result = unit.write(work, plan, params, &done);
-                let outcome = result.map_err(|fault| match alone {
-                    true => fault,
-                    false => app.explain(fault, &context, deadline).with("statement", at).into(),
+                let outcome = result.map_err(|fault| {
+                    let error = app.explain(fault, &context, deadline);
+                    if alone { error } else { error.with("statement", at) }
                 })?;
                 done.push((plan, outcome));
             }
@@ -255,7 +263,7 @@ impl Scope {
             }
             Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
         });
-        result.await.map_err(|fault| self.app.explain(fault, &self.context, deadline))
+        result.await.map_err(|fault| self.app.explain(fault, &self.context, wall))
     }
 }
 
@@ -292,4 +300,58 @@ pub(crate) fn check_refs(plans: &[&WritePlan]) -> Result<(), DbError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use host_core::budget::Limits;
+    use host_core::context::RequestId;
+    use host_core::grants::Grants;
+    use host_core::manifest::Manifest;
+    use host_store::{Store, StoreConfig};
+
+    use super::*;
+    use crate::{Db, DbConfig};
+
+    const INSERT: &[u8] = br#"{"v":1,"op":"insert","from":"page","set":{"n":1}}"#;
+
+    /// A request with these limits beside another one, whose transaction has the write lease.
+    async fn beside_a_transaction(limits: Limits) -> (RequestDb, RequestDb, Transaction) {
+        let store =
+            StoreConfig { transaction_idle_ms: 60_000, transaction_total_ms: 60_000, ..StoreConfig::temporary() };
+        let db = Db::open(Store::open(store).expect("a store"), DbConfig::default()).expect("a database");
+        let manifest = r#"{"v":1,"name":"site","models":[{"name":"page","fields":[
+            {"name":"id","kind":"auto"},{"name":"n","kind":"integer"}]}]}"#;
+        let app = db.for_app(&Manifest::parse(manifest).expect("a manifest")).expect("tables");
+        let request = |limits| {
+            let grants = Arc::new(Grants::from_iter([Capability::Db]));
+            let name = host_core::name::AppId::new("site").expect("a name");
+            app.for_request(Arc::new(RequestContext::new(RequestId(1), name, grants, limits)))
+        };
+        let other = request(Limits { wall_ms: 60_000, ..Limits::default() });
+        let transaction = other.begin().await.expect("its first one");
+        transaction.execute(INSERT, vec![]).await.expect("the lease");
+        (request(limits), other, transaction)
+    }
+
+    #[tokio::test]
+    async fn waiting_for_ones_turn_to_write_takes_no_database_time() {
+        let limits = Limits { db_ms: 100, wall_ms: 60_000, ..Limits::default() };
+        let (db, _other, transaction) = beside_a_transaction(limits).await;
+        let end = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            transaction.commit().await
+        };
+        let (written, ended) = tokio::join!(db.execute(INSERT, vec![]), end);
+        ended.expect("the other one's own time is long");
+        assert_eq!(written.map(|outcome| outcome.affected), Ok(1));
+    }
+
+    #[tokio::test]
+    async fn waiting_for_ones_turn_to_write_ends_with_the_request() {
+        let (db, _other, transaction) = beside_a_transaction(Limits { wall_ms: 50, ..Limits::default() }).await;
+        let error = db.execute(INSERT, vec![]).await.expect_err("nobody ends the transaction");
+        assert_eq!(error.code, code::TIMEOUT);
+        transaction.rollback().await.expect("it still is");
+    }
 }
