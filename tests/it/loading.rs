@@ -77,7 +77,7 @@ async fn a_file_with_a_flipped_bit_never_harms_the_host() {
 async fn components_that_are_larger_than_their_file_are_refused() {
     let site = TestSite::start().await;
     refused(&site, "many instances", bombs::instances(50), Step::File, "core instances").await;
-    refused(&site, "doubling instances", bombs::doubling(10), Step::Compile, "core module instances").await;
+    refused(&site, "doubling instances", bombs::doubling(10), Step::File, "core instances").await;
     refused(&site, "doubling types", bombs::types(60), Step::Compile, "size").await;
 }
 

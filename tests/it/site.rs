@@ -123,6 +123,19 @@ impl TestSite {
         send(self.address, Method::GET, path, Bytes::new()).await
     }
 
+    /// Sends a POST's head and never its body of `length` bytes; the answer with its head.
+    pub(crate) async fn unfinished_post(&self, path: &str, length: usize) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(self.address).await.expect("the server listens");
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        // Where the answer is cut, what came of it counts.
+        let _ = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
         send(self.address, Method::POST, path, body).await
     }

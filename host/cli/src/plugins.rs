@@ -188,7 +188,7 @@ impl<L: Loader> Plugins<L> {
         if !quiet {
             return true;
         }
-        let origin = self.shown.join(name).display().to_string();
+        let origin = origin(&self.shown, name);
         let outcome = match read(&self.folder, name, stamp) {
             Err(Unread::Changing) => return true,
             Err(Unread::Gone) => return false,
@@ -222,7 +222,7 @@ pub(crate) type Found = (String, Result<Plugin, String>);
 pub(crate) fn read_all(folder: &Path, shown: &Path) -> Result<Vec<Found>, String> {
     let found = list(folder).map_err(|error| format!("can't be read: {error}"))?;
     let read = |(name, stamp): (String, Stamp)| {
-        let origin = shown.join(&name).display().to_string();
+        let origin = origin(shown, &name);
         let plugin = match read(folder, &name, stamp) {
             Ok(bytes) => Ok(Plugin { name: stem(&name), origin: origin.clone(), bytes }),
             Err(Unread::Refused(reason)) => Err(reason),
@@ -232,6 +232,11 @@ pub(crate) fn read_all(folder: &Path, shown: &Path) -> Result<Vec<Found>, String
         Some((origin, plugin))
     };
     Ok(found.into_iter().filter_map(read).collect())
+}
+
+/// The file as an operator would write it, on one line: a name may hold anything.
+fn origin(shown: &Path, name: &str) -> String {
+    host_core::text::one_line(&shown.join(name).display().to_string(), 300)
 }
 
 fn stem(name: &str) -> String {

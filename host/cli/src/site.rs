@@ -193,6 +193,7 @@ impl Loader for Opened {
 
 /// Says in the log what was loaded.
 pub(crate) fn announce(loaded: &Loaded, origin: &str) {
+    let origin = host_core::text::one_line(origin, 300);
     let version = if loaded.version.is_empty() { String::new() } else { format!(" {}", loaded.version) };
     let verb = if loaded.replaced { "replaced" } else { "loaded" };
     tracing::info!("{verb} {}{version} at {} from {origin}", loaded.app, loaded.mount);

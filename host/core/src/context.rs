@@ -1,6 +1,7 @@
 //! Whose request a room is serving.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub struct RequestContext {
     pub budget: Budget,
     /// When it must have ended.
     pub deadline: Instant,
+    /// Whether the app waits for the request's body.
+    awaits_body: AtomicBool,
     /// What the app complained of in the log, for its author's error page.
     complaint: OnceLock<String>,
 }
@@ -39,12 +42,30 @@ impl RequestContext {
     /// A context whose time begins now.
     pub fn new(id: RequestId, app: AppId, grants: Arc<Grants>, limits: Limits) -> Self {
         let deadline = Instant::now() + Duration::from_millis(limits.wall_ms);
-        Self { id, app, grants, budget: Budget::new(limits), deadline, complaint: OnceLock::new() }
+        Self {
+            id,
+            app,
+            grants,
+            budget: Budget::new(limits),
+            deadline,
+            awaits_body: AtomicBool::new(false),
+            complaint: OnceLock::new(),
+        }
     }
 
     /// Whether the app may use `capability`.
     pub fn may(&self, capability: Capability) -> bool {
         self.grants.has(capability)
+    }
+
+    /// Notes whether the app waits for more of the request's body.
+    pub fn set_awaits_body(&self, awaits: bool) {
+        self.awaits_body.store(awaits, Relaxed);
+    }
+
+    /// Whether the app waits for more of the request's body: then it is the client who takes the time.
+    pub fn awaits_body(&self) -> bool {
+        self.awaits_body.load(Relaxed)
     }
 
     /// Keeps the first error that the app writes to the log: what follows is mostly its consequence.

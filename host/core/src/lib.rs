@@ -13,3 +13,4 @@ pub mod manifest;
 pub mod name;
 pub mod page;
 pub mod reverse;
+pub mod text;

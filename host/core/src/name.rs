@@ -77,10 +77,18 @@ impl<'de> serde::Deserialize<'de> for AppId {
     }
 }
 
+/// The longest word that is compared with others, in bytes.
+const MAX_MISTYPED: usize = 64;
+
 /// The known word nearest to `given`, for "did you mean": by edit distance, at most a third of its length away.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The time grows with the product of both lengths, and nobody mistypes a kilobyte.
+    if given.len() > MAX_MISTYPED {
+        return None;
+    }
     known
         .into_iter()
+        .filter(|word| word.len() <= MAX_MISTYPED && word.len().abs_diff(given.len()) <= MAX_NAME)
         .map(|word| (strsim::damerau_levenshtein(given, word), word))
         .filter(|(distance, word)| *distance <= (given.len().max(word.len()) / 3).max(1))
         .min()
@@ -121,5 +129,7 @@ mod tests {
     fn the_nearest_word_is_offered_only_when_near() {
         assert_eq!(nearest("mont", ["mount", "grants"]), Some("mount"));
         assert_eq!(nearest("zzz", ["mount", "grants"]), None);
+        let long = "mount".repeat(1 << 20);
+        assert_eq!(nearest(&long, [long.as_str(), "mount"]), None, "not even looked at");
     }
 }

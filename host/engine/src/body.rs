@@ -46,7 +46,9 @@ impl StreamProducer<Data> for BodyProducer {
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
         loop {
-            return match Pin::new(&mut self.body).poll_frame(cx) {
+            let frame = Pin::new(&mut self.body).poll_frame(cx);
+            self.ctx.set_awaits_body(frame.is_pending());
+            return match frame {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(bytes) if !bytes.is_empty() => {
                         self.ctx.budget.charge_hostcall(bytes.len() as u64)?;
@@ -129,21 +131,13 @@ pub(crate) struct Streamed<B> {
     report: Option<Report>,
 }
 
-/// Is told how a streamed response's guest ended: with a failure, or well.
+/// Is told how a streamed response's guest ended: with a failure, or well. Where the client has gone it is told nothing.
 type Report = Box<dyn FnOnce(Option<&Failure>) + Send>;
 
 impl<B> Streamed<B> {
-    /// `report` is called once, when the guest has ended or the client has gone.
+    /// `report` is called once, when the guest has ended; never where the client has gone before.
     pub(crate) fn new(driver: Driver<()>, chunks: B, report: impl FnOnce(Option<&Failure>) + Send + 'static) -> Self {
         Self { driver: Some(driver), chunks, chunks_ended: false, failure: None, report: Some(Box::new(report)) }
-    }
-}
-
-impl<B> Drop for Streamed<B> {
-    fn drop(&mut self) {
-        if let Some(report) = self.report.take() {
-            report(None);
-        }
     }
 }
 

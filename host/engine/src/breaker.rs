@@ -1,6 +1,7 @@
 //! A circuit breaker for one app: when it keeps running out of its budget, its requests are refused for a while
 //! instead of being tried, and the machine goes to its neighbours.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -30,40 +31,36 @@ impl Default for State {
     }
 }
 
-/// What the breaker says to a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Go on.
-    Closed,
-    /// Go on; the outcome decides.
-    Probe,
-    /// Refused; try again after that many seconds.
-    Open(u64),
+/// The leave to go on. Whoever has it tells how the request ended; dropped without a word, as where the client goes away, it
+/// decides nothing, and the next request takes its place.
+pub(crate) struct Pass {
+    breaker: Arc<Breaker>,
+    /// Whether the breaker is open and this request shall show if it may close.
+    probe: bool,
 }
 
-impl Breaker {
-    /// Asks before a request.
-    pub(crate) fn ask(&self, now: Instant) -> Verdict {
-        let mut state = self.0.lock();
-        let Some(since) = state.open_since else { return Verdict::Closed };
-        let rested = now.saturating_duration_since(since);
-        if rested >= REST && !state.probing {
-            state.probing = true;
-            return Verdict::Probe;
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if self.probe {
+            self.breaker.0.lock().probing = false;
         }
-        Verdict::Open(REST.saturating_sub(rested).as_secs().max(1))
     }
+}
 
-    /// Tells the outcome of a request that was let through. Returns whether the breaker opened just now.
-    pub(crate) fn tell(&self, failed: bool, now: Instant) -> bool {
-        let mut state = self.0.lock();
+impl Pass {
+    /// Tells the outcome. Returns whether the breaker opened just now.
+    pub(crate) fn tell(mut self, failed: bool, now: Instant) -> bool {
+        let mut state = self.breaker.0.lock();
+        if self.probe {
+            state.probing = false;
+            state.open_since = failed.then_some(now);
+            (state.window, state.all, state.failed) = (now, 0, 0);
+            drop(state);
+            self.probe = false;
+            return false;
+        }
+        // Requests from before it opened come in late; only the probe counts.
         if state.open_since.is_some() {
-            // Requests from before it opened come in late; only the probe counts.
-            if state.probing {
-                state.probing = false;
-                state.open_since = failed.then_some(now);
-                (state.window, state.all, state.failed) = (now, 0, 0);
-            }
             return false;
         }
         if now.saturating_duration_since(state.window) > WINDOW {
@@ -79,41 +76,81 @@ impl Breaker {
     }
 }
 
+impl Breaker {
+    /// Asks before a request. Where it is refused: the seconds after which to try again.
+    pub(crate) fn ask(self: &Arc<Self>, now: Instant) -> Result<Pass, u64> {
+        let mut state = self.0.lock();
+        let probe = match state.open_since {
+            None => false,
+            Some(since) => {
+                let rested = now.saturating_duration_since(since);
+                if rested < REST || state.probing {
+                    return Err(REST.saturating_sub(rested).as_secs().max(1));
+                }
+                state.probing = true;
+                true
+            }
+        };
+        Ok(Pass { breaker: self.clone(), probe })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn tell(breaker: &Arc<Breaker>, failed: bool, now: Instant) -> bool {
+        breaker.ask(now).expect("it is closed").tell(failed, now)
+    }
+
     #[test]
     fn one_bad_address_does_not_open_it_and_many_failures_do() {
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
         let now = Instant::now();
         for i in 0..100 {
-            assert!(!breaker.tell(i % 3 == 0, now), "a third of failures is not half");
+            assert!(!tell(&breaker, i % 3 == 0, now), "a third of failures is not half");
         }
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
+        let late = breaker.ask(now).expect("it is closed");
         for _ in 0..FEWEST - 1 {
-            assert!(!breaker.tell(true, now));
+            assert!(!tell(&breaker, true, now));
         }
-        assert!(breaker.tell(true, now), "the twentieth opens it");
-        assert_eq!(breaker.ask(now), Verdict::Open(5));
+        assert!(tell(&breaker, true, now), "the twentieth opens it");
+        assert_eq!(breaker.ask(now).err(), Some(5));
         let later = now + REST;
-        assert_eq!(breaker.ask(later), Verdict::Probe);
-        assert!(matches!(breaker.ask(later), Verdict::Open(_)), "one probe at a time");
-        breaker.tell(true, later);
-        assert!(matches!(breaker.ask(later), Verdict::Open(_)), "the probe failed");
+        let probe = breaker.ask(later).expect("a probe");
+        assert_eq!(breaker.ask(later).err(), Some(1), "one probe at a time");
+        assert!(!late.tell(false, later), "one from before decides nothing");
+        assert!(breaker.ask(later).is_err());
+        probe.tell(true, later);
+        assert!(breaker.ask(later).is_err(), "the probe failed");
         let much_later = later + REST;
-        assert_eq!(breaker.ask(much_later), Verdict::Probe);
-        breaker.tell(false, much_later);
-        assert_eq!(breaker.ask(much_later), Verdict::Closed);
+        breaker.ask(much_later).expect("a probe").tell(false, much_later);
+        assert!(!breaker.ask(much_later).expect("it is closed").probe);
+    }
+
+    #[test]
+    fn a_probe_whose_client_goes_away_leaves_its_place_to_the_next() {
+        let breaker = Arc::new(Breaker::default());
+        let now = Instant::now();
+        for _ in 0..FEWEST {
+            tell(&breaker, true, now);
+        }
+        let later = now + REST;
+        for _ in 0..3 {
+            drop(breaker.ask(later).expect("a probe"));
+        }
+        breaker.ask(later).expect("a probe").tell(false, later);
+        assert!(!breaker.ask(later).expect("it is closed").probe);
     }
 
     #[test]
     fn old_failures_are_forgotten() {
-        let breaker = Breaker::default();
+        let breaker = Arc::new(Breaker::default());
         let now = Instant::now();
         for _ in 0..FEWEST - 1 {
-            breaker.tell(true, now);
+            tell(&breaker, true, now);
         }
-        assert!(!breaker.tell(true, now + WINDOW * 2));
+        assert!(!tell(&breaker, true, now + WINDOW * 2));
     }
 }

@@ -68,6 +68,18 @@ impl<T: Send + 'static> Driver<T> {
         Self { state: State::Detached(tokio::spawn(self)) }
     }
 
+    /// Goes on by itself on a task of its own, still to be ended by a drop: for work whose result somebody else's pace
+    /// decides about, such as a client that reads a stream. Its deadline must not depend on being polled.
+    pub(crate) fn apart(self) -> Self {
+        match self.state {
+            State::Fast(_) | State::Elsewhere(_) => {
+                let task = tokio::spawn(Self { state: self.state });
+                Self { state: State::Slow(Demoted(task)) }
+            }
+            state => Self { state },
+        }
+    }
+
     /// Waits for what runs elsewhere, within bounds of its own.
     pub(crate) fn elsewhere(work: Work<T>) -> Self {
         Self { state: State::Elsewhere(work) }
@@ -203,6 +215,33 @@ mod tests {
         let thread = Driver::new(work, bounds, false).await.expect("it ends");
         assert!(thread.starts_with("slow-lane"), "{thread}");
         assert!(offended.load(Relaxed));
+    }
+
+    #[tokio::test]
+    async fn what_stands_apart_ends_at_its_deadline_although_nobody_asks() {
+        struct Flag(Arc<AtomicBool>);
+        impl Drop for Flag {
+            fn drop(&mut self) {
+                self.0.store(true, Relaxed);
+            }
+        }
+        let lane = lane();
+        let slow = lane.handle().expect("running").clone();
+        let dropped = Arc::new(AtomicBool::new(false));
+        let flag = Flag(dropped.clone());
+        let work: Work<()> = Box::pin(async move {
+            let _flag = flag;
+            std::future::pending().await
+        });
+        let apart = Driver::new(work, bounds(&slow, Duration::from_millis(30)), false).apart();
+        for _ in 0..200 {
+            if dropped.load(Relaxed) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(dropped.load(Relaxed), "its store is still there");
+        assert!(matches!(apart.await, Err(Failure::Budget(Exhausted { resource: Resource::Wall, .. }))));
     }
 
     #[tokio::test]

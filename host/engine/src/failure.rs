@@ -29,6 +29,8 @@ pub(crate) enum Failure {
     },
     /// Another request in the same instance broke it.
     Company,
+    /// The client sent its body so slowly that the request's time was up.
+    SlowClient,
     /// No instance was free in time.
     Busy,
     /// A fault of the host's own.
@@ -47,6 +49,7 @@ impl Failure {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Failure::Budget(Exhausted { resource: Resource::Wall, .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Failure::SlowClient => StatusCode::REQUEST_TIMEOUT,
             Failure::Budget(_) | Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Failure::Trap(_)
             | Failure::Instantiate(_)
@@ -66,6 +69,7 @@ impl Failure {
             Failure::Budget(_) => {
                 "This page needed more than it may use, so it was stopped. The rest of the site isn't affected."
             }
+            Failure::SlowClient => "Your request took too long to arrive.",
             Failure::Busy => "Too many people want this page at the moment. Try again in a few seconds.",
             _ => "This page failed. It's not your fault, and the rest of the site isn't affected.",
         }
@@ -95,6 +99,7 @@ impl fmt::Display for Failure {
             Failure::Company => {
                 f.write_str("another request in the same instance broke it, and this one can't be tried again")
             }
+            Failure::SlowClient => f.write_str("the client was too slow in sending the request's body"),
             Failure::Busy => f.write_str("no instance was free in time"),
             Failure::Host(text) => write!(f, "a fault of the host: {text}"),
         }

@@ -36,30 +36,5 @@ pub(crate) fn line(ctx: &RequestContext, level: Level, message: &str) {
 
 /// The message on one line, without what a terminal or a log reader would take for a command, and cut to the limit.
 pub(crate) fn clean(message: &str) -> String {
-    let mut text = String::with_capacity(message.len().min(MAX_LINE));
-    for c in message.chars() {
-        if text.len() + 12 > MAX_LINE {
-            text.push('…');
-            break;
-        }
-        // Direction marks can make a line read as another one.
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            text.extend(c.escape_default());
-        } else {
-            text.push(c);
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_stays_a_line() {
-        assert_eq!(clean("a\nERROR forged\x1b[2J\u{202e}"), "a\\nERROR forged\\u{1b}[2J\\u{202e}");
-        let long = clean(&"ä".repeat(100_000));
-        assert!(long.len() <= MAX_LINE && long.ends_with('…'));
-    }
+    host_core::text::one_line(message, MAX_LINE)
 }

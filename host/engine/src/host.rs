@@ -94,7 +94,10 @@ impl request::HostWithStore<Data> for HasSelf<Data> {
             Err(error) => return Ok(Err(error)),
         };
         let limit = limit.min(usize::try_from(max_bytes).unwrap_or(usize::MAX));
-        match Limited::new(body, limit).collect().await {
+        ctx.set_awaits_body(true);
+        let collected = Limited::new(body, limit).collect().await;
+        ctx.set_awaits_body(false);
+        match collected {
             Ok(collected) => {
                 let bytes = Vec::from(collected.to_bytes());
                 ctx.budget.charge_hostcall(bytes.len() as u64)?;

@@ -1,7 +1,10 @@
 //! What can be read from a component's bytes without compiling them.
 
 use bytes::Bytes;
-use wasmparser::{Encoding, Instance, Parser, Payload};
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Encoding,
+    Instance, Parser, Payload,
+};
 
 /// The largest file that is taken. A Python component is some 20 MB.
 pub const MAX_FILE: usize = 64 << 20;
@@ -13,6 +16,8 @@ const MAX_PATH: usize = 300;
 pub(crate) const MAX_CORE_INSTANCES: u32 = 32;
 /// Most linear memories of one component.
 pub(crate) const MAX_MEMORIES: u32 = 4;
+/// Most component instances of one component, those inside of each other counted. Each may hold a stack while it waits.
+pub(crate) const MAX_COMPONENT_INSTANCES: u32 = 63;
 /// Components inside components, counted all together.
 const MAX_NESTED: u32 = 1_000;
 /// What the names of our custom sections begin with.
@@ -28,7 +33,7 @@ pub(crate) struct Inspected {
     /// The file without its templates and static files: what is compiled, and whose digest names the machine code. So a
     /// page's new look needs no compiler.
     pub(crate) code: Bytes,
-    /// Core instances that one instance of it has, at most [`MAX_CORE_INSTANCES`].
+    /// What one instance of it takes of the pool: core instances, or stacks where it may hold more of them.
     pub(crate) weight: u32,
     /// Whether it imports anything of `wasi:`.
     pub(crate) imports_wasi: bool,
@@ -49,8 +54,7 @@ pub(crate) fn inspect(file: &Bytes) -> Result<Inspected, String> {
     // A module carries no `(component …)` around it; nested ones do, so depth is counted.
     let mut depth = 0u32;
     let mut nested = 0u32;
-    let mut core_instances = 0u32;
-    let mut heavy_nesting = false;
+    let mut levels = vec![Level::default()];
     // Where the section before ended, outside of everything nested, and the parts between our own sections.
     let mut end = 0;
     let mut kept_to = 0;
@@ -74,29 +78,36 @@ pub(crate) fn inspect(file: &Bytes) -> Result<Inspected, String> {
             Payload::ComponentSection { .. } => {
                 nested += 1;
                 depth += 1;
+                levels.push(Level::default());
                 if nested > MAX_NESTED {
                     return Err(format!("has more than {MAX_NESTED} components inside"));
                 }
             }
             Payload::ModuleSection { .. } => {
                 depth += 1;
-                // A module inside a nested component may be instantiated many times by its parents.
-                heavy_nesting |= depth > 1;
+                levels.push(Level { is_module: true, ..Level::default() });
             }
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::InstanceSection(section) => {
-                for instance in section {
-                    let instance = instance.map_err(|e| format!("is broken: {e}"))?;
-                    if matches!(instance, Instance::Instantiate { .. }) {
-                        core_instances += 1;
-                        heavy_nesting |= depth > 0;
-                    }
+            Payload::End(_) if depth > 0 => {
+                depth -= 1;
+                if let Some(ended) = levels.pop().filter(|ended| !ended.is_module)
+                    && let Some(parent) = levels.last_mut()
+                {
+                    parent.components.push(Some(ended.holds));
                 }
             }
-            Payload::ComponentImportSection(section) if depth == 0 => {
+            payload @ (Payload::InstanceSection(_)
+            | Payload::ComponentInstanceSection(_)
+            | Payload::ComponentAliasSection(_)
+            | Payload::ComponentExportSection(_)) => {
+                count(&mut levels, payload).map_err(|e| format!("is broken: {e}"))?
+            }
+            Payload::ComponentImportSection(section) => {
                 for import in section {
                     let import = import.map_err(|e| format!("is broken: {e}"))?;
-                    found.imports_wasi |= import.name.name.starts_with("wasi:");
+                    found.imports_wasi |= depth == 0 && import.name.name.starts_with("wasi:");
+                    if let (ComponentTypeRef::Component(_), Some(level)) = (import.ty, levels.last_mut()) {
+                        level.components.push(None);
+                    }
                 }
             }
             Payload::CustomSection(section) if depth == 0 => {
@@ -109,8 +120,12 @@ pub(crate) fn inspect(file: &Bytes) -> Result<Inspected, String> {
             _ => {}
         }
     }
-    if core_instances > MAX_CORE_INSTANCES {
-        return Err(format!("has {core_instances} core instances; the most is {MAX_CORE_INSTANCES}"));
+    let Holds { core, components } = levels.first().map(|level| level.holds).unwrap_or_default();
+    if core > MAX_CORE_INSTANCES {
+        return Err(format!("has {core} core instances; the most is {MAX_CORE_INSTANCES}"));
+    }
+    if components > MAX_COMPONENT_INSTANCES {
+        return Err(format!("has {components} component instances; the most is {MAX_COMPONENT_INSTANCES}"));
     }
     found.code = if kept_to == 0 {
         file.clone()
@@ -118,8 +133,76 @@ pub(crate) fn inspect(file: &Bytes) -> Result<Inspected, String> {
         code.extend_from_slice(file.get(kept_to..).unwrap_or_default());
         code.into()
     };
-    found.weight = if heavy_nesting { MAX_CORE_INSTANCES } else { core_instances.max(1) };
+    // Sub-components are small, but each can hold a stack: half as heavy as a core instance.
+    found.weight = core.max(components.div_ceil(2)).max(1);
     Ok(found)
+}
+
+/// What one instance of a component holds, itself not counted.
+#[derive(Debug, Clone, Copy, Default)]
+struct Holds {
+    core: u32,
+    components: u32,
+}
+
+/// A component, or a module, that is being read.
+#[derive(Default)]
+struct Level {
+    is_module: bool,
+    holds: Holds,
+    /// What the components of its index space hold; none where one comes from outside.
+    components: Vec<Option<Holds>>,
+}
+
+/// Counts what a section makes instances of.
+fn count(levels: &mut [Level], payload: Payload<'_>) -> Result<(), wasmparser::BinaryReaderError> {
+    let at = levels.len().saturating_sub(1);
+    match payload {
+        Payload::InstanceSection(section) => {
+            for instance in section {
+                if matches!(instance?, Instance::Instantiate { .. }) {
+                    levels[at].holds.core = levels[at].holds.core.saturating_add(1);
+                }
+            }
+        }
+        Payload::ComponentInstanceSection(section) => {
+            for instance in section {
+                if let ComponentInstance::Instantiate { component_index, .. } = instance? {
+                    let known = levels[at].components.get(component_index as usize).copied().flatten();
+                    // What comes from outside may be anything.
+                    let inner =
+                        known.unwrap_or(Holds { core: MAX_CORE_INSTANCES, components: MAX_COMPONENT_INSTANCES });
+                    let holds = &mut levels[at].holds;
+                    holds.core = holds.core.saturating_add(inner.core);
+                    holds.components = holds.components.saturating_add(inner.components).saturating_add(1);
+                }
+            }
+        }
+        Payload::ComponentAliasSection(section) => {
+            for alias in section {
+                let known = match alias? {
+                    ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => None,
+                    ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
+                        let outer = at.checked_sub(count as usize).and_then(|at| levels.get(at));
+                        outer.and_then(|level| level.components.get(index as usize).copied().flatten())
+                    }
+                    _ => continue,
+                };
+                levels[at].components.push(known);
+            }
+        }
+        Payload::ComponentExportSection(section) => {
+            for export in section {
+                let export = export?;
+                if export.kind == ComponentExternalKind::Component {
+                    let known = levels[at].components.get(export.index as usize).copied().flatten();
+                    levels[at].components.push(known);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 fn file_section(found: &mut Inspected, path: &str, data: &[u8]) -> Result<(), String> {
@@ -189,6 +272,38 @@ mod tests {
         let found = inspect(&packed.into()).expect("a component");
         assert_eq!(found.code, [&core[..], &other[..]].concat());
         assert_eq!((found.templates.len(), found.statics.len()), (2, 1));
+    }
+
+    #[test]
+    fn what_one_instance_holds_is_counted_through_all_levels() {
+        let inspected = |text: &str| inspect(&Bytes::from(wat::parse_str(text).expect("text")));
+        let found = inspected(
+            "(component
+                (component $inner
+                    (core module $m) (core instance (instantiate $m)) (core instance (instantiate $m)))
+                (component $middle
+                    (alias outer 1 $inner (component $i))
+                    (instance (instantiate $i)) (instance (instantiate $i)))
+                (instance (instantiate $middle)) (instance (instantiate $middle)) (instance (instantiate $inner)))",
+        );
+        assert_eq!(found.expect("a component").weight, 2 * 4 + 2);
+        // A few hundred bytes that double with each level.
+        let mut text = "(component $c0 (core module $m) (core instance (instantiate $m)))".to_owned();
+        for level in 1..40 {
+            let below = level - 1;
+            text.push_str(&format!(
+                "(component $c{level} (alias outer 1 $c{below} (component $c))
+                    (instance (instantiate $c)) (instance (instantiate $c)))"
+            ));
+        }
+        let error = inspected(&format!("(component {text} (instance (instantiate $c39)))")).expect_err("too many");
+        assert!(error.contains("core instances; the most is"), "{error}");
+        let empty = "(component $c) ".to_owned() + &"(instance (instantiate $c))".repeat(64);
+        let error = inspected(&format!("(component {empty})")).expect_err("too many");
+        assert!(error.contains("64 component instances; the most is 63"), "{error}");
+        let foreign =
+            "(component (import \"c\" (component $c)) (instance (instantiate $c)) (instance (instantiate $c)))";
+        assert!(inspected(foreign).is_err(), "what comes from outside may be anything");
     }
 
     #[test]

@@ -13,7 +13,6 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::assets::Assets;
 use crate::bindings::EnginePre;
-use crate::breaker::Breaker;
 use crate::config::{AppConfig, Reuse};
 use crate::core::Core;
 use crate::describe::describe;
@@ -183,6 +182,14 @@ impl Candidate {
             let message = format!("asks for what it wasn't granted: the app `{app}` requires {}", missing.join(", "));
             return Err(refuse.hinted(Step::Grant, message, hint));
         }
+        let (weight, largest) = (self.inspected.weight, core.slots.largest());
+        if weight > largest {
+            return Err(refuse.hinted(
+                Step::Config,
+                format!("takes {weight} places of the engine's pool, and an app may take {largest}"),
+                format!("set core_instances under [engine] to at least {}", weight.saturating_mul(2)),
+            ));
+        }
         let Reuse { count, concurrency, .. } = config.reuse;
         if self.entry.kind() != Kind::App && (count > 1 || concurrency > 1) {
             return Err(refuse.hinted(
@@ -245,7 +252,13 @@ impl Candidate {
     }
 
     /// The second half: gives it its tables and makes it a version. Blocks on the database.
-    pub(crate) fn install(mut self, core: &Core, parts: &Parts, config: AppConfig) -> Result<Version, LoadError> {
+    pub(crate) fn install(
+        mut self,
+        core: &Core,
+        parts: &Parts,
+        config: AppConfig,
+        before: Option<&Version>,
+    ) -> Result<Version, LoadError> {
         let (templates, assets) = self.files(parts)?;
         let refuse = Refuse(&self.origin);
         let db = match &parts.db {
@@ -262,11 +275,11 @@ impl Candidate {
             origin: self.origin,
             wasi: self.inspected.imports_wasi,
             weight: self.inspected.weight,
-            share: core.slots.share(),
+            share: before.map_or_else(|| core.slots.share(), |before| before.share.clone()),
             db,
             templates,
             assets,
-            breaker: Breaker::default(),
+            breaker: Arc::default(),
             offenders: (0..self.manifest.routes.len().max(1)).map(|_| Arc::default()).collect(),
             entry: self.entry,
             manifest: self.manifest,

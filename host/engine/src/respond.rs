@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::grants::Capability;
 use host_core::http::{Arrival, Body, Request, Response, Served};
@@ -15,7 +16,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use crate::assets;
 use crate::bindings::bandstand::routing::types;
 use crate::body::{Streamed, bounded};
-use crate::breaker::Verdict;
+use crate::breaker::Pass;
 use crate::data::Current;
 use crate::failure::Failure;
 use crate::response::{Described, assemble};
@@ -99,12 +100,13 @@ impl Site {
         let Some(version) = snapshot.apps.get(&hit.app).cloned() else {
             return self.page(None, StatusCode::NOT_FOUND, "There is nothing at this address.", &arrival);
         };
-        if let Verdict::Open(seconds) = version.breaker.ask(Instant::now()) {
-            return retry_later(
-                self.page(Some(&version), StatusCode::SERVICE_UNAVAILABLE, Failure::Busy.public(), &arrival),
-                seconds,
-            );
-        }
+        let pass = match version.breaker.ask(Instant::now()) {
+            Ok(pass) => pass,
+            Err(seconds) => {
+                let page = self.page(Some(&version), StatusCode::SERVICE_UNAVAILABLE, Failure::Busy.public(), &arrival);
+                return retry_later(page, seconds);
+            }
+        };
         let ctx = Arc::new(RequestContext::new(
             arrival.id,
             version.id.clone(),
@@ -116,14 +118,22 @@ impl Site {
         let (parts, body) = request.into_parts();
         let parts = Arc::new(parts);
         let job = job(&snapshot.urls, &version, &ctx, hit, parts.clone(), body, &arrival);
-        let outcome = run(&self.core, job, &method).await;
-        let mut response = match outcome {
+        // Dropped where the client goes away: then nobody learns how the request would have ended.
+        let mut pass = Some(pass);
+        let result = match run(&self.core, job, &method).await {
             Ok((answer, driver)) => {
-                if driver.is_none() {
-                    self.tell(&version, false);
-                }
-                self.finish(&version, &snapshot.urls, &ctx, &parts.uri, answer, driver, &arrival).await
+                self.finish(&version, &snapshot.urls, &ctx, &parts.uri, answer, driver, &arrival, &mut pass).await
             }
+            Err(Failure::Budget(Exhausted { resource: Resource::Wall, .. })) if ctx.awaits_body() => {
+                Err(Failure::SlowClient)
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Some(pass) = pass {
+            tell(pass, &version, result.as_ref().is_err_and(Failure::opens_breaker));
+        }
+        let mut response = match result {
+            Ok(response) => response,
             Err(failure) => self.failed(&version, &ctx, &failure, &arrival),
         };
         response.extensions_mut().insert(Served {
@@ -133,12 +143,6 @@ impl Site {
             db_micros: u64::try_from(ctx.budget.db_used().as_micros()).unwrap_or(u64::MAX),
         });
         response
-    }
-
-    fn tell(&self, version: &Version, failed: bool) {
-        if version.breaker.tell(failed, Instant::now()) {
-            tracing::warn!(app = %version.id, "half of the app's requests ran out of their budget; it rests for 5 s");
-        }
     }
 
     /// Makes the response of an answer.
@@ -152,8 +156,9 @@ impl Site {
         answer: Answer,
         driver: Option<crate::driver::Driver<()>>,
         arrival: &Arrival,
-    ) -> Response {
-        match answer {
+        pass: &mut Option<Pass>,
+    ) -> Result<Response, Failure> {
+        Ok(match answer {
             Answer::Whole(status, mut headers, bytes) => {
                 if !bytes.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
                     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -161,17 +166,16 @@ impl Site {
                 assemble(status, headers, Body::full(bytes))
             }
             Answer::Described(status, headers, document) => {
-                match self.describe(version, urls, ctx, uri, status, headers, &document, arrival).await {
-                    Ok(response) => response,
-                    Err(failure) => self.failed(version, ctx, &failure, arrival),
-                }
+                self.describe(version, urls, ctx, uri, status, headers, &document, arrival).await?
             }
             Answer::Streaming(status, headers, body) => match driver {
                 None => assemble(status, headers, body),
                 Some(driver) => {
-                    let (version, id) = (version.clone(), arrival.id);
+                    let (version, id, pass) = (version.clone(), arrival.id, pass.take());
                     let report = move |failure: Option<&Failure>| {
-                        version.breaker.tell(failure.is_some_and(Failure::opens_breaker), Instant::now());
+                        if let Some(pass) = pass {
+                            tell(pass, &version, failure.is_some_and(Failure::opens_breaker));
+                        }
                         if let Some(failure) = failure {
                             tracing::error!(app = %version.id, %id, "while streaming: {failure}");
                         }
@@ -179,7 +183,7 @@ impl Site {
                     assemble(status, headers, Body::stream(Streamed::new(driver, body, report)))
                 }
             },
-        }
+        })
     }
 
     #[allow(clippy::too_many_arguments)] // One call site; a struct would only name them twice.
@@ -227,8 +231,7 @@ impl Site {
         failure: &Failure,
         arrival: &Arrival,
     ) -> Response {
-        self.tell(version, failure.opens_breaker());
-        if matches!(failure, Failure::Busy) {
+        if matches!(failure, Failure::Busy | Failure::SlowClient) {
             tracing::warn!(app = %version.id, id = %arrival.id, "{failure}");
         } else {
             tracing::error!(app = %version.id, id = %arrival.id, "{failure}");
@@ -253,6 +256,12 @@ impl Site {
             None => self.parts.templates.render_error(status, message, arrival.id),
         };
         host_core::page::html_response(status, html)
+    }
+}
+
+fn tell(pass: Pass, version: &Version, failed: bool) {
+    if pass.tell(failed, Instant::now()) {
+        tracing::warn!(app = %version.id, "half of the app's requests ran out of their budget; it rests for 5 s");
     }
 }
 

@@ -114,7 +114,9 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
 }
 
 fn is_a_host_cookie(value: &HeaderValue) -> bool {
+    // A cookie without a name is sent back as its value alone, which then reads as a name.
     let bytes = value.as_bytes().trim_ascii_start();
+    let bytes = bytes.strip_prefix(b"=").unwrap_or(bytes).trim_ascii_start();
     let begins =
         |prefix: &str| bytes.len() >= prefix.len() && bytes[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes());
     begins("__Host-") || begins("bandstand")
@@ -122,13 +124,24 @@ fn is_a_host_cookie(value: &HeaderValue) -> bool {
 
 /// Framing, the connection, and what tells browsers how to protect the site.
 fn is_the_hosts(name: &HeaderName) -> bool {
-    const OTHERS: [&str; 6] = [
+    const OTHERS: [&str; 15] = [
         "keep-alive",
         "proxy-connection",
         "x-request-id",
         "permissions-policy",
         "cross-origin-opener-policy",
         "cross-origin-embedder-policy",
+        // What a proxy in front would obey.
+        "x-sendfile",
+        "x-lighttpd-send-file",
+        "surrogate-control",
+        // What acts on the whole origin, and so on other apps.
+        "clear-site-data",
+        "service-worker-allowed",
+        "alt-svc",
+        "report-to",
+        "reporting-endpoints",
+        "nel",
     ];
     matches!(
         *name,
@@ -148,6 +161,7 @@ fn is_the_hosts(name: &HeaderName) -> bool {
             | header::X_FRAME_OPTIONS
             | header::REFERRER_POLICY
     ) || OTHERS.contains(&name.as_str())
+        || name.as_str().starts_with("x-accel-")
 }
 
 /// A response of these parts.
@@ -176,7 +190,10 @@ mod tests {
             (vec![field("Content-Length", "5")], "host's own"),
             (vec![field("content-security-policy", "none")], "host's own"),
             (vec![field("x-request-id", "1")], "host's own"),
+            (vec![field("x-accel-redirect", "/internal/")], "host's own"),
+            (vec![field("clear-site-data", "\"*\"")], "host's own"),
             (vec![field("set-cookie", " __host-session=1")], "cookie"),
+            (vec![field("set-cookie", " = bandstand_session=1")], "cookie"),
             (vec![field("x-a", "b"); 65], "the most is 64"),
             (vec![field("x-a", &"b".repeat(9_000))], "the most is 8192"),
         ] {

@@ -119,7 +119,8 @@ impl Site {
         tokio::task::spawn_blocking(move || {
             // The routes are checked before the tables are made: a refusal must leave nothing behind.
             site.table_with(candidate.app(), &candidate, &config, &origin)?;
-            let version = candidate.install(&site.core, &site.parts, config)?;
+            let before = site.snapshot.load().apps.get(candidate.app()).cloned();
+            let version = candidate.install(&site.core, &site.parts, config, before.as_deref())?;
             site.swap_in(Arc::new(version))
         })
         .await

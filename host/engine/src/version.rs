@@ -67,7 +67,7 @@ pub(crate) struct Version {
     pub(crate) db: Option<Arc<host_db::AppDb>>,
     pub(crate) templates: Arc<host_templates::AppTemplates>,
     pub(crate) assets: Assets,
-    pub(crate) breaker: Breaker,
+    pub(crate) breaker: Arc<Breaker>,
     pub(crate) warm: Warm,
     pub(crate) company: Company,
     /// For each route, whether a request to it was moved to the slow lane lately.

@@ -49,6 +49,8 @@ impl Wasi {
     pub(crate) fn log_for(&self, request: &Arc<RequestContext>) {
         let mut lines = self.log.lines();
         if !Arc::ptr_eq(&lines.ctx, request) {
+            // An unfinished line is whose it is.
+            lines.flush();
             lines.ctx = request.clone();
         }
     }

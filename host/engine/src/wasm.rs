@@ -14,6 +14,9 @@ use crate::inspect::{MAX_CORE_INSTANCES, MAX_MEMORIES};
 /// an SDK app fits.
 const KEEP_RESIDENT: usize = 1 << 20;
 
+/// Stacks that come with one place in the pool. They are address space until they are used.
+const STACKS_PER_SEAT: u32 = 4;
+
 /// What decides about the machine code: the same in the compiler's process and in the host, or the host would refuse
 /// the code.
 fn base_config() -> Config {
@@ -46,7 +49,8 @@ pub(crate) fn run_config(engine: &EngineConfig) -> Config {
         .total_component_instances(count)
         .total_memories(count)
         .total_tables(count)
-        .total_stacks(count)
+        // One for each request, and one for each of its component's inner instances that waits: see `Inspected::weight`.
+        .total_stacks(count.saturating_mul(STACKS_PER_SEAT))
         .max_core_instances_per_component(MAX_CORE_INSTANCES)
         .max_memories_per_component(MAX_MEMORIES)
         .max_tables_per_component(MAX_CORE_INSTANCES)

@@ -254,10 +254,17 @@ impl AppTemplates {
         });
         let facts = Facts { now: now(), id: id.to_string(), ..Facts::default() };
         let answers = Answers { app: self.app.clone(), ..self.shared.answers() };
-        // An error's page isn't worth waiting for: past the slice it is the plain one.
+        // An error's page isn't worth waiting for: past the slice it is the plain one, and so are the next ones, or errors
+        // would cost the neighbours more than pages do.
+        if self.slow.is_slow(&name) {
+            return plain(status, message, id);
+        }
         match self.make(&name, context.to_string().as_bytes(), facts, answers, Pace::of(SLICE)) {
             Ok(page) => page,
             Err(failure) => {
+                if failure.kind == Kind::Budget {
+                    self.slow.remember(&name);
+                }
                 tracing::error!(%id, app = ?self.app, "the page for errors can't be rendered: {failure}");
                 plain(status, message, id)
             }

@@ -82,7 +82,7 @@ fn check(manifest: &Manifest) -> Result<(), ManifestError> {
 }
 
 fn check_model(manifest: &Manifest, model: &Model) -> Result<(), ManifestError> {
-    let place = format!("model `{}`", model.name.escape_default());
+    let place = format!("model `{}`", shown(&model.name));
     check_name(&model.name).map_err(|e| error(&place, e))?;
     text(&place, &model.label)?;
     text(&place, &model.label_plural)?;
@@ -95,7 +95,7 @@ fn check_model(manifest: &Manifest, model: &Model) -> Result<(), ManifestError> 
         None => return Err(error(place, "has no primary key; begin with a field of kind `auto`, usually called `id`")),
     }
     for (at, field) in model.fields.iter().enumerate() {
-        let place = format!("{place}, field `{}`", field.name.escape_default());
+        let place = format!("{place}, field `{}`", shown(&field.name));
         check_name(&field.name).map_err(|e| error(&place, e))?;
         text(&place, &field.label)?;
         text(&place, &field.help_text)?;
@@ -118,10 +118,7 @@ fn check_model(manifest: &Manifest, model: &Model) -> Result<(), ManifestError> 
                     let hint = crate::name::nearest(to, manifest.models.iter().map(|m| m.name.as_str()))
                         .map(|near| format!("; did you mean `{near}`?"))
                         .unwrap_or_default();
-                    return Err(error(
-                        place,
-                        format_args!("points to the unknown model `{}`{hint}", to.escape_default()),
-                    ));
+                    return Err(error(place, format_args!("points to the unknown model `{}`{hint}", shown(to))));
                 }
                 if !related_name.is_empty() {
                     check_name(related_name).map_err(|e| error(&place, e))?;
@@ -169,11 +166,24 @@ fn known_field(place: &str, model: &Model, name: &str) -> Result<(), ManifestErr
     let hint = crate::name::nearest(name, model.fields.iter().map(|f| f.name.as_str()))
         .map(|near| format!("; did you mean `{near}`?"))
         .unwrap_or_default();
-    Err(error(place, format_args!("names the unknown field `{}`{hint}", name.escape_default())))
+    Err(error(place, format_args!("names the unknown field `{}`{hint}", shown(name))))
 }
 
 fn text(place: &str, text: &str) -> Result<(), ManifestError> {
-    at_most(place, text.len(), MAX_TEXT)
+    at_most(place, text.len(), MAX_TEXT)?;
+    // It is shown in logs and on terminals, where these are commands or make a line read as another one.
+    match text.chars().find(|c| crate::text::is_hidden(*c) && *c != '\n') {
+        Some(c) => Err(error(place, format_args!("has the character {}, which can't be shown", c.escape_unicode()))),
+        None if text.contains('\n') && ["version", "sdk"].contains(&place) => {
+            Err(error(place, "has a line break; it is one line"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A name from a manifest as it may stand in a message: short, and on one line.
+fn shown(name: &str) -> String {
+    name.chars().take(40).flat_map(char::escape_default).collect()
 }
 
 fn at_most(place: &str, len: usize, most: usize) -> Result<(), ManifestError> {
@@ -184,7 +194,7 @@ fn unique<'a>(place: &str, names: impl Iterator<Item = &'a str>) -> Result<(), M
     let mut seen = HashSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(error(place, format_args!("`{}` stands twice", name.escape_default())));
+            return Err(error(place, format_args!("`{}` stands twice", shown(name))));
         }
     }
     Ok(())
@@ -259,11 +269,22 @@ mod tests {
                 serde_json::json!({"name": "x", "ordering": ["-titel"], "fields": [{"name":"id","kind":"auto"},{"name":"title","kind":"text"}]}),
                 "did you mean `title`",
             ),
+            (
+                serde_json::json!({"name": "x", "label": "a\u{202e}b", "fields": [{"name":"id","kind":"auto"}]}),
+                "u{202e}",
+            ),
+            (
+                serde_json::json!({"name": "x", "fields": [{"name":"id","kind":"auto"},
+                {"name":"a","kind":"foreign_key","to":"z".repeat(900_000),"on_delete":"cascade"}]}),
+                "unknown model `zzz",
+            ),
         ];
         for (model, word) in cases {
             let error = with_model(model).expect_err(word).to_string();
-            assert!(error.contains(word), "{error} should contain {word}");
+            assert!(error.contains(word) && error.len() < 1_000, "{error} should contain {word}");
         }
+        let forging = serde_json::json!({"v": 1, "name": "a", "version": "1\n2026-01-01 ERROR forged"}).to_string();
+        assert!(parse(&forging).expect_err("two lines").to_string().contains("line break"));
     }
 
     /// The published schema is made of the types; after a change of them, run this test with `UPDATE_SCHEMA=1`.
