@@ -77,7 +77,7 @@ impl Db {
         let busy = StoreError::Busy("no connection was free");
         let changes = read.unwrap_or(Err(busy)).map_err(Refusal::Store).and_then(|changes| changes);
         let changes = changes.map_err(|refusal| schema_error(manifest, refusal))?;
-        Ok(changes.into_iter().map(|change| change.line).collect())
+        Ok(expand::lines(changes))
     }
 }
 

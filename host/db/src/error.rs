@@ -120,6 +120,13 @@ pub struct SchemaError {
     pub(crate) problem: String,
 }
 
+impl SchemaError {
+    /// The same without the app's name.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+}
+
 /// What a unit of work ends with, before the database's part is put into words that an app may see.
 #[derive(Debug)]
 pub(crate) enum Fault {

@@ -2,7 +2,8 @@
 //!
 //! What only adds is done at load: tables, columns that old rows can have (null-able, or with a default), indexes,
 //! unique sets. What the old version still reads stays: removed models and fields keep their tables and columns. What
-//! would change or lose data is an error for the operator, before anything is done.
+//! would change or lose data is an error for the operator, before anything is done. A table without rows has nothing to
+//! lose and is made anew.
 
 use std::collections::BTreeSet;
 
@@ -69,37 +70,75 @@ pub(crate) fn changes(on: &mut impl Run, catalog: &Catalog, manifest: &Manifest)
     let before = stored(on, catalog)?;
     let mut changes = Vec::new();
     for table in &catalog.tables {
-        let present = present(on, &table.name)?;
-        match &present {
-            None => changes.push(create(catalog, table)),
-            Some(present) => {
-                let old = before.as_ref().and_then(|manifest| manifest.model(&table.model));
-                for column in &table.columns {
-                    match present.columns.iter().find(|known| known.name == column.name) {
-                        None => changes.push(add(catalog, table, column).map_err(refuse)?),
-                        Some(known) => {
-                            let old =
-                                old.and_then(|model| model.fields.iter().find(|field| field.column() == column.name));
-                            let new = manifest.model(&table.model).and_then(|model| model.field(&column.field));
-                            let kinds = old.zip(new).map(|(old, new)| (&old.kind, &new.kind));
-                            same(table, column, known, kinds).map_err(refuse)?;
-                        }
-                    }
-                }
-                for known in &present.columns {
-                    let gone = !table.columns.iter().any(|column| column.name == known.name);
-                    if gone && known.not_null && !known.has_default {
-                        return Err(refuse(format!(
-                            "model `{}` no longer has the field of column `{}`, which must have a value in each row; \
-                             keep the field, or give it a default in a version before the one that removes it",
-                            table.model, known.name
-                        )));
-                    }
-                }
+        let Some(present) = present(on, &table.name)? else {
+            changes.push(create(catalog, table));
+            indexes(table, &BTreeSet::new(), &mut changes);
+            continue;
+        };
+        match widen(catalog, table, &present, before.as_ref(), manifest) {
+            Ok(added) => {
+                changes.extend(added);
+                indexes(table, &present.indexes, &mut changes);
+            }
+            // Without rows there is nothing to lose.
+            Err(problem) if !is_empty(on, table)? => return Err(refuse(problem)),
+            Err(_) => {
+                changes.extend(anew(on, catalog, table)?);
+                indexes(table, &BTreeSet::new(), &mut changes);
             }
         }
-        let (has, none) = (present.map(|present| present.indexes), BTreeSet::new());
-        indexes(table, has.as_ref().unwrap_or(&none), &mut changes);
+    }
+    Ok(changes)
+}
+
+/// What a table that is there lacks, or why it can't be brought to what is declared with the rows that it has.
+fn widen(
+    catalog: &Catalog,
+    table: &Table,
+    present: &Present,
+    before: Option<&Manifest>,
+    manifest: &Manifest,
+) -> Result<Vec<Change>, String> {
+    let old = before.and_then(|manifest| manifest.model(&table.model));
+    let mut changes = Vec::new();
+    for column in &table.columns {
+        match present.columns.iter().find(|known| known.name == column.name) {
+            None => changes.push(add(catalog, table, column)?),
+            Some(known) => {
+                let old = old.and_then(|model| model.fields.iter().find(|field| field.column() == column.name));
+                let new = manifest.model(&table.model).and_then(|model| model.field(&column.field));
+                same(table, column, known, old.zip(new).map(|(old, new)| (&old.kind, &new.kind)))?;
+            }
+        }
+    }
+    for known in &present.columns {
+        let gone = !table.columns.iter().any(|column| column.name == known.name);
+        if gone && known.not_null && !known.has_default {
+            return Err(format!(
+                "model `{}` no longer has the field of column `{}`, which must have a value in each row; \
+                 keep the field, or give it a default in a version before the one that removes it",
+                table.model, known.name
+            ));
+        }
+    }
+    Ok(changes)
+}
+
+fn is_empty(on: &mut impl Run, table: &Table) -> Result<bool, Refusal> {
+    let ask = Statement::of_host(format!("SELECT 1 FROM {} LIMIT 1", table.quoted()));
+    Ok(first_cell(on, &ask, &[])?.is_none())
+}
+
+/// Makes an empty table anew. It goes on counting keys where it was: an old link must not lead to a new row.
+fn anew(on: &mut impl Run, catalog: &Catalog, table: &Table) -> Result<Vec<Change>, Refusal> {
+    let ask = Statement::of_host("SELECT seq FROM sqlite_sequence WHERE name = ?");
+    let last = first_cell(on, &ask, &[ValueRef::Text(table.name.as_bytes())])?;
+    let line = format!("make the table of model `{}`, which is empty, anew", table.model);
+    let step = |sql: String| Change { sql, line: line.clone(), trouble: "it can't be made".into() };
+    let mut changes = vec![step(format!("DROP TABLE {}", table.quoted())), step(create(catalog, table).sql)];
+    if let Some(Value::Integer(last)) = last {
+        // The table's name is one that this module made, of letters, digits and underscores.
+        changes.push(step(format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{}', {last})", table.name)));
     }
     Ok(changes)
 }
@@ -124,7 +163,14 @@ pub(crate) fn expand(on: &mut impl Run, catalog: &Catalog, manifest: &Manifest) 
     );
     let values = [ValueRef::Text(catalog.app.as_str().as_bytes()), ValueRef::Text(json.as_bytes())];
     on.run(&remember, values, |_| Ok(())).map_err(Refusal::from)?;
-    Ok(changes.into_iter().map(|change| change.line).collect())
+    Ok(lines(changes))
+}
+
+/// What is done, for the operator; several steps may be one thing.
+pub(crate) fn lines(changes: Vec<Change>) -> Vec<String> {
+    let mut lines: Vec<String> = changes.into_iter().map(|change| change.line).collect();
+    lines.dedup();
+    lines
 }
 
 fn stored(on: &mut impl Run, catalog: &Catalog) -> Result<Option<Manifest>, Refusal> {

@@ -109,6 +109,12 @@ impl Refuse<'_> {
         move |message| LoadError { step, origin: origin.clone(), message, hint: None }
     }
 
+    fn schema(&self, error: &host_db::SchemaError) -> LoadError {
+        let hint =
+            "while you develop, you can stop the site, delete its database and begin anew; every app loses its data";
+        self.hinted(Step::Schema, format!("can't have its tables: {}", error.problem()), hint.into())
+    }
+
     pub(crate) fn hinted(&self, step: Step, message: String, hint: String) -> LoadError {
         LoadError { step, origin: self.0.to_owned(), message, hint: Some(hint) }
     }
@@ -231,7 +237,7 @@ impl Candidate {
         let refuse = Refuse(&self.origin);
         match (&parts.db, self.manifest.models.is_empty()) {
             (_, true) => Ok(Vec::new()),
-            (Some(db), false) => db.plan_app(&self.manifest).map_err(|e| refuse.at(Step::Schema)(e.to_string())),
+            (Some(db), false) => db.plan_app(&self.manifest).map_err(|e| refuse.schema(&e)),
             (None, false) => Err(refuse.at(Step::Schema)("has models, but the site has no database".into())),
         }
     }
@@ -262,7 +268,7 @@ impl Candidate {
         let (templates, assets) = self.files(parts)?;
         let refuse = Refuse(&self.origin);
         let db = match &parts.db {
-            Some(db) => Some(db.for_app(&self.manifest).map_err(|e| refuse.at(Step::Schema)(e.to_string()))?),
+            Some(db) => Some(db.for_app(&self.manifest).map_err(|e| refuse.schema(&e))?),
             None => None,
         };
         Ok(Version {

@@ -91,9 +91,33 @@ async fn rows_of_the_old_version_live_on_in_the_new_one() {
     );
 }
 
-#[test]
-fn what_would_need_the_data_rewritten_is_refused_and_nothing_changes() {
-    let first = one(json!([id(), {"name": "a", "kind": "integer"}, {"name": "b", "kind": "text", "null": true}]));
+fn shop(fields: Json) -> Site {
+    let models = json!({"v":1,"name":"shop","models":[{"name":"item","fields":fields}]});
+    Site::with(models, StoreConfig::temporary(), DbConfig::default())
+}
+
+#[tokio::test]
+async fn a_table_without_rows_has_nothing_to_lose_and_is_made_anew() {
+    let site = shop(json!([id(), {"name": "a", "kind": "integer", "unique": true}]));
+    let first = site.request().add("item", json!({"a": 1})).await;
+    let all = json!({"v":1,"op":"delete","from":"item"});
+    site.request().run(all, vec![]).await.unwrap();
+    let second = one(json!([id(), {"name": "a", "kind": "text", "unique": true}, {"name": "must", "kind": "integer"}]));
+    let plan = site.db.plan_app(&second).unwrap();
+    assert!(plan.len() == 2 && plan[0].contains("which is empty, anew") && plan[1].contains("unique"), "{plan:?}");
+    let app = site.db.for_app(&second).unwrap();
+    let request =
+        app.for_request(site.context(Default::default(), host_core::grants::Capability::ALL.into_iter().collect()));
+    let next = request.add("item", json!({"a": "x", "must": 2})).await;
+    assert!(next > first, "a key that was given away is never given again");
+    assert!(site.db.plan_app(&second).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_would_need_the_data_rewritten_is_refused_and_nothing_changes() {
+    let fields = json!([id(), {"name": "a", "kind": "integer"}, {"name": "b", "kind": "text", "null": true}]);
+    let before = fields;
+    let first = one(before.clone());
     let a = json!({"name": "a", "kind": "integer"});
     let b = json!({"name": "b", "kind": "text", "null": true});
     let cases = [
@@ -112,8 +136,9 @@ fn what_would_need_the_data_rewritten_is_refused_and_nothing_changes() {
         (json!([id(), a, b, {"name": "none", "kind": "integer", "default": null}]), "null-able"),
     ];
     for (fields, word) in cases {
-        let db = db();
-        db.for_app(&first).unwrap();
+        let site = shop(before.clone());
+        site.request().add("item", json!({"a": 1})).await;
+        let db = &site.db;
         let manifest = one(fields);
         for error in [db.plan_app(&manifest).unwrap_err(), db.for_app(&manifest).unwrap_err()] {
             let error = error.to_string();
