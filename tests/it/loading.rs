@@ -239,6 +239,9 @@ async fn settings_that_make_no_sense_are_refused() {
         assert_eq!(error.step, Step::Config, "{error}");
         assert!(error.to_string().contains(words), "{error}");
     }
+    let none = Limits { wall_ms: 0, ..Limits::default() };
+    let error = site.load("good", guest("good"), none).await.expect_err("no time at all");
+    assert!(error.to_string().contains("limits.wall_ms = 0"), "{error}");
     let greedy = Limits { memory_bytes: 1 << 40, ..Limits::default() };
     let error = site.load("good", guest("good"), greedy).await.expect_err("more memory than the engine has");
     assert!(error.to_string().contains("limits.memory_bytes"), "{error}");

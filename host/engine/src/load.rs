@@ -219,6 +219,22 @@ impl Candidate {
                     .into(),
             ));
         }
+        let limits = &config.limits;
+        let needed = [
+            ("wall_ms", limits.wall_ms),
+            ("cpu_ms", limits.cpu_ms),
+            ("memory_bytes", limits.memory_bytes),
+            ("hostcall_bytes", limits.hostcall_bytes),
+            ("handles", limits.handles),
+            ("response_bytes", limits.response_bytes),
+        ];
+        if let Some((key, _)) = needed.iter().find(|(_, limit)| *limit == 0) {
+            return Err(refuse.hinted(
+                Step::Config,
+                format!("has limits.{key} = 0, so no request could be answered"),
+                "leave the key out for its default".into(),
+            ));
+        }
         if config.limits.memory_bytes > core.memory_bytes {
             return Err(refuse.hinted(
                 Step::Config,

@@ -101,10 +101,13 @@ impl Failure {
             (ErrorKind::InvalidOperation | ErrorKind::SyntaxError, Some(detail)) => detail.into(),
             (kind, Some(detail)) => format!("{kind}: {detail}"),
         };
+        let meant = inner.range().zip(inner.name().and_then(&source_of)).and_then(|(range, text)| text.get(range));
+        let message = explain(message, meant.unwrap_or_default());
         let mut places: Vec<Place> = Vec::new();
         for error in chain.iter().rev() {
             if let (Some(name), Some(line)) = (error.name(), error.line()) {
-                let place = Place::new(name, source_of(name).unwrap_or_default(), line);
+                let source = source_of(name).unwrap_or_default();
+                let place = Place::with_start(name, source, line, error.range().map(|range| range.start));
                 if places.len() < MAX_PLACES && !places.contains(&place) {
                     places.push(place);
                 }
@@ -114,15 +117,55 @@ impl Failure {
     }
 }
 
+/// Adds what is meant, where the engine doesn't say it, and what to write instead of Django's forms.
+fn explain(message: String, meant: &str) -> String {
+    let meant: String = meant.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+    let message = match message.as_str() {
+        "undefined value" if !meant.is_empty() => format!("undefined value: `{meant}`"),
+        _ => message,
+    };
+    let hint = match message.strip_prefix("unknown statement ") {
+        Some("url") => "write {{ url(\"name\", argument) }}",
+        Some("static") => "write {{ static(\"app/file.css\") }}",
+        Some("load") => "leave it out: everything is there already",
+        Some("csrf_token") => "leave it out: it isn't needed",
+        Some("empty") => "write {% else %} inside the loop",
+        Some("comment" | "endcomment") => "write {# … #}",
+        Some("autoescape" | "endautoescape") => "everything is escaped; {{ value|safe }} is the exception",
+        Some("trans" | "translate" | "blocktrans" | "blocktranslate") => "translation isn't there yet",
+        Some("endblock" | "endif" | "endfor" | "endwith" | "endmacro" | "else" | "elif") => {
+            "an {% if %}, {% for %} or the like before it has no end, or has two"
+        }
+        Some(_) => "",
+        None if message.contains("unexpected `:`") => "arguments of a filter stand in parentheses: |date(\"j F Y\")",
+        None if meant.starts_with("forloop") => "inside a loop it is `loop`: loop.index, loop.first, loop.last",
+        None => "",
+    };
+    if hint.is_empty() { message } else { format!("{message}; {hint}") }
+}
+
 impl Place {
     fn new(template: &str, source: &str, line: usize) -> Self {
+        Self::with_start(template, source, line, None)
+    }
+
+    /// `start` is the byte of the source where what is meant begins: of a long line, that part is shown.
+    fn with_start(template: &str, source: &str, line: usize, start: Option<usize>) -> Self {
+        let before = start.and_then(|start| source.get(..start)).unwrap_or_default();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let skipped = |at: usize| if at == line { column.saturating_sub(MAX_LINE / 2) } else { 0 };
+        let shown = |at: usize, text: &str| {
+            let skip = skipped(at);
+            let begin = if skip > 0 { "…" } else { "" };
+            (at, format!("{begin}{}", text.chars().skip(skip).take(MAX_LINE).collect::<String>()))
+        };
         let first = line.saturating_sub(AROUND).max(1);
         let excerpt = source
             .lines()
             .enumerate()
             .skip(first - 1)
             .take(line.saturating_sub(first) + AROUND + 1)
-            .map(|(at, text)| (at + 1, text.chars().take(MAX_LINE).collect()))
+            .map(|(at, text)| shown(at + 1, text))
             .collect();
         Self { template: template.into(), line, excerpt }
     }
@@ -147,3 +190,39 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(source: &str) -> String {
+        let mut engine = minijinja::Environment::new();
+        engine.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        engine.set_debug(true);
+        let made = engine.template_from_str(source).and_then(|template| template.render(()));
+        Failure::from_engine(&made.expect_err("a mistake"), |_| Some(source)).to_string()
+    }
+
+    #[test]
+    fn djangos_forms_are_answered_with_ours() {
+        for (source, words) in [
+            ("{% url 'a' %}", "write {{ url("),
+            ("{% load static %}", "leave it out"),
+            ("{% for a in [] %}{% empty %}{% endfor %}", "{% else %}"),
+            ("{{ a|date:\"j\" }}", "stand in parentheses"),
+            ("{% block a %}{% for a in [] %}{% endblock %}", "has no end"),
+            ("{% for a in [1] %}{{ forloop.counter }}{% endfor %}", "loop.index"),
+            ("{{ totl }}", "undefined value: `totl`"),
+        ] {
+            let text = failure(source);
+            assert!(text.contains(words), "{source} is answered: {text}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_that_is_meant_is_shown() {
+        let source = format!("{}{{{{ a|floatfromat }}}}{}", "x".repeat(500), "y".repeat(500));
+        let text = failure(&source);
+        assert!(text.contains("a|floatfromat") && text.contains("| …xxx") && text.len() < 600, "{text}");
+    }
+}
