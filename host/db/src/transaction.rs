@@ -137,8 +137,9 @@ impl Transaction {
         let mut state = self.enter().await?;
         let plan = self.scope.app.plan(shape)?;
         check_refs(&[writing(&plan)?])?;
-        let deadline = self.scope.deadline()?;
         let lease = self.lease(&mut state).await?;
+        // Only now: the time that it waited for the lease isn't database time.
+        let deadline = self.scope.deadline()?;
         let Scope { app, context, .. } = self.scope.clone();
         let result = lease
             .run(move |work| -> Result<Outcome, Fault> {
@@ -234,7 +235,9 @@ impl Transaction {
     /// The lease, taken now if this is the first write.
     async fn lease<'s>(&self, state: &'s mut State) -> Result<&'s Lease, DbError> {
         if let State::Reading { seen } = state {
-            let deadline = self.scope.deadline()?;
+            // Nothing is begun without time left; the wait itself ends with the request.
+            self.scope.deadline()?;
+            let deadline = self.scope.context.deadline;
             self.scope.begin_writing()?;
             // From here on a write of this request outside would wait for the lease that we wait for.
             self.scope.state.writes.store(true, Ordering::Release);
