@@ -70,6 +70,8 @@ async fn who_reads_and_then_writes_in_a_transaction_loses_nothing_and_is_not_tur
         let row: serde_json::Value = serde_json::from_slice(&site.get("/bench/row/7/").await.body).expect("JSON");
         row["random_number"].as_i64().expect("a number")
     };
+    let stats = site.get("/bench/stats/").await;
+    assert_eq!(stats.text(), "[10000,49995000,9999,10,[[1,0],[2,7919],[3,5838]]]");
     let before = number().await;
     let answers = futures::future::join_all((0..20).map(|_| site.post("/bench/raise/7/", ""))).await;
     for answer in &answers {

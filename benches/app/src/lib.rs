@@ -32,6 +32,17 @@ async fn row(world: Path<Id<World>>) -> Result<Response> {
     Response::json(&Answer { id: world.id.get(), random_number: world.random_number })
 }
 
+/// What all rows are together.
+#[get("/stats/")]
+async fn stats() -> Result<Response> {
+    let number = World::RANDOM_NUMBER;
+    let (rows, sum, most, even) =
+        World::objects().aggregate((count(), number.sum(), number.max(), count().filter(World::ID.le(10)))).await?;
+    let low = World::objects().filter(World::ID.le(3)).order_by(World::ID).group_by(World::ID).annotate(number.min());
+    let low = low.all().await?.into_iter().map(|(id, least)| (id.get(), least)).collect::<Vec<_>>();
+    Response::json(&(rows, sum, most, even, low))
+}
+
 /// Reads a row and writes it, as one.
 #[post("/raise/{world}/")]
 async fn raise(world: Path<Id<World>>) -> Result<Response> {
@@ -60,5 +71,5 @@ async fn fill() -> Result<Response> {
 app! {
     name: "bench",
     models: [World],
-    routes: [hello, row, raise, fill],
+    routes: [hello, row, stats, raise, fill],
 }

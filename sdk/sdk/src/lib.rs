@@ -62,7 +62,7 @@ pub use wit_bindgen;
 
 /// All that an app usually needs.
 pub mod prelude {
-    pub use crate::db::{ForeignKey, Id, Model, Q, QuerySet, Row, transaction};
+    pub use crate::db::{ForeignKey, Id, Model, Q, QuerySet, Row, count, transaction};
     pub use crate::environment::random_bytes;
     pub use crate::error::{Error, Result};
     pub use crate::extract::{Form, FromRequest, Json, Path, PathTail, Query, Slug};

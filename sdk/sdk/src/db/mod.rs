@@ -13,6 +13,7 @@
 //!
 //! What crosses to the host is what was asked, never SQL; the host plans the joins and checks the grants.
 
+mod aggregate;
 mod condition;
 mod expression;
 mod field;
@@ -26,6 +27,7 @@ mod shape;
 mod tests;
 mod transaction;
 
+pub use aggregate::{Aggregate, Aggregates, Annotated, Answer, Averaged, Grouped, Groups, Keys, Summed, count};
 pub use condition::Q;
 pub use expression::{Assignment, Expr, Expression, IntoAssignments, Operand, Single};
 pub use field::{Field, IntoOrder, Number, Order, Ordered, Path, Related, Reverse};

@@ -22,7 +22,7 @@ const ROWS_AT_ONCE: usize = 1_000;
 /// Rows of `M` that fulfil some conditions, in some order. Nothing is asked of the database before an `async` method.
 #[must_use = "a query set asks nothing until one of its async methods is awaited"]
 pub struct QuerySet<M> {
-    filters: Vec<Tree>,
+    pub(super) filters: Vec<Tree>,
     order: Option<Vec<Order<M>>>,
     distinct: bool,
     limit: Option<u64>,
@@ -255,10 +255,10 @@ impl<M: Model> QuerySet<M> {
         }
     }
 
-    fn unlimited(&self, what: &str) -> Result<()> {
+    pub(super) fn unlimited(&self, what: &str) -> Result<()> {
         if self.limit.is_some() || self.offset.is_some() || self.distinct {
             return Err(Error::internal(format!(
-                "{what} of {}: a set with limit, offset or distinct can't be written to; filter by key",
+                "{what} of {}: not of a set with limit, offset or distinct; filter by key",
                 M::NAME
             )));
         }
@@ -294,6 +294,15 @@ impl<M: Model> QuerySet<M> {
         };
         Self::finish(&mut shape, self.distinct, limit, self.offset);
         shape.finish()
+    }
+
+    /// Filters, order and limits.
+    pub(super) fn conditions(self, shape: &mut Shape) {
+        shape.filters(self.filters);
+        if let Some(order) = &self.order {
+            shape.order(order);
+        }
+        Self::finish(shape, self.distinct, self.limit, self.offset);
     }
 
     fn finish(shape: &mut Shape, distinct: bool, limit: Option<u64>, offset: Option<u64>) {

@@ -84,12 +84,15 @@ impl<'a> Reader<'a> {
 
     /// The next row as a model.
     pub(crate) fn next_row<M: Model>(&mut self) -> Result<Option<M>> {
-        if self.rows == 0 {
-            return Ok(None);
-        }
-        self.rows -= 1;
+        if self.begin_row() { M::read(self).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether there is another row, whose cells come next.
+    pub(crate) fn begin_row(&mut self) -> bool {
+        let more = self.rows > 0;
+        self.rows = self.rows.saturating_sub(1);
         self.at = 0;
-        M::read(self).map(Some)
+        more
     }
 
     /// All rows.

@@ -8,7 +8,9 @@ use super::expression::Node;
 use super::field::{Order, Path};
 use super::{Param, Statement, Value};
 
-pub(crate) struct Shape {
+#[doc(hidden)]
+#[allow(missing_debug_implementations, reason = "it is written and sent, never looked at")]
+pub struct Shape {
     json: Vec<u8>,
     params: Vec<Param>,
 }
@@ -101,6 +103,40 @@ impl Shape {
                 self.text("]");
             }
         }
+    }
+
+    /// One entry of `"annotate"`: an aggregate.
+    pub(crate) fn annotation(&mut self, at: usize, word: &str, of: Option<Node>, distinct: bool, filters: Vec<Tree>) {
+        self.text(if at == 0 { ",\"annotate\":[[\"annotation_" } else { ",[\"annotation_" });
+        self.number(at);
+        self.text("\",[");
+        self.name(word);
+        let options = distinct || !filters.is_empty();
+        match of {
+            Some(of) => {
+                self.text(",");
+                self.node(of);
+            }
+            None if options => self.text(",null"),
+            None => {}
+        }
+        if options {
+            self.text(if distinct { ",{\"distinct\":true" } else { ",{\"distinct\":false" });
+            self.filters(filters);
+            self.text("}");
+        }
+        self.text("]]");
+    }
+
+    /// One entry of `"group"`.
+    pub(crate) fn group_path(&mut self, at: usize, path: &Path) {
+        self.text(if at == 0 { ",\"group\":[" } else { "," });
+        self.path(path);
+    }
+
+    /// Ends `"annotate"` or `"group"`.
+    pub(crate) fn end_list(&mut self) {
+        self.text("]");
     }
 
     /// `"filter"`, one entry for each call of `.filter()`.

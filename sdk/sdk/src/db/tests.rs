@@ -66,6 +66,33 @@ fn texts(params: &[Param]) -> Vec<String> {
 }
 
 #[test]
+fn aggregates_are_written_as_the_contract_says() {
+    let mut shape = super::shape::Shape::new("select", "question");
+    let votes = Question::CHOICES.votes();
+    let aggregates = (
+        votes.sum(),
+        votes.count().distinct().filter(Question::CHOICES.size().eq("s")).filter(!votes.gt(3)),
+        count::<Question>().filter(Question::ID.ge(2)),
+    );
+    Aggregates::<Question>::write(aggregates, &mut shape);
+    shape.end_list();
+    let statement = shape.finish();
+    assert_eq!(
+        document(&statement),
+        json!({"v":1,"from":"question","annotate":[
+            ["annotation_0", ["sum", {"f":["choices","votes"]}]],
+            ["annotation_1", ["count", {"f":["choices","votes"]}, {"distinct":true,"filter":[
+                ["exact",["choices","size"],{"$":0}], ["not",["gt",["choices","votes"],{"$":1}]]]}]],
+            ["annotation_2", ["count", null, {"distinct":false,"filter":[["gte","id",{"$":2}]]}]]]})
+    );
+    assert_eq!(statement.params.len(), 3);
+    let mut shape = super::shape::Shape::new("select", "choice");
+    Keys::<Choice>::write((Choice::SIZE, Choice::QUESTION.pub_date()), &mut shape);
+    shape.end_list();
+    assert_eq!(document(&shape.finish())["group"], json!(["size", ["question", "pub_date"]]));
+}
+
+#[test]
 fn a_query_is_written_as_the_contract_says() {
     let at = DateTime::from_microsecond(1_000_000).expect("a moment");
     let statement = Choice::objects()
