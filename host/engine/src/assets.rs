@@ -1,19 +1,19 @@
 //! Static files that apps ship and sites add, served under `/static/` without any wasm.
 
+mod folder;
+
 use std::collections::HashMap;
-use std::io::Read;
 
 use bytes::Bytes;
-use cap_std::fs::Dir;
 use host_core::http::{Body, Response};
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest, Sha256};
 
+pub(crate) use folder::serve_site;
+
 /// What their addresses begin with.
 pub(crate) const PREFIX: &str = "/static/";
-/// The largest file of the site's own folder, in bytes.
-const MAX_SITE_FILE: u64 = 64 << 20;
 
 /// One file.
 #[derive(Debug)]
@@ -27,17 +27,8 @@ struct Asset {
 
 impl Asset {
     fn new(path: &str, bytes: Bytes) -> Self {
-        let guess = mime_guess::from_path(path).first_or_octet_stream();
-        let charset = if guess.type_() == mime_guess::mime::TEXT || guess.subtype() == "javascript" {
-            "; charset=utf-8"
-        } else {
-            ""
-        };
-        let kind = HeaderValue::try_from(format!("{guess}{charset}"))
-            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
         let digest = hex::encode(&Sha256::digest(&bytes)[..12]);
-        // Hexadecimal digits between quotes are always a header value.
-        let etag = HeaderValue::try_from(format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+        let (kind, etag) = (kind_of(path), etag(&digest));
         Self { bytes, kind, etag, version: digest }
     }
 }
@@ -86,37 +77,14 @@ impl Assets {
     }
 }
 
-/// Answers for a file of the site's own `static/` folder, which comes before what apps ship.
-pub(crate) fn serve_site(dir: &Dir, path: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
-    // cap-std keeps the path below the folder, links included; what could name a device or a hidden file is left out.
-    if path.is_empty() || path.split('/').any(|part| part.is_empty() || part.starts_with('.')) || path.contains('\0') {
-        return None;
-    }
-    let file = dir.open(path).ok()?;
-    let metadata = file.metadata().ok()?;
-    if !metadata.is_file() || metadata.len() > MAX_SITE_FILE {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_SITE_FILE).read_to_end(&mut bytes).ok()?;
-    Some(answer(&Asset::new(path, bytes.into()), method, headers))
-}
-
 fn answer(asset: &Asset, method: &Method, headers: &HeaderMap) -> Response {
-    let mut response = Response::default();
     if method != Method::GET && method != Method::HEAD {
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+        return not_allowed();
     }
+    let mut response = Response::default();
     response.headers_mut().insert(header::ETAG, asset.etag.clone());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let matches = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|list| {
-            list.split(',').any(|tag| tag.trim().trim_start_matches("W/").as_bytes() == asset.etag.as_bytes())
-        })
-    };
-    if headers.get_all(header::IF_NONE_MATCH).iter().any(matches) {
+    if is_known(headers, &asset.etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
@@ -125,8 +93,35 @@ fn answer(asset: &Asset, method: &Method, headers: &HeaderMap) -> Response {
     response
 }
 
+fn not_allowed() -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+/// Whether the client has what `etag` names.
+fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let matches = |tag: &str| tag == "*" || tag.trim_start_matches("W/").as_bytes() == etag.as_bytes();
+    let names = |value: &HeaderValue| value.to_str().is_ok_and(|list| list.split(',').map(str::trim).any(matches));
+    headers.get_all(header::IF_NONE_MATCH).iter().any(names)
+}
+
+/// A content type by the file's name.
+fn kind_of(path: &str) -> HeaderValue {
+    let guess = mime_guess::from_path(path).first_or_octet_stream();
+    let is_text = guess.type_() == mime_guess::mime::TEXT || guess.subtype() == "javascript";
+    let charset = if is_text { "; charset=utf-8" } else { "" };
+    HeaderValue::try_from(format!("{guess}{charset}")).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// Hexadecimal digits as an entity tag.
+fn etag(digest: &str) -> HeaderValue {
+    // Hexadecimal digits between quotes are always a header value.
+    HeaderValue::try_from(format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)] // Tests make the files that they read.
 mod tests {
     use super::*;
 
@@ -149,21 +144,5 @@ mod tests {
         assert_eq!(old.headers()[header::CACHE_CONTROL], "no-cache");
         assert!(Assets::new("polls", vec![("admin/style.css".into(), Bytes::new())]).is_err());
         assert!(Assets::new("polls", vec![("pollsx/style.css".into(), Bytes::new())]).is_err());
-    }
-
-    #[test]
-    fn the_sites_folder_keeps_its_walls() {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::create_dir(folder.path().join("static")).expect("a folder");
-        std::fs::write(folder.path().join("secret"), "s").expect("a file");
-        std::fs::write(folder.path().join("static/ok.txt"), "ok").expect("a file");
-        std::fs::write(folder.path().join("static/.hidden"), "h").expect("a file");
-        std::os::unix::fs::symlink(folder.path().join("secret"), folder.path().join("static/link")).expect("a link");
-        let dir = Dir::open_ambient_dir(folder.path().join("static"), cap_std::ambient_authority()).expect("opens");
-        let get = |path: &str| serve_site(&dir, path, &Method::GET, &HeaderMap::new());
-        assert!(get("ok.txt").is_some());
-        for path in ["../secret", "link", ".hidden", "", "/etc/passwd", "a//b", "ok.txt/../../secret", "x\0"] {
-            assert!(get(path).is_none(), "{path:?}");
-        }
     }
 }

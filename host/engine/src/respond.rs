@@ -10,8 +10,8 @@ use host_core::http::{Arrival, Body, Request, Response, Served};
 use host_core::name::AppId;
 use host_core::reverse::Reverse;
 use host_routing::Match;
-use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 
 use crate::assets;
 use crate::bindings::bandstand::routing::types;
@@ -29,7 +29,8 @@ impl host_core::http::Site for Site {
         let snapshot = self.snapshot.load_full();
         let path = request.uri().path();
         if let Some(file) = path.strip_prefix(assets::PREFIX)
-            && let Some(response) = self.asset(&snapshot, file, &request)
+            && let Some(response) =
+                self.asset(&snapshot, file, request.uri().query(), request.method(), request.headers()).await
         {
             return response;
         }
@@ -84,16 +85,22 @@ struct Hit {
 }
 
 impl Site {
-    fn asset(&self, snapshot: &Snapshot, file: &str, request: &Request) -> Option<Response> {
-        let (method, headers) = (request.method(), request.headers());
+    async fn asset(
+        &self,
+        snapshot: &Snapshot,
+        file: &str,
+        query: Option<&str>,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<Response> {
         if let Some(dir) = &self.parts.static_dir
-            && let Some(response) = assets::serve_site(dir, file, method, headers)
+            && let Some(response) = assets::serve_site(dir, file, method, headers).await
         {
             return Some(response);
         }
         let app = file.split('/').next()?;
         let version = snapshot.apps.get(&AppId::new(app).ok()?)?;
-        version.assets.serve(file, request.uri().query(), method, headers)
+        version.assets.serve(file, query, method, headers)
     }
 
     async fn serve(&self, snapshot: &Snapshot, hit: Hit, request: Request, arrival: Arrival) -> Response {
