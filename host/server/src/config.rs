@@ -27,7 +27,8 @@ pub struct ServerConfig {
     pub max_target_bytes: usize,
     /// Bytes of a request's body, whatever a route allows.
     pub max_body_bytes: u64,
-    /// Milliseconds between two parts of a body, in either direction, before the client counts as gone.
+    /// Milliseconds between two parts of a body, in either direction, before the client counts as gone. In HTTP/2 each
+    /// stream has its own: one whose client takes nothing is reset.
     pub body_idle_ms: u64,
     /// Milliseconds that a connection may stay open without a request.
     pub keep_alive_ms: u64,

@@ -16,6 +16,8 @@ use tokio::sync::watch;
 
 use crate::chain::Chain;
 use crate::config::ServerConfig;
+use crate::streams::Streams;
+use crate::underway::Underway;
 
 /// How far the server is with ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +45,12 @@ pub(crate) struct Pulse {
     stuck_since: AtomicU64,
     /// Whether it speaks HTTP/2, where bytes between requests are no head: windows, pings and their answers.
     http2: AtomicBool,
+    /// The responses that the client hasn't taken to their end.
+    underway: Underway,
 }
 
 impl Pulse {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The first head's time runs from the beginning: a client that connects has something to ask.
         Self {
             start: Instant::now(),
@@ -55,10 +59,11 @@ impl Pulse {
             head_since: AtomicU64::new(1),
             stuck_since: AtomicU64::new(0),
             http2: AtomicBool::new(false),
+            underway: Underway::default(),
         }
     }
 
-    fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
@@ -71,7 +76,12 @@ impl Pulse {
         }
     }
 
-    /// A request's response is through, or handed over whole.
+    /// The responses that are under way.
+    pub(crate) fn underway(&self) -> &Underway {
+        &self.underway
+    }
+
+    /// A request's response is through: its last byte is gone, or none will go.
     pub(crate) fn finished(&self) {
         self.idle_since.store(self.now(), Relaxed);
         self.busy.fetch_sub(1, Relaxed);
@@ -85,7 +95,7 @@ impl Pulse {
 
     fn bytes_went(&self, all: bool) {
         if all {
-            // A response that was handed over whole may take its time on the way: bytes that go are no idleness.
+            // What hyper still holds may take its time on the way: bytes that go are no idleness.
             self.idle_since.store(self.now(), Relaxed);
             if self.stuck_since.load(Relaxed) != 0 {
                 self.stuck_since.store(0, Relaxed);
@@ -95,7 +105,7 @@ impl Pulse {
         }
     }
 
-    /// When to look again, or what has run out.
+    /// When to look again, or what has run out. Responses that a client doesn't take are given up on the way.
     fn check(&self, config: &ServerConfig) -> Result<Duration, Overdue> {
         let now = self.now();
         let mut next = u64::MAX;
@@ -111,6 +121,10 @@ impl Pulse {
         if self.busy.load(Relaxed) == 0 {
             limit(self.head_since.load(Relaxed), config.header_timeout_ms, Overdue::Head)?;
             limit(self.idle_since.load(Relaxed), config.keep_alive_ms, Overdue::Idle)?;
+        } else {
+            // The socket alone doesn't tell: HTTP/2 has windows for each stream, and answers pings meanwhile.
+            let look = self.underway.look(now, config.body_idle_ms, config.http2_max_streams);
+            next = next.min(look.ok_or(Overdue::Taking)?);
         }
         // While requests run, only a client that takes nothing is to be found, and that within its limit.
         let longest = config.body_idle_ms.min(config.header_timeout_ms).min(config.keep_alive_ms);
@@ -131,7 +145,7 @@ pub(crate) async fn serve<S: Site>(
     stream: TcpStream,
     remote: std::net::IpAddr,
     chain: Arc<Chain<S>>,
-    http: Arc<hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>>,
+    http: Arc<hyper_util::server::conn::auto::Builder<Streams>>,
     mut phase: watch::Receiver<Phase>,
 ) {
     let pulse = Arc::new(Pulse::new());

@@ -3,7 +3,8 @@
 //! A [`Server`] accepts connections, speaks HTTP/1.1 and HTTP/2 (with prior knowledge), and hands each request that
 //! passed its checks to a [`host_core::http::Site`]. It knows nothing of apps, databases or wasm. It guarantees:
 //!
-//! - every wait on a client has an end: for the head, between parts of a body in both directions, between requests;
+//! - every wait on a client has an end: for the head, between parts of a body in both directions (in HTTP/2 for each
+//!   stream), between requests;
 //! - every size has an end: connections, streams, header fields, the target, the body;
 //! - a request that reaches the site has one host, which is an allowed one, a target that is a path, and an id;
 //! - a response that leaves has an id and the security headers, and framing that HTTP allows;
@@ -21,6 +22,8 @@ mod id;
 mod incoming;
 mod outgoing;
 mod server;
+mod streams;
+mod underway;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! A response's body on its way out: it keeps its connection busy and writes the access line when it ends.
+//! A response's body on its way out: it keeps its connection busy and writes the access line when its last byte is gone.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,76 +10,100 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use crate::access::Line;
 use crate::connection::Pulse;
+use crate::streams;
+use crate::underway::{PIECE, Piece, Way};
 
-/// A body with what is to be done at its end.
+/// The largest whole body that an HTTP/2 stream hands over together with its end, in bytes.
+///
+/// What is handed over so can't be taken back: where a client opens a window for a part of it, only the connection's end
+/// helps. Clients begin with windows of 64 KiB, so that this happens to those who ask for it.
+const SMALL: u64 = 32 << 10;
+
+/// A body whose bytes are watched until they are gone.
 pub(crate) struct Outgoing {
     body: Body,
-    /// Only for bodies whose end isn't known yet; the others are logged when they are handed over.
-    end: Option<Box<End>>,
-}
-
-struct End {
-    line: Option<Line>,
-    bytes: u64,
-    complete: bool,
-    pulse: Arc<Pulse>,
+    /// What the body gave and the stream has not handed over yet.
+    rest: Bytes,
+    /// Only for bodies that have bytes.
+    way: Option<Arc<Way>>,
+    /// Whether hyper is to know with the last bytes that they are the last.
+    tells_end: bool,
 }
 
 impl Outgoing {
-    /// Hands over `body`; the request stops being busy when it ends.
+    /// Hands over `body`; the request stops being busy when its last byte is gone.
     pub(crate) fn new(body: Body, line: Option<Line>, pulse: &Arc<Pulse>) -> Self {
-        if let Some(bytes) = body.size_hint().exact()
-            && body.is_whole()
-        {
+        if body.is_end_stream() {
             pulse.finished();
             if let Some(line) = line {
-                line.write(bytes, true);
+                line.write(0, true);
             }
-            return Self { body, end: None };
+            return Self { body, rest: Bytes::new(), way: None, tells_end: true };
         }
-        Self { body, end: Some(Box::new(End { line, bytes: 0, complete: false, pulse: pulse.clone() })) }
+        let stream = streams::current();
+        let small = body.is_whole() && body.size_hint().upper().is_some_and(|bytes| bytes <= SMALL);
+        let tells_end = stream.is_none() || small;
+        Self { body, rest: Bytes::new(), way: Some(Way::new(pulse, stream, line)), tells_end }
     }
 }
 
 impl http_body::Body for Outgoing {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let ended = self.body.is_end_stream();
-        if let Some(end) = &mut self.end {
-            match &frame {
-                Some(Ok(frame)) => {
-                    end.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                    end.complete |= ended;
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
+        let this = &mut *self;
+        let Some(way) = &this.way else { return Poll::Ready(None) };
+        if way.is_stream()
+            // One piece after the other: only while hyper asks for the next one can a stream be reset that has bytes
+            // waiting for the client.
+            && let Err(error) = ready!(way.poll_gone(cx))
+        {
+            way.complain(&error);
+            // Now, and not when hyper lets go: an app may be at work behind it.
+            this.body = Body::empty();
+            this.rest = Bytes::new();
+            return Poll::Ready(Some(Err(error)));
+        }
+        if this.rest.is_empty() {
+            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => this.rest = data,
+                    Err(trailers) => {
+                        way.end();
+                        return Poll::Ready(Some(Ok(trailers.map_data(|data| way.offer(data)))));
+                    }
+                },
+                // The connection is cut or the stream reset, so that nobody takes half for the whole.
+                Some(Err(error)) => {
+                    way.complain(&error);
+                    return Poll::Ready(Some(Err(error)));
                 }
-                // The connection is cut, so that nobody takes half for the whole.
-                Some(Err(error)) => tracing::warn!(
-                    id = end.line.as_ref().map(|line| tracing::field::display(line.id)),
-                    %error,
-                    "a response broke off"
-                ),
-                None => end.complete = true,
+                None => {
+                    way.end();
+                    return Poll::Ready(None);
+                }
             }
         }
-        Poll::Ready(frame)
+        let length = if way.is_stream() { this.rest.len().min(PIECE) } else { this.rest.len() };
+        let piece = way.offer(this.rest.split_to(length));
+        if this.rest.is_empty() && this.body.is_end_stream() {
+            way.end();
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.tells_end && self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.pulse.finished();
-        if let Some(line) = &self.line {
-            line.write(self.bytes, self.complete);
+        let rest = self.rest.len() as u64;
+        let mut hint = self.body.size_hint();
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(rest));
         }
+        hint.set_lower(hint.lower().saturating_add(rest));
+        hint
     }
 }

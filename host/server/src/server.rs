@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host_core::http::Site;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::chain::Chain;
 use crate::config::{ConfigError, ServerConfig};
 use crate::connection::{self, Phase};
+use crate::streams::Streams;
 
 /// Connections that wait in the kernel to be accepted.
 const BACKLOG: u32 = 1024;
@@ -86,8 +87,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     bind().map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address}: {error}")))
 }
 
-fn protocol(config: &ServerConfig) -> Builder<TokioExecutor> {
-    let mut http = Builder::new(TokioExecutor::new());
+fn protocol(config: &ServerConfig) -> Builder<Streams> {
+    let mut http = Builder::new(Streams);
     // The head's time is watched by the connection's own clock, which costs no timer for each request. The buffer takes
     // the largest head that is allowed, so that what is larger gets hyper's 431.
     http.http1()
@@ -109,7 +110,7 @@ fn protocol(config: &ServerConfig) -> Builder<TokioExecutor> {
 async fn accept<S: Site>(
     listener: TcpListener,
     chain: Arc<Chain<S>>,
-    http: Arc<Builder<TokioExecutor>>,
+    http: Arc<Builder<Streams>>,
     slots: Arc<Semaphore>,
     phases: watch::Receiver<Phase>,
     alive: mpsc::Sender<()>,

@@ -26,6 +26,33 @@ pub(super) struct StandIn {
     pub(super) reached: AtomicUsize,
     /// Requests that run.
     pub(super) running: AtomicUsize,
+    /// Bodies of `/held…` whose bytes are somewhere, with the body or on their way.
+    pub(super) held: Arc<AtomicUsize>,
+}
+
+/// Bytes that tell when nobody has them any more.
+struct Held {
+    bytes: Vec<u8>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Held {
+    fn bytes(count: &Arc<AtomicUsize>, length: usize) -> Bytes {
+        count.fetch_add(1, Ordering::SeqCst);
+        Bytes::from_owner(Self { bytes: vec![b'x'; length], count: count.clone() })
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 struct Leaving<'a>(&'a AtomicUsize);
@@ -65,6 +92,16 @@ impl Site for StandIn {
             }
             "/chunks" => Response::new(Body::stream(Chunks { left: 3, then: Then::End, size: 4 })),
             "/endless" => Response::new(Body::stream(Chunks { left: usize::MAX, then: Then::End, size: 64 << 10 })),
+            "/held/small" => text(Held::bytes(&self.held, 1_000)),
+            "/held/large" => text(Held::bytes(&self.held, 4 << 20)),
+            "/held/stream" => {
+                let keeps = Held::bytes(&self.held, 1);
+                let pieces = futures::stream::repeat_with(move || {
+                    let _ = keeps.len();
+                    Ok(Frame::data(Bytes::from_static(&[b'x'; 10_000])))
+                });
+                Response::new(Body::stream(http_body_util::StreamBody::new(pieces)))
+            }
             "/large" => text(vec![b'x'; 32 << 20]),
             "/breaks" => Response::new(Body::stream(Chunks {
                 left: 1,

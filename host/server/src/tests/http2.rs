@@ -9,18 +9,18 @@ use tokio::net::TcpStream;
 
 use super::harness::Running;
 
-async fn connect(server: &Running) -> SendRequest<Full<Bytes>> {
+pub(super) async fn connect(server: &Running) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(server.address).await.expect("a connection");
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a handshake");
     tokio::spawn(connection);
     sender
 }
 
-fn request(method: &str, uri: &str, body: &'static str) -> http::Request<Full<Bytes>> {
+pub(super) fn request(method: &str, uri: &str, body: &'static str) -> http::Request<Full<Bytes>> {
     http::Request::builder().method(method).uri(uri).body(Full::from(body)).expect("a request")
 }
 
-async fn body(response: http::Response<hyper::body::Incoming>) -> String {
+pub(super) async fn body(response: http::Response<hyper::body::Incoming>) -> String {
     let bytes = response.into_body().collect().await.expect("a whole body").to_bytes();
     String::from_utf8_lossy(&bytes).into_owned()
 }

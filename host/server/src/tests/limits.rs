@@ -139,7 +139,6 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     assert_eq!(second.answer().await.status, 200);
 }
 
-/// A large response is handed over whole, and the connection has no request running while it travels.
 #[tokio::test]
 async fn a_slow_reader_that_reads_gets_all_of_it() {
     let server = Running::start(|config| {

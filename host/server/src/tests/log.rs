@@ -31,10 +31,14 @@ async fn each_request_is_one_line_that_a_client_can_not_break() {
     server.ask("GET /chunks HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     server.ask("GET /%0aFORGED HTTP/1.1\r\nHost: evil.com\r\n\r\n").await;
     server.ask(&format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(5_000))).await;
+    let mut leaver = server.connect().await;
+    leaver.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    leaver.stream.readable().await.expect("a beginning");
+    drop(leaver);
     server.stop().await;
     let log = String::from_utf8(sink.0.lock().expect("no panic").clone()).expect("text");
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("access")).collect();
-    assert_eq!(lines.len(), 4, "{log}");
+    assert_eq!(lines.len(), 5, "{log}");
     for word in [
         &id,
         "method=GET",
@@ -51,4 +55,5 @@ async fn each_request_is_one_line_that_a_client_can_not_break() {
     assert!(lines[1].contains("bytes=12") && lines[1].contains("complete=true"), "{}", lines[1]);
     assert!(lines[2].contains("status=400"), "{}", lines[2]);
     assert!(lines[3].len() < 1_000, "a long path is cut");
+    assert!(lines[4].contains("path=\"/large\"") && lines[4].contains("complete=false"), "{}", lines[4]);
 }
