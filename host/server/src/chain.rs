@@ -4,10 +4,11 @@
 //! 2. [panic → 500](Chain::guarded)
 //! 3. [the request's form](admit): method, target, sizes
 //! 4. [the host check](admit)
-//! 5. the site
-//! 6. [framing](clean): what HTTP doesn't allow in a response is removed
-//! 7. [security headers](Chain::secure), where the site gave none
-//! 8. [HEAD](drop_body) loses its body
+//! 5. [the origin check](admit): a form from another site's page is refused
+//! 6. the site
+//! 7. [framing](clean): what HTTP doesn't allow in a response is removed
+//! 8. [security headers](Chain::secure), where the site gave none
+//! 9. [HEAD](drop_body) loses its body
 //!
 //! These are functions and not layers: each is a few lines, and a constant response should cost little more than hyper
 //! alone.
@@ -33,6 +34,7 @@ use crate::connection::Pulse;
 use crate::hosts::AllowedHosts;
 use crate::id::{self, Ids};
 use crate::incoming;
+use crate::origin::TrustedOrigins;
 use crate::outgoing::Outgoing;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,9 +44,14 @@ pub(crate) struct Chain<S> {
     site: Arc<S>,
     config: ServerConfig,
     hosts: AllowedHosts,
+    origins: TrustedOrigins,
     ids: Ids,
     policy: Option<HeaderValue>,
 }
+
+/// What visitors read whose browser was sent here with a form, or a script's request, by another site.
+const FOREIGN: &str = "This form was sent from another site, and this site takes forms from its own pages only. Open the \
+                       page here and send it again.";
 
 /// A refusal: status and what the visitor reads.
 type Refusal = (StatusCode, &'static str);
@@ -52,7 +59,8 @@ type Refusal = (StatusCode, &'static str);
 impl<S: Site> Chain<S> {
     pub(crate) fn new(site: Arc<S>, config: ServerConfig) -> Self {
         let policy = HeaderValue::from_str(&config.content_security_policy).ok().filter(|policy| !policy.is_empty());
-        Self { site, hosts: AllowedHosts::new(&config.allowed_hosts), ids: Ids::new(), policy, config }
+        let (hosts, origins) = (AllowedHosts::new(&config.allowed_hosts), TrustedOrigins::new(&config.trusted_origins));
+        Self { site, hosts, origins, ids: Ids::new(), policy, config }
     }
 
     pub(crate) fn config(&self) -> &ServerConfig {
@@ -107,7 +115,7 @@ impl<S: Site> Chain<S> {
         })
     }
 
-    /// Checks the request's form and host, and brings it into the form that sites know: the target is the path with its
+    /// Checks the request's form, host and origin, and brings it into the form that sites know: the target is the path with its
     /// query, `Host` is the host asked for, whatever way and version it came by.
     fn admit(&self, request: http::Request<Incoming>) -> Result<Request, Refusal> {
         let (mut parts, body) = request.into_parts();
@@ -130,6 +138,12 @@ impl<S: Site> Chain<S> {
             return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's headers are too large."));
         }
         self.check_host(uri.authority.as_ref().map(http::uri::Authority::as_str), parts.version, &mut parts.headers)?;
+        if !self.origins.allow(&parts.method, &parts.headers) {
+            let show = |name| parts.headers.get(name).map(tracing::field::debug);
+            // An operator whose proxy changes `Host` would else see nothing but forms that don't work.
+            tracing::info!(origin = show(header::ORIGIN), host = show(header::HOST), "refused: from another site");
+            return Err((StatusCode::FORBIDDEN, FOREIGN));
+        }
         if body.size_hint().lower() > self.config.max_body_bytes {
             return Err((StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large."));
         }

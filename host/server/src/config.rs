@@ -14,6 +14,9 @@ pub struct ServerConfig {
     /// Names under which the site may be asked: exact ones, `.example.com` for a name and all below it, `*` for any.
     /// Ports don't matter. Without this check a forged `Host` ends up in links and mails.
     pub allowed_hosts: Vec<String>,
+    /// Origins, such as `https://other.example`, whose pages may send this site requests that change something. A
+    /// browser's requests from all others are refused: they carry the visitor's cookies without the visitor's will.
+    pub trusted_origins: Vec<String>,
     /// Connections at once; more wait in the kernel's queue. 10,000 idle ones take some 100 MB.
     pub max_connections: usize,
     /// Milliseconds a client has for a request's head, from its first byte (from the connection's beginning for the
@@ -52,6 +55,7 @@ impl Default for ServerConfig {
         Self {
             bind: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
             allowed_hosts: ["localhost", ".localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec(),
+            trusted_origins: Vec::new(),
             max_connections: 10_000,
             header_timeout_ms: 10_000,
             max_headers: 100,
@@ -111,6 +115,13 @@ impl ServerConfig {
             crate::hosts::check_pattern(host)
                 .map_err(|problem| ConfigError { key: "allowed_hosts", problem: format!("{host:?} {problem}") })?;
         }
+        if self.trusted_origins.len() > 1_000 {
+            return error("trusted_origins", "has more than 1000 entries");
+        }
+        for origin in &self.trusted_origins {
+            crate::origin::check(origin)
+                .map_err(|problem| ConfigError { key: "trusted_origins", problem: format!("{origin:?} {problem}") })?;
+        }
         if HeaderValue::from_str(&self.content_security_policy).is_err() {
             return error("content_security_policy", "has characters that a header can't hold, such as a line break");
         }
@@ -135,6 +146,8 @@ mod tests {
             (ServerConfig { max_target_bytes: 1 << 20, ..Default::default() }, "max_target_bytes: is 1048576"),
             (ServerConfig { allowed_hosts: vec!["http://x".into()], ..Default::default() }, "without a scheme"),
             (ServerConfig { allowed_hosts: vec!["x:80".into()], ..Default::default() }, "without a port"),
+            (ServerConfig { trusted_origins: vec!["x.example".into()], ..Default::default() }, "begin with a scheme"),
+            (ServerConfig { trusted_origins: vec!["https://x/".into()], ..Default::default() }, "no path"),
             (ServerConfig { content_security_policy: "a\r\nb: c".into(), ..Default::default() }, "line break"),
         ] {
             let error = config.check().expect_err(words).to_string();

@@ -61,7 +61,7 @@ fn is_below(name: &str, parent: &str) -> bool {
 }
 
 /// A host and its port, the brackets of an IPv6 address kept.
-fn split_port(host: &str) -> Option<(&str, Option<&str>)> {
+pub(crate) fn split_port(host: &str) -> Option<(&str, Option<&str>)> {
     if host.starts_with('[') {
         let end = host.find(']')? + 1;
         let (name, rest) = host.split_at(end);
@@ -77,7 +77,7 @@ fn split_port(host: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// A DNS name (with `_`, which some use), an IPv4 address, or an IPv6 address in brackets.
-fn is_host(name: &str) -> bool {
+pub(crate) fn is_host(name: &str) -> bool {
     if let Some(inner) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
         return inner.parse::<Ipv6Addr>().is_ok();
     }

@@ -7,6 +7,7 @@
 //!   stream), between requests;
 //! - every size has an end: connections, streams, header fields, the target, the body;
 //! - a request that reaches the site has one host, which is an allowed one, a target that is a path, and an id;
+//! - a request that changes something was not sent by another site's page, unless the operator trusts that site;
 //! - a response that leaves has an id and the security headers, and framing that HTTP allows;
 //! - a panic is that request's 500;
 //! - at shutdown no request is lost that ends within the drain time.
@@ -20,6 +21,7 @@ mod connection;
 mod hosts;
 mod id;
 mod incoming;
+mod origin;
 mod outgoing;
 mod server;
 mod streams;

@@ -8,5 +8,6 @@ mod http1;
 mod http2;
 mod limits;
 mod log;
+mod origin;
 mod shutdown;
 mod windows;
