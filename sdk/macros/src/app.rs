@@ -1,18 +1,20 @@
 //! `app!`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::parse::{Parse, ParseStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Ident, LitStr, Path, Token, bracketed};
 
-use crate::names;
+use crate::mistakes::{Mistakes, entries};
+use crate::{names, types};
 
 const KEYS: [&str; 5] = ["name", "label", "models", "routes", "capabilities"];
 /// What there is to ask for; models bring `db` by themselves.
 const CAPABILITIES: [&str; 2] = ["db", "templates"];
 
+/// What stands in `app!`, as far as it is sound.
 #[derive(Default)]
 struct App {
     name: Option<LitStr>,
@@ -29,58 +31,82 @@ fn bracketed_list<T: Parse>(input: ParseStream<'_>) -> syn::Result<Vec<T>> {
     Ok(Punctuated::<T, Token![,]>::parse_terminated(&inner)?.into_iter().collect())
 }
 
-impl Parse for App {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+impl App {
+    fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
         let mut this = Self::default();
-        let mut seen: Vec<String> = Vec::new();
-        while !input.is_empty() {
-            let key: Ident = input.parse()?;
-            let word = key.to_string();
-            if seen.contains(&word) {
-                return Err(syn::Error::new(key.span(), format!("`{word}` stands twice")));
+        let mut seen = Vec::new();
+        mistakes.reading(|mistakes| {
+            let read = |input: ParseStream<'_>| {
+                entries(input, "part of an app", &KEYS, mistakes, |word, key, input| {
+                    if seen.contains(&word) {
+                        return Err(syn::Error::new(key.span(), format!("`{word}` stands twice")));
+                    }
+                    seen.push(word);
+                    input.parse::<Token![:]>()?;
+                    match word {
+                        "name" => this.name = Some(input.parse()?),
+                        "label" => this.label = Some(input.parse()?),
+                        "models" => {
+                            this.models_span = Some(key.span());
+                            this.models = bracketed_list(input)?;
+                        }
+                        "routes" => this.routes = bracketed_list(input)?,
+                        _ => this.capabilities = bracketed_list(input)?,
+                    }
+                    Ok(())
+                });
+                Ok(())
+            };
+            read.parse2(tokens)
+        });
+        // What wasn't read may be the name.
+        match &this.name {
+            Some(name) => {
+                mistakes.note(names::check(&name.value(), name.span(), "an app"));
             }
-            input.parse::<Token![:]>()?;
-            match word.as_str() {
-                "name" => this.name = Some(input.parse()?),
-                "label" => this.label = Some(input.parse()?),
-                "models" => {
-                    this.models_span = Some(key.span());
-                    this.models = bracketed_list(input)?;
-                }
-                "routes" => this.routes = bracketed_list(input)?,
-                "capabilities" => this.capabilities = bracketed_list(input)?,
-                _ => return Err(names::unknown("part of an app", &word, key.span(), &KEYS)),
+            None if mistakes.none() => {
+                mistakes.add(syn::Error::new(Span::call_site(), "an app needs a name: `name: \"polls\"`"));
             }
-            seen.push(word);
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
+            None => {}
+        }
+        this
+    }
+
+    /// What the manifest asks for besides the database, which the models ask for.
+    fn capabilities(&self, mistakes: &mut Mistakes) -> Vec<String> {
+        let mut capabilities: Vec<String> = Vec::new();
+        for capability in &self.capabilities {
+            let word = capability.to_string();
+            if !CAPABILITIES.contains(&word.as_str()) {
+                mistakes.add(names::unknown("capability", &word, capability.span(), &CAPABILITIES));
+            } else if !(capabilities.contains(&word) || word == "db" && !self.models.is_empty()) {
+                capabilities.push(word);
             }
         }
-        Ok(this)
+        capabilities
     }
 }
 
-pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
-    let app: App = syn::parse2(input)?;
-    let Some(name) = &app.name else {
-        return Err(syn::Error::new(Span::call_site(), "an app needs a name: `name: \"polls\"`"));
-    };
-    names::check(&name.value(), name.span(), "an app")?;
-    let label = app.label.as_ref().map_or_else(|| quote!(""), |label| quote!(#label));
-    let mut capabilities: Vec<String> = Vec::new();
-    for capability in &app.capabilities {
-        let word = capability.to_string();
-        if !CAPABILITIES.contains(&word.as_str()) {
-            return Err(names::unknown("capability", &word, capability.span(), &CAPABILITIES));
-        }
-        // Models ask for the database already.
-        if !(capabilities.contains(&word) || word == "db" && !app.models.is_empty()) {
-            capabilities.push(word);
-        }
+/// The paths under aliases that are only what they should be, with the aliases' names.
+fn aliases(paths: &[Path], kind: &str, of: &TokenStream, item: &str) -> (TokenStream, Vec<Ident>) {
+    let mut items = TokenStream::new();
+    let mut aliases = Vec::new();
+    for (at, path) in paths.iter().enumerate() {
+        // Not a name that a model may have.
+        let alias = format_ident!("__{kind}{at}");
+        items.extend(types::known(&alias, path, &types::has(path, of, item)));
+        aliases.push(alias);
     }
-    let models = app.models.iter().map(|model| quote_spanned!(model.span()=> <#model as ::bandstand::db::Model>::META));
-    let routes = app.routes.iter().map(|view| quote_spanned!(view.span()=> <#view as ::bandstand::view::View>::ROUTE));
-    let unique = app.routes.iter().enumerate().map(|(at, view)| {
+    (items, aliases)
+}
+
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let app = App::read(input, &mut mistakes);
+    let capabilities = app.capabilities(&mut mistakes);
+    let (model_items, models) = aliases(&app.models, "Model", &quote!(::bandstand::db::Model), "META");
+    let (view_items, views) = aliases(&app.routes, "View", &quote!(::bandstand::view::View), "ROUTE");
+    let name_is_new = app.routes.iter().enumerate().map(|(at, view)| {
         quote_spanned! {view.span()=>
             const _: () = assert!(::bandstand::view::name_is_new(ROUTES, #at), "a view before this one has the same route name");
         }
@@ -91,43 +117,60 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
             "a foreign key points to a model that isn't in `models`",
         );
     };
-    let arms = app.routes.iter().enumerate().map(|(at, view)| {
+    let told = mistakes.told();
+    let component = mistakes.none().then(|| component(&app, &views, &capabilities));
+    quote! {
+        const _: () = {
+            #model_items
+            #view_items
+
+            // The compiler looks at signatures before all bodies: a struct that is no model is told here, before its uses are.
+            #[allow(dead_code)]
+            struct __Listed(#(#models,)* #(#views),*);
+
+            const MODELS: &[&::bandstand::db::ModelMeta] = { #told &[#(<#models as ::bandstand::db::Model>::META),*] };
+            const ROUTES: &[::bandstand::view::RouteMeta] = &[#(<#views as ::bandstand::view::View>::ROUTE),*];
+            #(#name_is_new)*
+            #complete
+            #component
+        };
+    }
+}
+
+/// The app's exports.
+fn component(app: &App, views: &[Ident], capabilities: &[String]) -> TokenStream {
+    let name = &app.name;
+    let label = app.label.as_ref().map_or_else(|| quote!(""), |label| quote!(#label));
+    let arms = views.iter().enumerate().map(|(at, view)| {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         quote!(#at => ::core::option::Option::Some(<#view as ::bandstand::view::View>::call(request).await))
     });
-    Ok(quote! {
-        const _: () = {
-            struct App;
+    quote! {
+        struct __App;
 
-            const MODELS: &[&::bandstand::db::ModelMeta] = &[#(#models),*];
-            const ROUTES: &[::bandstand::view::RouteMeta] = &[#(#routes),*];
-            #(#unique)*
-            #complete
-
-            impl ::bandstand::app::exports::Manifest for App {
-                fn describe() -> ::std::string::String {
-                    ::bandstand::app::describe(&::bandstand::app::Description {
-                        name: #name,
-                        label: #label,
-                        version: ::core::env!("CARGO_PKG_VERSION"),
-                        models: MODELS,
-                        routes: ROUTES,
-                        capabilities: &[#(#capabilities),*],
-                    })
-                }
+        impl ::bandstand::app::exports::Manifest for __App {
+            fn describe() -> ::std::string::String {
+                ::bandstand::app::describe(&::bandstand::app::Description {
+                    name: #name,
+                    label: #label,
+                    version: ::core::env!("CARGO_PKG_VERSION"),
+                    models: MODELS,
+                    routes: ROUTES,
+                    capabilities: &[#(#capabilities),*],
+                })
             }
+        }
 
-            impl ::bandstand::app::exports::Handler for App {
-                async fn handle(request: ::bandstand::app::exports::Request) -> ::bandstand::app::exports::Response {
-                    ::bandstand::app::answer(request, async |route: u32, request: &::bandstand::request::Request| match route {
-                        #(#arms,)*
-                        _ => ::core::option::Option::None,
-                    })
-                    .await
-                }
+        impl ::bandstand::app::exports::Handler for __App {
+            async fn handle(request: ::bandstand::app::exports::Request) -> ::bandstand::app::exports::Response {
+                ::bandstand::app::answer(request, async |route: u32, request: &::bandstand::request::Request| match route {
+                    #(#arms,)*
+                    _ => ::core::option::Option::None,
+                })
+                .await
             }
+        }
 
-            ::bandstand::bindings::export_app!(App with_types_in ::bandstand::bindings);
-        };
-    })
+        ::bandstand::bindings::export_app!(__App with_types_in ::bandstand::bindings);
+    }
 }

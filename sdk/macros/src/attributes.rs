@@ -7,13 +7,15 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, Lit, LitInt, LitStr, Token, bracketed, parenthesized};
 
+use crate::mistakes::{Mistakes, entries};
 use crate::names;
 
 /// A literal, with a minus before a number.
-#[derive(Clone)]
 pub(crate) struct Value {
     negative: bool,
     literal: Lit,
+    /// As a `bandstand::db::Literal`.
+    pub(crate) for_manifest: TokenStream,
 }
 
 impl Parse for Value {
@@ -27,7 +29,9 @@ impl Parse for Value {
         {
             return Err(syn::Error::new(minus.span(), "only a number can be negative"));
         }
-        Ok(Self { negative: minus.is_some(), literal })
+        let negative = minus.is_some();
+        let for_manifest = for_manifest(negative, &literal)?;
+        Ok(Self { negative, literal, for_manifest })
     }
 }
 
@@ -41,33 +45,32 @@ impl Value {
         let literal = &self.literal;
         if self.negative { quote!(-#literal) } else { quote!(#literal) }
     }
+}
 
-    /// As a `bandstand::db::Literal`.
-    pub(crate) fn for_manifest(&self) -> syn::Result<TokenStream> {
-        let sign = if self.negative { "-" } else { "" };
-        Ok(match &self.literal {
-            Lit::Bool(value) => quote!(::bandstand::db::Literal::Bool(#value)),
-            Lit::Str(value) => quote!(::bandstand::db::Literal::Text(#value)),
-            Lit::Int(value) => {
-                let number: i64 = format!("{sign}{}", value.base10_digits())
-                    .parse()
-                    .map_err(|_| syn::Error::new(value.span(), "this number doesn't fit 64 bits"))?;
-                quote!(::bandstand::db::Literal::Integer(#number))
+fn for_manifest(negative: bool, literal: &Lit) -> syn::Result<TokenStream> {
+    let sign = if negative { "-" } else { "" };
+    Ok(match literal {
+        Lit::Bool(value) => quote!(::bandstand::db::Literal::Bool(#value)),
+        Lit::Str(value) => quote!(::bandstand::db::Literal::Text(#value)),
+        Lit::Int(value) => {
+            let number: i64 = format!("{sign}{}", value.base10_digits())
+                .parse()
+                .map_err(|_| syn::Error::new(value.span(), "this number doesn't fit 64 bits"))?;
+            quote!(::bandstand::db::Literal::Integer(#number))
+        }
+        Lit::Float(value) => {
+            let number: f64 = value.base10_parse()?;
+            let number = if negative { -number } else { number };
+            if !number.is_finite() {
+                return Err(syn::Error::new(value.span(), "this number doesn't fit a float"));
             }
-            Lit::Float(value) => {
-                let number: f64 = value.base10_parse()?;
-                let number = if self.negative { -number } else { number };
-                if !number.is_finite() {
-                    return Err(syn::Error::new(value.span(), "this number doesn't fit a float"));
-                }
-                let text = format!("{number:?}");
-                quote!(::bandstand::db::Literal::Float(#text))
-            }
-            other => {
-                return Err(syn::Error::new(other.span(), "expected a number, a text in quotes, `true` or `false`"));
-            }
-        })
-    }
+            let text = format!("{number:?}");
+            quote!(::bandstand::db::Literal::Float(#text))
+        }
+        other => {
+            return Err(syn::Error::new(other.span(), "expected a number, a text in quotes, `true` or `false`"));
+        }
+    })
 }
 
 /// One text, or several in brackets.
@@ -105,33 +108,21 @@ pub(crate) struct ModelAttributes {
 }
 
 impl ModelAttributes {
-    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+    pub(crate) fn read(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
+        let known = ["name", "label", "label_plural", "ordering", "unique_together", "indexes"];
         let mut this = Self::default();
-        each(attributes, "model", |key, input| {
-            match key.to_string().as_str() {
+        each(attributes, "model", &known, mistakes, |key, _, input| {
+            match key {
                 "name" => this.name = Some(value(input)?),
                 "label" => this.label = Some(value(input)?),
                 "label_plural" => this.label_plural = Some(value(input)?),
-                "ordering" => {
-                    input.parse::<Token![=]>()?;
-                    this.ordering = texts(input)?;
-                }
-                "unique_together" => {
-                    input.parse::<Token![=]>()?;
-                    this.unique_together = sets(input)?;
-                }
-                "indexes" => {
-                    input.parse::<Token![=]>()?;
-                    this.indexes = sets(input)?;
-                }
-                other => {
-                    let known = ["name", "label", "label_plural", "ordering", "unique_together", "indexes"];
-                    return Err(names::unknown("attribute of a model", other, key.span(), &known));
-                }
+                "ordering" => this.ordering = assigned(input, texts)?,
+                "unique_together" => this.unique_together = assigned(input, sets)?,
+                _ => this.indexes = assigned(input, sets)?,
             }
             Ok(())
-        })?;
-        Ok(this)
+        });
+        this
     }
 }
 
@@ -139,6 +130,8 @@ impl ModelAttributes {
 pub(crate) struct FieldAttributes {
     pub(crate) max_length: Option<LitInt>,
     pub(crate) default: Option<Value>,
+    /// Whether a default was meant, however it was written.
+    pub(crate) has_default: bool,
     pub(crate) unique: bool,
     pub(crate) index: bool,
     pub(crate) blank: bool,
@@ -152,63 +145,54 @@ pub(crate) struct FieldAttributes {
 }
 
 impl FieldAttributes {
-    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+    pub(crate) fn read(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
+        let known = [
+            "max_length",
+            "default",
+            "unique",
+            "index",
+            "blank",
+            "choices",
+            "label",
+            "help_text",
+            "auto_now",
+            "auto_now_add",
+            "on_delete",
+            "related_name",
+        ];
         let mut this = Self::default();
-        each(attributes, "field", |key, input| {
-            match key.to_string().as_str() {
+        each(attributes, "field", &known, mistakes, |key, ident, input| {
+            match key {
                 "max_length" => this.max_length = Some(value(input)?),
-                "default" => this.default = Some(value(input)?),
+                "default" => {
+                    this.has_default = true;
+                    this.default = Some(value(input)?);
+                }
                 "unique" => this.unique = flag(input)?,
                 "index" => this.index = flag(input)?,
                 "blank" => this.blank = flag(input)?,
-                "auto_now" => this.auto_now = Some(key.span()),
-                "auto_now_add" => this.auto_now_add = Some(key.span()),
-                "choices" => {
-                    input.parse::<Token![=]>()?;
-                    let inner;
-                    bracketed!(inner in input);
-                    while !inner.is_empty() {
-                        let pair;
-                        parenthesized!(pair in inner);
-                        let choice = pair.parse()?;
-                        pair.parse::<Token![,]>()?;
-                        this.choices.push((choice, pair.parse()?));
-                        if !inner.is_empty() {
-                            inner.parse::<Token![,]>()?;
-                        }
-                    }
-                }
+                "auto_now" => this.auto_now = flag(input)?.then(|| ident.span()),
+                "auto_now_add" => this.auto_now_add = flag(input)?.then(|| ident.span()),
+                "choices" => this.choices = assigned(input, pairs)?,
                 "label" => this.label = Some(value(input)?),
                 "help_text" => this.help_text = Some(value(input)?),
-                "on_delete" => this.on_delete = Some(value(input)?),
-                "related_name" => this.related_name = Some(value(input)?),
-                other => {
-                    let known = [
-                        "max_length",
-                        "default",
-                        "unique",
-                        "index",
-                        "blank",
-                        "choices",
-                        "label",
-                        "help_text",
-                        "auto_now",
-                        "auto_now_add",
-                        "on_delete",
-                        "related_name",
-                    ];
-                    return Err(names::unknown("attribute of a field", other, key.span(), &known));
-                }
+                "on_delete" => this.on_delete = Some(assigned(input, on_delete)?),
+                _ => this.related_name = Some(value(input)?),
             }
             Ok(())
-        })?;
-        Ok(this)
+        });
+        this
     }
 }
 
 fn value<T: Parse>(input: ParseStream<'_>) -> syn::Result<T> {
+    assigned(input, T::parse)
+}
+
+/// What stands after `=`.
+fn assigned<T>(input: ParseStream<'_>, read: fn(ParseStream<'_>) -> syn::Result<T>) -> syn::Result<T> {
     input.parse::<Token![=]>()?;
-    input.parse()
+    read(input)
 }
 
 /// `unique` or `unique = true`.
@@ -219,34 +203,59 @@ fn flag(input: ParseStream<'_>) -> syn::Result<bool> {
     Ok(true)
 }
 
+/// `[("s", "Small"), ("l", "Large")]`
+fn pairs(input: ParseStream<'_>) -> syn::Result<Vec<(Value, LitStr)>> {
+    let inner;
+    bracketed!(inner in input);
+    let mut pairs = Vec::new();
+    while !inner.is_empty() {
+        let pair;
+        parenthesized!(pair in inner);
+        let choice = pair.parse()?;
+        pair.parse::<Token![,]>()?;
+        pairs.push((choice, pair.parse()?));
+        if !inner.is_empty() {
+            inner.parse::<Token![,]>()?;
+        }
+    }
+    Ok(pairs)
+}
+
+/// One word: `Cascade`, not `"cascade"` or `models::CASCADE`.
+fn on_delete(input: ParseStream<'_>) -> syn::Result<Ident> {
+    let wrong =
+        input.error("expected one word: `Cascade`, `Protect`, `Restrict`, `SetNull`, `SetDefault` or `DoNothing`");
+    match input.parse() {
+        Ok(word) if input.is_empty() || input.peek(Token![,]) => Ok(word),
+        _ => Err(wrong),
+    }
+}
+
 /// Calls `read` for each key in all attributes called `name`.
 fn each(
     attributes: &[Attribute],
     name: &str,
-    mut read: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
-) -> syn::Result<()> {
+    known: &[&'static str],
+    mistakes: &mut Mistakes,
+    mut read: impl FnMut(&'static str, &Ident, ParseStream<'_>) -> syn::Result<()>,
+) {
+    let what = format!("attribute of a {name}");
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(name)) {
-        attribute.parse_args_with(|input: ParseStream<'_>| {
-            while !input.is_empty() {
-                let key: Ident = input.parse()?;
-                read(&key, input)?;
-                if !input.is_empty() {
-                    input.parse::<Token![,]>()?;
-                }
-            }
-            Ok(())
-        })?;
+        mistakes.reading(|mistakes| {
+            attribute.parse_args_with(|input: ParseStream<'_>| {
+                entries(input, &what, known, mistakes, &mut read);
+                Ok(())
+            })
+        });
     }
-    Ok(())
 }
 
 /// The error for a list that names a field the model doesn't have.
-pub(crate) fn known_field(name: &LitStr, fields: &[String]) -> syn::Result<()> {
+pub(crate) fn known_field(name: &LitStr, fields: &[&str]) -> syn::Result<()> {
     let text = name.value();
     let bare = text.strip_prefix('-').unwrap_or(&text);
-    if fields.iter().any(|field| field == bare) {
+    if fields.contains(&bare) {
         return Ok(());
     }
-    let known: Vec<&str> = fields.iter().map(String::as_str).collect();
-    Err(names::unknown("field", bare, name.span(), &known))
+    Err(names::unknown("field", bare, name.span(), fields))
 }

@@ -7,9 +7,12 @@ use proc_macro::TokenStream;
 
 mod app;
 mod attributes;
+mod field;
+mod mistakes;
 mod model;
 mod names;
 mod pattern;
+mod types;
 mod view;
 
 /// Makes a struct a model: one table of the app's own.
@@ -32,7 +35,7 @@ mod view;
 /// `SetDefault`, `DoNothing`) and `related_name`.
 #[proc_macro_derive(Model, attributes(model, field))]
 pub fn model(input: TokenStream) -> TokenStream {
-    expand(model::expand(input.into()))
+    model::expand(input.into()).into()
 }
 
 /// Makes a function the view for GET (and HEAD) at a pattern: `#[get("/{question}/", name = "detail")]`.
@@ -41,37 +44,37 @@ pub fn model(input: TokenStream) -> TokenStream {
 /// says what the part must look like. Other arguments are `&Request` and what implements `FromRequest`. `name` is what `url!` calls it.
 #[proc_macro_attribute]
 pub fn get(attribute: TokenStream, function: TokenStream) -> TokenStream {
-    expand(view::expand(Some("GET"), attribute.into(), function.into()))
+    view::expand(Some("GET"), attribute.into(), function.into()).into()
 }
 
 /// Makes a function the view for POST at a pattern. See [`macro@get`].
 #[proc_macro_attribute]
 pub fn post(attribute: TokenStream, function: TokenStream) -> TokenStream {
-    expand(view::expand(Some("POST"), attribute.into(), function.into()))
+    view::expand(Some("POST"), attribute.into(), function.into()).into()
 }
 
 /// Makes a function the view for PUT at a pattern. See [`macro@get`].
 #[proc_macro_attribute]
 pub fn put(attribute: TokenStream, function: TokenStream) -> TokenStream {
-    expand(view::expand(Some("PUT"), attribute.into(), function.into()))
+    view::expand(Some("PUT"), attribute.into(), function.into()).into()
 }
 
 /// Makes a function the view for PATCH at a pattern. See [`macro@get`].
 #[proc_macro_attribute]
 pub fn patch(attribute: TokenStream, function: TokenStream) -> TokenStream {
-    expand(view::expand(Some("PATCH"), attribute.into(), function.into()))
+    view::expand(Some("PATCH"), attribute.into(), function.into()).into()
 }
 
 /// Makes a function the view for DELETE at a pattern. See [`macro@get`].
 #[proc_macro_attribute]
 pub fn delete(attribute: TokenStream, function: TokenStream) -> TokenStream {
-    expand(view::expand(Some("DELETE"), attribute.into(), function.into()))
+    view::expand(Some("DELETE"), attribute.into(), function.into()).into()
 }
 
 /// Makes a function the view for several methods: `#[route("/ask/", methods = [GET, POST], name = "ask")]`. See [`macro@get`].
 #[proc_macro_attribute]
 pub fn route(attribute: TokenStream, function: TokenStream) -> TokenStream {
-    expand(view::expand(None, attribute.into(), function.into()))
+    view::expand(None, attribute.into(), function.into()).into()
 }
 
 /// Declares the app: what a site loads. Once in a crate, which is a `cdylib`.
@@ -88,9 +91,5 @@ pub fn route(attribute: TokenStream, function: TokenStream) -> TokenStream {
 /// `capabilities` what it needs besides, such as `[templates]`; models bring `db` by themselves.
 #[proc_macro]
 pub fn app(input: TokenStream) -> TokenStream {
-    expand(app::expand(input.into()))
-}
-
-fn expand(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
-    result.unwrap_or_else(|error| error.to_compile_error()).into()
+    app::expand(input.into()).into()
 }

@@ -23,6 +23,15 @@ pub(crate) fn check(name: &str, span: Span, what: &str) -> syn::Result<()> {
     ))
 }
 
+/// A name that was checked, as an identifier: raw where Rust has a word like it.
+pub(crate) fn ident(name: &str, span: Span) -> syn::Result<Ident> {
+    let mut ident: Ident = syn::parse_str(name).or_else(|_| syn::parse_str(&format!("r#{name}"))).map_err(|_| {
+        syn::Error::new(span, format!("Rust has a meaning of its own for `{name}`; choose another name"))
+    })?;
+    ident.set_span(span);
+    Ok(ident)
+}
+
 /// `BlogPost` becomes `blog_post`, `HTTPLog` becomes `http_log`.
 pub(crate) fn snake_case(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
@@ -43,36 +52,45 @@ pub(crate) fn snake_case(name: &str) -> String {
     out
 }
 
-/// An error for a word that isn't one of `known`, with the nearest one.
-pub(crate) fn unknown(what: &str, word: &str, span: Span, known: &[&str]) -> syn::Error {
-    let nearest = known
+/// The word among `known` that was likely meant by `word`.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    // Case is the least of differences: `CASCADE` means `Cascade`.
+    let word = word.to_lowercase();
+    known
         .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), *candidate))
         .filter(|(distance, candidate)| *distance <= (word.len().max(candidate.len()) / 3).max(1))
         .min()
-        .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
-        .unwrap_or_default();
+        .map(|(_, candidate)| candidate)
+}
+
+/// An error for a word that isn't one of `known`, with the nearest one.
+pub(crate) fn unknown(what: &str, word: &str, span: Span, known: &[&str]) -> syn::Error {
+    let nearest = nearest(word, known).map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
     syn::Error::new(span, format!("unknown {what} `{word}`{nearest}\nknown are: {}", known.join(", ")))
 }
 
-/// The tokens with `Self` replaced, for places where it would mean something else.
-pub(crate) fn without_self(tokens: TokenStream, this: &Ident) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|token| match token {
-            TokenTree::Ident(ident) if ident == "Self" => {
-                let mut replaced = this.clone();
-                replaced.set_span(ident.span());
-                TokenTree::Ident(replaced)
-            }
-            TokenTree::Group(group) => {
-                let mut replaced = Group::new(group.delimiter(), without_self(group.stream(), this));
-                replaced.set_span(group.span());
-                TokenTree::Group(replaced)
-            }
-            token => token,
-        })
-        .collect()
+/// The tokens with words replaced, for places where these would mean something else.
+pub(crate) fn replaced(tokens: TokenStream, replace: &dyn Fn(&Ident) -> Option<TokenStream>) -> TokenStream {
+    let one = |token| match token {
+        TokenTree::Ident(ident) => replace(&ident).unwrap_or_else(|| TokenTree::Ident(ident).into()),
+        TokenTree::Group(group) => {
+            let mut inside = Group::new(group.delimiter(), replaced(group.stream(), replace));
+            inside.set_span(group.span());
+            TokenTree::Group(inside).into()
+        }
+        token => TokenStream::from(token),
+    };
+    tokens.into_iter().map(one).collect()
+}
+
+/// The tokens as if they stood at `span`.
+pub(crate) fn at(tokens: &TokenStream, span: Span) -> TokenStream {
+    let one = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.clone().into_iter().map(one).collect()
 }
 
 #[cfg(test)]

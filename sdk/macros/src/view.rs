@@ -1,148 +1,280 @@
 //! `#[get]` and the other route attributes.
 
+//!
+//! A view with mistakes is still a view, whose function is never called: `app!` and `url!` would otherwise be told that it isn't there.
+
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
-use syn::parse::{Parse, ParseStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{
-    Expr, FnArg, GenericArgument, Ident, ItemFn, Lit, LitStr, Pat, PathArguments, ReturnType, Token, Type, bracketed,
-};
+use syn::{Expr, FnArg, Ident, ItemFn, Lit, LitStr, Pat, ReturnType, Token, Type, bracketed};
 
-use crate::names;
+use crate::mistakes::{Mistakes, entries, skip_entry};
 use crate::pattern::{self, Part};
+use crate::{names, types};
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
+/// The types that a part of a path can have, by their names alone.
+const PARTS: [&str; 9] = ["i32", "i64", "u32", "u64", "String", "Uuid", "Slug", "PathTail", "Id"];
+
+/// What stands in the attribute, as far as it is sound.
+#[derive(Default)]
 struct Attribute {
-    pattern: LitStr,
+    pattern: Option<LitStr>,
     name: Option<LitStr>,
-    methods: Vec<Ident>,
+    methods: Option<Vec<Ident>>,
 }
 
-impl Parse for Attribute {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let pattern: Expr = input.parse().map_err(|error| {
-            syn::Error::new(error.span(), "expected the pattern as a text in quotes, such as \"/{question}/\"")
-        })?;
-        let Expr::Lit(syn::ExprLit { lit: Lit::Str(pattern), .. }) = pattern else {
-            return Err(syn::Error::new(
-                pattern.span(),
-                "the pattern must be a text in quotes, such as \"/{question}/\": it is read while compiling",
-            ));
-        };
-        let mut this = Self { pattern, name: None, methods: Vec::new() };
-        while !input.is_empty() {
-            input.parse::<Token![,]>()?;
-            if input.is_empty() {
-                break;
-            }
-            let key: Ident = input.parse()?;
-            input.parse::<Token![=]>()?;
-            match key.to_string().as_str() {
-                "name" => this.name = Some(input.parse()?),
-                "methods" => {
-                    let inner;
-                    bracketed!(inner in input);
-                    this.methods = Punctuated::<Ident, Token![,]>::parse_terminated(&inner)?.into_iter().collect();
+impl Attribute {
+    fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
+        let mut this = Self::default();
+        mistakes.reading(|mistakes| {
+            let read = |input: ParseStream<'_>| {
+                this.pattern = mistakes.note(pattern(input));
+                if this.pattern.is_none() {
+                    skip_entry(input);
                 }
-                other => return Err(names::unknown("option of a route", other, key.span(), &["name", "methods"])),
-            }
-        }
-        Ok(this)
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+                entries(input, "option of a route", &["name", "methods"], mistakes, |key, _, input| {
+                    input.parse::<Token![=]>()?;
+                    match key {
+                        "name" => this.name = Some(input.parse()?),
+                        _ => {
+                            let inner;
+                            bracketed!(inner in input);
+                            let methods = Punctuated::<Ident, Token![,]>::parse_terminated(&inner)?;
+                            this.methods = Some(methods.into_iter().collect());
+                        }
+                    }
+                    Ok(())
+                });
+                Ok(())
+            };
+            read.parse2(tokens)
+        });
+        this
     }
 }
 
-/// The type in `Path<…>`, where `ty` is one.
-fn path_type(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else {
-        return None;
-    };
-    let last = path.path.segments.last().filter(|last| last.ident == "Path")?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-        return None;
-    };
-    match arguments.args.first() {
-        Some(GenericArgument::Type(ty)) => Some(ty),
-        _ => None,
+fn pattern(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    let pattern: Expr = input.parse().map_err(|error| {
+        syn::Error::new(error.span(), "expected the pattern as a text in quotes, such as \"/{question}/\"")
+    })?;
+    match pattern {
+        Expr::Lit(syn::ExprLit { lit: Lit::Str(pattern), .. }) => Ok(pattern),
+        other => Err(syn::Error::new_spanned(
+            other,
+            "the pattern must be a text in quotes, such as \"/{question}/\": it is read while compiling",
+        )),
     }
 }
 
 fn is_request(ty: &Type) -> bool {
-    let Type::Reference(reference) = ty else {
-        return false;
-    };
-    matches!(&*reference.elem, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Request"))
+    matches!(ty, Type::Reference(reference) if types::is_named(&reference.elem, &["Request"]))
 }
 
-pub(crate) fn expand(method: Option<&str>, attribute: TokenStream, function: TokenStream) -> syn::Result<TokenStream> {
-    let attribute: Attribute = syn::parse2(attribute)?;
-    let function: ItemFn = syn::parse2(function)?;
-    let methods = methods(method, &attribute)?;
-    if let Some(name) = &attribute.name {
-        names::check(&name.value(), name.span(), "a route")?;
+/// What a pattern captures: the name, and the converter where one is written.
+type Capture<'a> = (&'a str, Option<&'a str>);
+
+/// What becomes of a view's arguments.
+#[derive(Default)]
+struct Arguments {
+    /// Types of captures, each as an item.
+    aliases: TokenStream,
+    /// Statements that get the arguments from the request.
+    extract: Vec<TokenStream>,
+    /// The arguments, as the function is called with them.
+    pass: Vec<TokenStream>,
+}
+
+pub(crate) fn expand(method: Option<&str>, attribute: TokenStream, function: TokenStream) -> TokenStream {
+    let mut function: ItemFn = match syn::parse2(function.clone()) {
+        Ok(parsed) => parsed,
+        Err(mistake) => {
+            let told = mistake.to_compile_error();
+            return quote!(#function #told);
+        }
+    };
+    if let Some(receiver) = function.sig.receiver() {
+        let told = syn::Error::new_spanned(receiver, "a view is a function, not a method").to_compile_error();
+        return quote!(#function #told);
     }
-    let parts = pattern::parse(&attribute.pattern)?;
+    let mut mistakes = Mistakes::default();
+    let attribute = Attribute::read(attribute, &mut mistakes);
+    let methods = methods(method, &attribute, &mut mistakes);
+    if let Some(name) = &attribute.name {
+        mistakes.note(names::check(&name.value(), name.span(), "a route"));
+    }
+    let parts = attribute.pattern.as_ref().and_then(|pattern| mistakes.note(pattern::parse(pattern)));
     if !function.sig.generics.params.is_empty() {
-        return Err(syn::Error::new(
-            function.sig.generics.span(),
-            "a view can't be generic: the request decides nothing about types",
-        ));
+        let problem = "a view can't be generic: the request decides nothing about types";
+        mistakes.add(syn::Error::new_spanned(&function.sig.generics, problem));
+    }
+    let captures = parts.as_deref().map(captures);
+    let mut types = vec![None; captures.as_ref().map_or(0, Vec::len)];
+    let before = mistakes.count();
+    let arguments = arguments(&function, captures.as_deref(), &mut types, &mut mistakes);
+    // A capture without an argument may be the one that an argument has under another name.
+    if let (Some(captures), true) = (&captures, mistakes.count() == before) {
+        no_argument(captures, &types, &attribute, &mut mistakes);
     }
 
-    let ident = &function.sig.ident;
-    let captures: Vec<(&str, Option<&str>)> = parts
+    let ident = function.sig.ident.clone();
+    let mut is_sound = mistakes.none();
+    let returned = match &function.sig.output {
+        ReturnType::Type(_, ty) => ty.span(),
+        ReturnType::Default => {
+            // Told in place of the type, so that nothing is said of what the function does return.
+            is_sound = false;
+            let mistake = syn::Error::new(ident.span(), "a view returns a response: `-> Result<Response>`");
+            let wrong = types::wrong(&mistake);
+            function.sig.output = syn::parse_quote!(-> #wrong);
+            ident.span()
+        }
+    };
+    let (path, checks) = path(&ident, attribute.pattern.as_ref(), parts.as_deref().unwrap_or_default(), &types);
+    let name = match &attribute.name {
+        Some(name) => quote!(::core::option::Option::Some(#name)),
+        None => quote!(::core::option::Option::None),
+    };
+    let Arguments { aliases, extract, pass } = arguments;
+    let wait = function.sig.asyncness.is_some().then(|| quote!(.await));
+    let answer = quote_spanned!(returned=> ::bandstand::response::IntoResponse::into_response(answer));
+    let call = if is_sound {
+        quote! {
+            #(#checks)*
+            #(#extract)*
+            let answer = #ident(#(#pass),*)#wait;
+            #answer
+        }
+    } else {
+        quote! {
+            let _ = request;
+            ::core::unreachable!()
+        }
+    };
+    let (vis, told) = (&function.vis, mistakes.told());
+    let doc = format!("The view [`{ident}`](fn@{ident}), for `app!`.");
+    quote! {
+        #function
+
+        #[doc = #doc]
+        #[allow(non_camel_case_types, dead_code)]
+        #vis struct #ident {}
+
+        #aliases
+
+        #[automatically_derived]
+        impl ::bandstand::view::View for #ident {
+            const ROUTE: ::bandstand::view::RouteMeta = {
+                #told
+                ::bandstand::view::RouteMeta {
+                    path: &[#(#path),*],
+                    methods: &[#(#methods),*],
+                    name: #name,
+                }
+            };
+
+            async fn call(request: &::bandstand::request::Request) -> ::bandstand::response::Response {
+                #call
+            }
+        }
+    }
+}
+
+fn captures(parts: &[Part]) -> Vec<Capture<'_>> {
+    parts
         .iter()
         .filter_map(|part| match part {
             Part::Capture { name, converter } => Some((name.as_str(), converter.as_deref())),
             Part::Text(_) => None,
         })
-        .collect();
-    let mut types: Vec<Option<&Type>> = vec![None; captures.len()];
-    let mut extract = Vec::new();
-    let mut pass = Vec::new();
+        .collect()
+}
+
+/// Reads the arguments, and enters the types of those that take captures among `types`. Where the captures aren't known, nothing is
+/// said of such arguments.
+fn arguments(
+    function: &ItemFn,
+    captures: Option<&[Capture<'_>]>,
+    types: &mut [Option<TokenStream>],
+    mistakes: &mut Mistakes,
+) -> Arguments {
+    let mut this = Arguments::default();
     for (at, argument) in function.sig.inputs.iter().enumerate() {
         let FnArg::Typed(argument) = argument else {
-            return Err(syn::Error::new(argument.span(), "a view is a function, not a method"));
+            continue;
         };
         let ty = &argument.ty;
         if is_request(ty) {
-            pass.push(quote!(request));
+            this.pass.push(quote!(request));
             continue;
         }
         let variable = format_ident!("argument_{at}");
-        if let Some(inner) = path_type(ty) {
-            let name = path_name(&argument.pat)?;
-            let Some(position) = captures.iter().position(|(capture, _)| *capture == name) else {
-                let known = captures.iter().map(|(capture, _)| format!("`{capture}`")).collect::<Vec<_>>().join(", ");
-                let known = if known.is_empty() { "nothing".into() } else { known };
-                return Err(syn::Error::new(
-                    argument.pat.span(),
-                    format!(
-                        "the pattern doesn't capture `{name}`; it captures {known}. Write `/{{{name}}}/` in it, or remove the argument"
-                    ),
-                ));
+        let get = match types::argument_of(ty, "Path") {
+            Some(inner) => {
+                let position = mistakes
+                    .note(path_name(&argument.pat))
+                    .zip(captures)
+                    .and_then(|(name, captures)| mistakes.note(position(&name, captures, &argument.pat)));
+                let Some(position) = position else {
+                    continue;
+                };
+                let inner = if types::is_named(inner, &PARTS) {
+                    inner.to_token_stream()
+                } else {
+                    let alias = format_ident!("__{}_{at}", function.sig.ident);
+                    let check = types::has(inner, &quote!(::bandstand::extract::PathValue), "CONVERTER");
+                    this.aliases.extend(types::known(&alias, inner, &check));
+                    alias.to_token_stream()
+                };
+                let get = quote_spanned!(ty.span()=> ::bandstand::extract::path_param::<#inner>(request, #position));
+                types[position] = Some(inner);
+                get
+            }
+            None => {
+                quote_spanned!(ty.span()=> <#ty as ::bandstand::extract::FromRequest>::from_request(request).await)
+            }
+        };
+        this.extract.push(quote_spanned! {ty.span()=>
+            let #variable = match #get {
+                ::core::result::Result::Ok(value) => value,
+                ::core::result::Result::Err(error) => return ::bandstand::response::Response::from(error),
             };
-            types[position] = Some(inner);
-            extract.push(quote_spanned! {ty.span()=>
-                let #variable = match ::bandstand::extract::path_param::<#inner>(request, #position) {
-                    ::core::result::Result::Ok(value) => value,
-                    ::core::result::Result::Err(error) => return ::bandstand::response::Response::from(error),
-                };
-            });
-        } else {
-            extract.push(quote_spanned! {ty.span()=>
-                let #variable = match <#ty as ::bandstand::extract::FromRequest>::from_request(request).await {
-                    ::core::result::Result::Ok(value) => value,
-                    ::core::result::Result::Err(error) => return ::bandstand::response::Response::from(error),
-                };
-            });
-        }
-        pass.push(quote!(#variable));
+        });
+        this.pass.push(quote!(#variable));
     }
-    for ((name, _), ty) in captures.iter().zip(&types) {
+    this
+}
+
+/// Which of the captures the argument `name` takes.
+fn position(name: &str, captures: &[Capture<'_>], argument: &Pat) -> syn::Result<usize> {
+    captures.iter().position(|(capture, _)| *capture == name).ok_or_else(|| {
+        let known = captures.iter().map(|(capture, _)| format!("`{capture}`")).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "nothing".into() } else { known };
+        syn::Error::new(
+            argument.span(),
+            format!(
+                "the pattern doesn't capture `{name}`; it captures {known}. Write `/{{{name}}}/` in it, or remove the argument"
+            ),
+        )
+    })
+}
+
+/// Notes the captures that no argument takes.
+fn no_argument(
+    captures: &[Capture<'_>],
+    types: &[Option<TokenStream>],
+    attribute: &Attribute,
+    mistakes: &mut Mistakes,
+) {
+    for ((name, _), ty) in captures.iter().zip(types) {
         if ty.is_none() {
-            return Err(syn::Error::new(
+            mistakes.add(syn::Error::new(
                 attribute.pattern.span(),
                 format!(
                     "the pattern captures `{name}`, but the view has no argument for it; add `{name}: Path<String>` (or Id<…>, i64, Slug, Uuid)"
@@ -150,45 +282,6 @@ pub(crate) fn expand(method: Option<&str>, attribute: TokenStream, function: Tok
             ));
         }
     }
-    let (path, checks) = path(ident, &attribute, &parts, &types);
-
-    let name = match &attribute.name {
-        Some(name) => quote!(::core::option::Option::Some(#name)),
-        None => quote!(::core::option::Option::None),
-    };
-    let vis = &function.vis;
-    let wait = function.sig.asyncness.is_some().then(|| quote!(.await));
-    let returned = match &function.sig.output {
-        ReturnType::Default => {
-            return Err(syn::Error::new(ident.span(), "a view returns a response: `-> Result<Response>`"));
-        }
-        ReturnType::Type(_, ty) => ty.span(),
-    };
-    let answer = quote_spanned!(returned=> ::bandstand::response::IntoResponse::into_response(answer));
-    let doc = format!("The view [`{ident}`](fn@{ident}), for `app!`.");
-    Ok(quote! {
-        #function
-
-        #[doc = #doc]
-        #[allow(non_camel_case_types, dead_code)]
-        #vis struct #ident {}
-
-        #[automatically_derived]
-        impl ::bandstand::view::View for #ident {
-            const ROUTE: ::bandstand::view::RouteMeta = ::bandstand::view::RouteMeta {
-                path: &[#(#path),*],
-                methods: &[#(#methods),*],
-                name: #name,
-            };
-
-            async fn call(request: &::bandstand::request::Request) -> ::bandstand::response::Response {
-                #(#checks)*
-                #(#extract)*
-                let answer = #ident(#(#pass),*)#wait;
-                #answer
-            }
-        }
-    })
 }
 
 /// The argument's name: `question` in `question: Path<…>`, `Path(question): Path<…>` and `_question: Path<…>`.
@@ -204,49 +297,50 @@ fn path_name(pattern: &Pat) -> syn::Result<String> {
     }
 }
 
-fn methods(method: Option<&str>, attribute: &Attribute) -> syn::Result<Vec<String>> {
+fn methods(method: Option<&str>, attribute: &Attribute, mistakes: &mut Mistakes) -> Vec<String> {
+    let given = attribute.methods.as_deref().unwrap_or_default();
     if let Some(method) = method {
-        if let Some(given) = attribute.methods.first() {
-            return Err(syn::Error::new(given.span(), "`methods` goes with `#[route(…)]`; this attribute has its own"));
+        if let Some(given) = given.first() {
+            let problem = "`methods` goes with `#[route(…)]`; this attribute has its own";
+            mistakes.add(syn::Error::new(given.span(), problem));
         }
-        return Ok(vec![method.into()]);
+        return vec![method.into()];
     }
-    if attribute.methods.is_empty() {
-        return Err(syn::Error::new(
-            attribute.pattern.span(),
-            "which methods does it answer? add `methods = [GET, POST]`",
-        ));
+    // What wasn't read may be the methods.
+    if given.is_empty() && mistakes.none() {
+        let problem = "which methods does it answer? add `methods = [GET, POST]`";
+        mistakes.add(syn::Error::new(attribute.pattern.span(), problem));
     }
     let mut methods = Vec::new();
-    for given in &attribute.methods {
+    for given in given {
         let word = given.to_string();
         if !METHODS.contains(&word.as_str()) {
-            return Err(names::unknown("method", &word, given.span(), &METHODS));
+            mistakes.add(names::unknown("method", &word, given.span(), &METHODS));
+        } else if methods.contains(&word) {
+            mistakes.add(syn::Error::new(given.span(), format!("`{word}` stands twice")));
+        } else {
+            methods.push(word);
         }
-        if methods.contains(&word) {
-            return Err(syn::Error::new(given.span(), format!("`{word}` stands twice")));
-        }
-        methods.push(word);
     }
-    Ok(methods)
+    methods
 }
 
 /// The pattern's pieces for the manifest, and checks of what only the types know.
 fn path(
     ident: &Ident,
-    attribute: &Attribute,
+    pattern: Option<&LitStr>,
     parts: &[Part],
-    types: &[Option<&Type>],
+    types: &[Option<TokenStream>],
 ) -> (Vec<TokenStream>, Vec<TokenStream>) {
     let mut pieces = Vec::new();
     let mut checks = Vec::new();
-    let mut types = types.iter().flatten();
-    let span = attribute.pattern.span();
+    let mut types = types.iter();
+    let span = pattern.span();
     for part in parts {
         match part {
             Part::Text(text) => pieces.push(quote!(::bandstand::view::Part::Text(#text))),
             Part::Capture { name, converter } => {
-                let Some(ty) = types.next() else {
+                let Some(Some(ty)) = types.next() else {
                     continue;
                 };
                 let of_type = quote_spanned!(ty.span()=> <#ty as ::bandstand::extract::PathValue>::CONVERTER);

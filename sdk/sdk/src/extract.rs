@@ -105,7 +105,7 @@ macro_rules! path_values {
 
 path_values!(i32: "int", i64: "int", u32: "int", u64: "int", String: "str", uuid::Uuid: "uuid");
 
-impl<M: Model> PathValue for Id<M> {
+impl<M> PathValue for Id<M> {
     const CONVERTER: &'static str = "int";
 
     fn from_path(text: &str) -> Option<Self> {

@@ -42,6 +42,8 @@ pub mod error;
 pub mod extract;
 mod form;
 mod json;
+#[doc(hidden)]
+pub mod known;
 pub mod log;
 #[cfg(target_os = "wasi")]
 mod platform;

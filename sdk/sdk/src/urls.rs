@@ -19,16 +19,18 @@ macro_rules! url {
         $crate::urls::reverse($name, &[$(::std::string::ToString::to_string(&$arg)),*])
     };
     ($view:path $(, $arg:expr)* $(,)?) => {{
+        // Named once, so that a function that is no view is told once.
+        type __View = $view;
         const _: () = ::core::assert!(
-            $crate::view::captures_of::<$view>() == <[()]>::len(&[$($crate::url!(@unit $arg)),*]),
+            $crate::view::captures_of::<__View>() == <[()]>::len(&[$($crate::url!(@unit $arg)),*]),
             "url! needs one argument for each capture in the view's pattern"
         );
         const _: () = ::core::assert!(
-            !$crate::view::name_of::<$view>().is_empty(),
+            !$crate::view::name_of::<__View>().is_empty(),
             "this view has no name; add `name = \"…\"` to its route attribute"
         );
         $crate::urls::reverse(
-            $crate::view::name_of::<$view>(),
+            $crate::view::name_of::<__View>(),
             &[$(::std::string::ToString::to_string(&$arg)),*],
         )
     }};

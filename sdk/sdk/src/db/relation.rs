@@ -20,7 +20,7 @@ use super::rows::{Cell, Column, Misfit};
 use crate::error::{Error, Result};
 
 /// A relation to one row of `M`: its key, and the row when it is asked for.
-pub struct ForeignKey<M: Model> {
+pub struct ForeignKey<M> {
     id: Id<M>,
     peers: Rc<Peers<M>>,
 }
@@ -40,7 +40,7 @@ impl<M> Default for Peers<M> {
 /// Keys that one query asks for: what the contract lets into one list.
 const AT_ONCE: usize = 1_000;
 
-impl<M: Model> ForeignKey<M> {
+impl<M> ForeignKey<M> {
     /// The key, without a query.
     pub fn id(&self) -> Id<M> {
         self.id
@@ -50,7 +50,9 @@ impl<M: Model> ForeignKey<M> {
     pub(super) fn same_peers(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.peers, &other.peers)
     }
+}
 
+impl<M: Model> ForeignKey<M> {
     /// The row. Loads it together with those of all rows of the same result, once.
     ///
     /// Errors: `is_not_found` where the row is gone, and those of a query.
@@ -76,7 +78,7 @@ impl<M: Model> ForeignKey<M> {
     }
 }
 
-impl<M: Model> Clone for ForeignKey<M> {
+impl<M> Clone for ForeignKey<M> {
     fn clone(&self) -> Self {
         Self { id: self.id, peers: Rc::clone(&self.peers) }
     }
@@ -88,15 +90,15 @@ impl<M: Model> fmt::Debug for ForeignKey<M> {
     }
 }
 
-impl<M: Model> PartialEq for ForeignKey<M> {
+impl<M> PartialEq for ForeignKey<M> {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
     }
 }
 
-impl<M: Model> Eq for ForeignKey<M> {}
+impl<M> Eq for ForeignKey<M> {}
 
-impl<M: Model> From<Id<M>> for ForeignKey<M> {
+impl<M> From<Id<M>> for ForeignKey<M> {
     fn from(id: Id<M>) -> Self {
         Self { id, peers: Rc::default() }
     }
@@ -108,7 +110,7 @@ impl<M: Model> From<&M> for ForeignKey<M> {
     }
 }
 
-impl<M: Model> Serialize for ForeignKey<M> {
+impl<M> Serialize for ForeignKey<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
         self.id.serialize(serializer)
     }

@@ -1,0 +1,8 @@
+use bandstand::prelude::*;
+
+app! {
+    name: "My-Polls",
+    capabilities: [template],
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+use bandstand::prelude::*;
+
+#[get("/{questions}/", name = "detail")]
+async fn detail(question: Path<i64>) -> Result<Response> {
+    redirect(url!("other:question", question))
+}
+
+#[get("/", name = "index")]
+async fn index() -> Result<Response> {
+    redirect(url!(detail, 1))
+}
+
+app! {
+    name: "polls",
+    routes: [index, detail],
+}
+
+fn main() {}
