@@ -232,7 +232,11 @@ fn with_script(mut response: Response, tail: &'static str) -> Response {
     let is_html = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/html"));
-    if !is_html || response.status() == StatusCode::PARTIAL_CONTENT || headers.contains_key(header::CONTENT_ENCODING) || response.body().is_empty() {
+    if !is_html
+        || response.status() == StatusCode::PARTIAL_CONTENT
+        || headers.contains_key(header::CONTENT_ENCODING)
+        || response.body().is_empty()
+    {
         return response;
     }
     response.headers_mut().remove(header::CONTENT_LENGTH);

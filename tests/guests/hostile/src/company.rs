@@ -98,10 +98,13 @@ pub async fn write_and_hold(word: &str) -> Response {
 /// How many rows have that word.
 pub async fn found(word: &str) -> Response {
     match queries::fetch(with(SEARCH, word)).await.map(|rows| rows.cells) {
-        Ok(cells) => text(200, match cells.first() {
-            Some(Value::Integer(count)) => count.to_string(),
-            _ => String::new(),
-        }),
+        Ok(cells) => text(
+            200,
+            match cells.first() {
+                Some(Value::Integer(count)) => count.to_string(),
+                _ => String::new(),
+            },
+        ),
         Err(error) => text(500, error.code),
     }
 }
