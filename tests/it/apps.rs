@@ -63,8 +63,9 @@ async fn hello_greets_without_trusting_a_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_and_then_writes_in_a_transaction_loses_nothing_and_is_not_turned_away() {
-    let site = TestSite::start().await;
-    site.load_guest("bench", Limits::default()).await;
+    let site = TestSite::with_patient_transactions().await;
+    let patient = Limits { wall_ms: 30_000, db_ms: 30_000, ..Limits::default() };
+    site.load_guest("bench", patient).await;
     assert_eq!(site.post("/bench/fill/", "").await.status, 200);
     let number = async || {
         let row: serde_json::Value = serde_json::from_slice(&site.get("/bench/row/7/").await.body).expect("JSON");

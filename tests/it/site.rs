@@ -52,12 +52,26 @@ impl TestSite {
 
     /// The same with other bounds of the compiler's process.
     pub(crate) async fn with(compile: CompileConfig) -> Self {
+        Self::made(compile, host_store::StoreConfig::temporary()).await
+    }
+
+    /// The same with a database whose transactions may take as long as a busy machine makes them.
+    pub(crate) async fn with_patient_transactions() -> Self {
+        let store = host_store::StoreConfig {
+            transaction_idle_ms: 5_000,
+            transaction_total_ms: 5_000,
+            ..host_store::StoreConfig::temporary()
+        };
+        Self::made(CompileConfig::default(), store).await
+    }
+
+    async fn made(compile: CompileConfig, store: host_store::StoreConfig) -> Self {
         listen_to_the_log();
         // Kept from run to run, since compiling takes long; a component that is meant not to compile is never in it.
         let cache = target().join("it-code");
         std::fs::create_dir_all(&cache).expect("the target directory can be written to");
         std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o700)).expect("it's ours");
-        let store = host_store::Store::open(host_store::StoreConfig::temporary()).expect("a database");
+        let store = host_store::Store::open(store).expect("a database");
         let db = host_db::Db::open(store, host_db::DbConfig::default()).expect("a database");
         let templates = host_templates::Templates::open(None).expect("the built-in templates");
         let parts = Parts {

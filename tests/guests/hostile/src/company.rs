@@ -13,7 +13,7 @@ thread_local! {
 }
 
 /// Reads that `hold` makes, one after the other.
-const READS: usize = 200;
+const READS: usize = 20;
 
 const SEARCH: &[u8] = br#"{"v":1,"op":"count","from":"row","filter":[["contains","message",{"$":0}]]}"#;
 const ADD: &[u8] = br#"{"v":1,"op":"insert","from":"row","set":{"message":{"$":0}}}"#;
