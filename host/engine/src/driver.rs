@@ -192,6 +192,34 @@ mod tests {
         crate::lanes::SlowLane::start(1).expect("threads")
     }
 
+    /// Work that waits for ever, and whether it was dropped.
+    fn endless() -> (Work<()>, Arc<AtomicBool>) {
+        struct Flag(Arc<AtomicBool>);
+        impl Drop for Flag {
+            fn drop(&mut self) {
+                self.0.store(true, Relaxed);
+            }
+        }
+        let dropped = Arc::new(AtomicBool::new(false));
+        let flag = Flag(dropped.clone());
+        let work: Work<()> = Box::pin(async move {
+            let _flag = flag;
+            std::future::pending().await
+        });
+        (work, dropped)
+    }
+
+    /// Whether it turns true within two seconds.
+    async fn soon(flag: &AtomicBool) -> bool {
+        for _ in 0..200 {
+            if flag.load(Relaxed) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
     #[tokio::test]
     async fn what_waits_for_ever_is_ended() {
         let lane = lane();
@@ -219,28 +247,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_stands_apart_ends_at_its_deadline_although_nobody_asks() {
-        struct Flag(Arc<AtomicBool>);
-        impl Drop for Flag {
-            fn drop(&mut self) {
-                self.0.store(true, Relaxed);
-            }
-        }
         let lane = lane();
         let slow = lane.handle().expect("running").clone();
-        let dropped = Arc::new(AtomicBool::new(false));
-        let flag = Flag(dropped.clone());
-        let work: Work<()> = Box::pin(async move {
-            let _flag = flag;
-            std::future::pending().await
-        });
+        let (work, dropped) = endless();
         let apart = Driver::new(work, bounds(&slow, Duration::from_millis(30)), false).apart();
-        for _ in 0..200 {
-            if dropped.load(Relaxed) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert!(dropped.load(Relaxed), "its store is still there");
+        assert!(soon(&dropped).await, "its store is still there");
         assert!(matches!(apart.await, Err(Failure::Budget(Exhausted { resource: Resource::Wall, .. }))));
     }
 
@@ -255,27 +266,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_drop_cancels_demoted_work() {
-        struct Flag(Arc<AtomicBool>);
-        impl Drop for Flag {
-            fn drop(&mut self) {
-                self.0.store(true, Relaxed);
-            }
-        }
         let lane = lane();
         let slow = lane.handle().expect("running").clone();
-        let dropped = Arc::new(AtomicBool::new(false));
-        let flag = Flag(dropped.clone());
-        let work: Work<()> = Box::pin(async move {
-            let _flag = flag;
-            std::future::pending().await
-        });
+        let (work, dropped) = endless();
         drop(Driver::new(work, bounds(&slow, Duration::from_secs(60)), true));
-        for _ in 0..200 {
-            if dropped.load(Relaxed) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the work is still there");
+        assert!(soon(&dropped).await, "the work is still there");
     }
 }

@@ -43,6 +43,10 @@ impl Failure {
         if let Some(exhausted) = error.downcast_ref::<Exhausted>() {
             return Self::Budget(*exhausted);
         }
+        // The queue is there so that this never happens; if it does, it isn't the app's fault.
+        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            return Self::Busy;
+        }
         Self::Trap(on_one_line(&format!("{error:?}")))
     }
 

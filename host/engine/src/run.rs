@@ -265,10 +265,6 @@ pub(crate) fn instantiation_failure(error: wasmtime::Error, data: &Data) -> Fail
     if data.limiter.refused {
         return Failure::Budget(data.limiter.exhausted());
     }
-    // The queue is there so that this never happens; if it does, it isn't the app's fault.
-    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return Failure::Busy;
-    }
     match Failure::from_wasm(error) {
         Failure::Trap(text) => Failure::Instantiate(text),
         other => other,
@@ -277,9 +273,6 @@ pub(crate) fn instantiation_failure(error: wasmtime::Error, data: &Data) -> Fail
 
 /// Why a call failed: a guest that was refused memory and then trapped did so for want of it.
 pub(crate) fn call_failure(error: wasmtime::Error, data: &Data) -> Failure {
-    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return Failure::Busy;
-    }
     match Failure::from_wasm(error) {
         Failure::Trap(_) if data.limiter.refused => Failure::Budget(data.limiter.exhausted()),
         other => other,
