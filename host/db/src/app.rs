@@ -13,6 +13,7 @@ use quick_cache::sync::Cache;
 
 use crate::catalog::Catalog;
 use crate::config::DbConfig;
+use crate::dialect::Dialect;
 use crate::error::{DbError, Fault, SchemaError, code};
 use crate::expand::{self, Refusal};
 use crate::plan::delete::{Collect, collectors};
@@ -47,7 +48,7 @@ impl Db {
     ///
     /// Blocks until the change is on disk, so call it on a thread that serves no requests.
     pub fn for_app(self: &Arc<Self>, manifest: &Manifest) -> Result<Arc<AppDb>, SchemaError> {
-        let catalog = Arc::new(Catalog::new(manifest)?);
+        let catalog = Arc::new(Catalog::new(manifest, Dialect::Sqlite)?);
         let lines = {
             let (catalog, manifest) = (catalog.clone(), manifest.clone());
             self.store.write_as_host(move |work| expand::expand(work, &catalog, &manifest))
@@ -70,7 +71,7 @@ impl Db {
 
     /// What [`Db::for_app`] would do, a line for each change; none where nothing is to do. It changes nothing.
     pub fn plan_app(&self, manifest: &Manifest) -> Result<Vec<String>, SchemaError> {
-        let catalog = Catalog::new(manifest)?;
+        let catalog = Catalog::new(manifest, Dialect::Sqlite)?;
         let until = Until::deadline(Instant::now() + std::time::Duration::from_secs(60));
         let read =
             self.store.read_inline(|session| expand::changes(&mut Reading { session, until }, &catalog, manifest));

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use host_core::manifest::{Field, FieldKind, Manifest, Model, OnDelete};
 use host_core::name::{AppId, nearest};
 
+use crate::dialect::Dialect;
 use crate::error::{DbError, SchemaError, code};
 use crate::kind::Kind;
 use crate::shape::From;
@@ -14,6 +15,8 @@ use crate::types::Value;
 #[derive(Debug)]
 pub(crate) struct Catalog {
     pub(crate) app: AppId,
+    /// The database that its SQL is written for.
+    pub(crate) dialect: Dialect,
     pub(crate) tables: Vec<Table>,
     by_name: HashMap<String, usize>,
 }
@@ -24,6 +27,7 @@ pub(crate) struct Table {
     pub(crate) model: String,
     /// `app__model`, unquoted.
     pub(crate) name: String,
+    quoted: String,
     pub(crate) columns: Vec<Column>,
     by_field: HashMap<String, usize>,
     /// Column and whether it descends.
@@ -50,6 +54,7 @@ pub(crate) struct Column {
     pub(crate) field: String,
     /// Unquoted.
     pub(crate) name: String,
+    quoted: String,
     pub(crate) kind: Kind,
     pub(crate) null: bool,
     pub(crate) unique: bool,
@@ -70,7 +75,7 @@ pub(crate) enum Step {
 impl Catalog {
     /// Reads a manifest. Errors are about what the manifest's own check can't see: names that mean two things, defaults
     /// that don't fit.
-    pub(crate) fn new(manifest: &Manifest) -> Result<Self, SchemaError> {
+    pub(crate) fn new(manifest: &Manifest, dialect: Dialect) -> Result<Self, SchemaError> {
         let app = manifest.name.clone();
         let error = |problem: String| SchemaError { app: app.to_string(), problem };
         if matches!(app.as_str(), "bandstand" | "sqlite") {
@@ -82,7 +87,7 @@ impl Catalog {
             manifest.models.iter().enumerate().map(|(at, model)| (model.name.clone(), at)).collect();
         let mut tables = Vec::with_capacity(manifest.models.len());
         for model in &manifest.models {
-            tables.push(table(&app, model, &by_name).map_err(error)?);
+            tables.push(table(&app, model, &by_name, dialect).map_err(error)?);
         }
         for (at, model) in manifest.models.iter().enumerate() {
             for (column, field) in model.fields.iter().enumerate() {
@@ -101,7 +106,7 @@ impl Catalog {
                 target.reverse.insert(name, reference);
             }
         }
-        Ok(Self { app, tables, by_name })
+        Ok(Self { app, dialect, tables, by_name })
     }
 
     pub(crate) fn table_names(&self) -> impl Iterator<Item = String> + '_ {
@@ -176,22 +181,24 @@ impl Table {
             .with("field", shown)
     }
 
-    pub(crate) fn quoted(&self) -> String {
-        format!("\"{}\"", self.name)
+    pub(crate) fn quoted(&self) -> &str {
+        &self.quoted
     }
 }
 
 impl Column {
-    pub(crate) fn quoted(&self) -> String {
-        format!("\"{}\"", self.name)
+    pub(crate) fn quoted(&self) -> &str {
+        &self.quoted
     }
 }
 
-fn table(app: &AppId, model: &Model, by_name: &HashMap<String, usize>) -> Result<Table, String> {
+fn table(app: &AppId, model: &Model, by_name: &HashMap<String, usize>, dialect: Dialect) -> Result<Table, String> {
     let mut columns = Vec::with_capacity(model.fields.len());
     for field in &model.fields {
-        columns
-            .push(column(field, by_name).map_err(|e| format!("model `{}`, field `{}`: {e}", model.name, field.name))?);
+        columns.push(
+            column(field, by_name, dialect)
+                .map_err(|e| format!("model `{}`, field `{}`: {e}", model.name, field.name))?,
+        );
     }
     let by_field: HashMap<String, usize> =
         model.fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect();
@@ -204,9 +211,11 @@ fn table(app: &AppId, model: &Model, by_name: &HashMap<String, usize>) -> Result
             None => (by_field[name.as_str()], false),
         })
         .collect();
+    let name = format!("{app}__{}", model.name);
     Ok(Table {
         model: model.name.clone(),
-        name: format!("{app}__{}", model.name),
+        quoted: dialect.quote(&name),
+        name,
         columns,
         ordering,
         reverse: HashMap::new(),
@@ -217,7 +226,7 @@ fn table(app: &AppId, model: &Model, by_name: &HashMap<String, usize>) -> Result
     })
 }
 
-fn column(field: &Field, by_name: &HashMap<String, usize>) -> Result<Column, String> {
+fn column(field: &Field, by_name: &HashMap<String, usize>, dialect: Dialect) -> Result<Column, String> {
     let kind = Kind::of(&field.kind);
     let default = match &field.default {
         None => None,
@@ -233,9 +242,11 @@ fn column(field: &Field, by_name: &HashMap<String, usize>) -> Result<Column, Str
         FieldKind::ForeignKey { to, .. } => Some(by_name[to.as_str()]),
         _ => None,
     };
+    let name = field.column();
     Ok(Column {
         field: field.name.clone(),
-        name: field.column(),
+        quoted: dialect.quote(&name),
+        name,
         kind,
         null: field.null,
         unique: field.unique,

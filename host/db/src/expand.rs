@@ -341,7 +341,7 @@ fn indexes(table: &Table, present: &BTreeSet<String>, changes: &mut Vec<Change>)
         let word = if unique { "unique" } else { "index" };
         let name = format!("{}__{word}__{}", table.name, names.join("__"));
         if wanted.insert(name.clone()) && !present.contains(&name) {
-            let columns: Vec<String> = columns.iter().map(|at| table.columns[*at].quoted()).collect();
+            let columns: Vec<&str> = columns.iter().map(|at| table.columns[*at].quoted()).collect();
             let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
             changes.push(Change {
                 sql: format!("CREATE {kind} \"{name}\" ON {} ({})", table.quoted(), columns.join(", ")),

@@ -42,6 +42,7 @@ mod bind;
 mod bindings;
 mod catalog;
 mod config;
+mod dialect;
 mod error;
 mod expand;
 mod host;

@@ -14,6 +14,7 @@ use host_store::{KEEP_SQL, Owner, Statement};
 use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
+use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Literal, Op, Shape};
@@ -104,6 +105,7 @@ pub(crate) struct Query {
     pub(crate) binds: Box<[Bind]>,
     pub(crate) holes: usize,
     sql: Sql,
+    dialect: Dialect,
     owner: Arc<Owner>,
     fixed: Option<Arc<Statement>>,
     /// A statement for each combination of list sizes, rounded up.
@@ -116,10 +118,18 @@ type ForSizes = (Box<[usize]>, Arc<Statement>);
 const MAX_SIZED: usize = 16;
 
 impl Query {
-    fn new(owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
+    fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
         let has_many = sql.binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let fixed = (!has_many).then(|| Arc::new(Statement::of_app(owner, sql.text.clone())));
-        Self { binds: sql.binds.clone().into(), holes, sql, owner: owner.clone(), fixed, sized: Mutex::default() }
+        let fixed = (!has_many).then(|| Arc::new(Statement::of_app(owner, dialect.number(sql.text.clone()))));
+        Self {
+            binds: sql.binds.clone().into(),
+            holes,
+            sql,
+            dialect,
+            owner: owner.clone(),
+            fixed,
+            sized: Mutex::default(),
+        }
     }
 
     /// The statement for lists of these lengths, one for each `in`; see [`rounded`].
@@ -132,7 +142,7 @@ impl Query {
         if let Some((_, statement)) = sized.iter().find(|(known, _)| *known == sizes) {
             return statement.clone();
         }
-        let statement = Arc::new(Statement::of_app(&self.owner, self.sql.render(&sizes)));
+        let statement = Arc::new(Statement::of_app(&self.owner, self.dialect.number(self.sql.render(&sizes))));
         // One that connections don't keep prepared isn't worth keeping here either.
         if statement.sql().len() <= KEEP_SQL {
             if sized.len() >= MAX_SIZED {
@@ -174,7 +184,7 @@ struct Planner<'c> {
 
 impl Planner<'_> {
     fn query(&self, sql: Sql) -> Query {
-        Query::new(self.owner, sql, self.holes)
+        Query::new(self.catalog.dialect, self.owner, sql, self.holes)
     }
 }
 
