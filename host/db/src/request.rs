@@ -179,6 +179,7 @@ impl Scope {
         let plan = self.app.plan(shape)?;
         let read = reading(&plan)?;
         bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+        self.context.budget.charge_statements(1)?;
         let deadline = self.deadline()?;
         if let Some(result) = self.read_inline(read, &params, deadline) {
             return result;
@@ -223,6 +224,7 @@ impl Scope {
                 "the request's own transaction writes, and a write outside of it would wait for its end; write inside it",
             ));
         }
+        self.context.budget.charge_statements(units.len() as u64)?;
         // Whether there is time to begin with. Waiting takes wall time alone.
         self.deadline()?;
         self.begin_writing()?;
