@@ -45,13 +45,16 @@ mod config;
 mod dialect;
 mod error;
 mod expand;
+mod hold;
 mod host;
 mod kind;
 mod plan;
 mod request;
 mod result;
 mod run;
+mod serve;
 mod shape;
+mod tables;
 mod transaction;
 #[allow(unreachable_pub)]
 mod types;

@@ -19,6 +19,12 @@ use crate::plan::{Action, Cell, Query, ReadPlan, WritePlan};
 use crate::result::{Sink, to_value};
 use crate::types::{Outcome, Param, Rows, Value};
 
+/// The values of a statement, in order.
+pub(crate) type Params<'i, 'p> = &'i mut (dyn Iterator<Item = Datum<'p>> + Send);
+
+/// What takes the rows of a result.
+pub(crate) type OnRow<'r> = &'r mut (dyn FnMut(&Cells<'_>) -> Result<(), Fault> + Send);
+
 /// A connection that can run statements, whatever the database.
 ///
 /// What is written against it is written once. SQLite's is done when it is asked: its futures are ready at once, and
@@ -26,19 +32,30 @@ use crate::types::{Outcome, Param, Rows, Value};
 pub(crate) trait Run: Send {
     /// Runs `statement` with `params` in order and hands each of its rows to `row`. Returns the number of rows that it
     /// inserted, changed or deleted; that of a reading statement means nothing.
-    fn run<'p>(
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = Datum<'p>>,
-        row: impl FnMut(&Cells<'_>) -> Result<(), Fault> + Send,
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
     ) -> impl Future<Output = Result<u64, Fault>> + Send;
+
+    /// Runs `statement` once for each of `rows`, the values of one run each. A server needn't answer one before it gets the
+    /// next.
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send;
+}
+
+/// Takes the rows of a statement that gives none.
+pub(crate) fn no_rows(_: &Cells<'_>) -> Result<(), Fault> {
+    Ok(())
 }
 
 /// A connection inside a unit of work.
 pub(crate) trait Unit: Run {
-    /// Lets nothing of this unit run past `deadline`, which can only come earlier than the unit's own.
-    fn no_later_than(&mut self, deadline: Instant);
-
     /// Whether a foreign key points nowhere at this moment.
     fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send;
 }
@@ -50,21 +67,26 @@ pub(crate) fn now<T, E: From<StoreError>>(work: impl Future<Output = Result<T, E
 }
 
 impl Run for Work<'_> {
-    fn run<'p>(
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = Datum<'p>>,
-        row: impl FnMut(&Cells<'_>) -> Result<(), Fault> + Send,
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(Work::run(self, statement, params, row))
+    }
+
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send {
+        ready(rows.map(|params| Work::run(self, statement, params, &mut *row)).sum())
     }
 }
 
 impl Unit for Work<'_> {
-    fn no_later_than(&mut self, deadline: Instant) {
-        Work::no_later_than(self, deadline);
-    }
-
     fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send {
         ready(Ok(Work::has_dangling_keys(self)))
     }
@@ -77,13 +99,22 @@ pub(crate) struct Reading<'s> {
 }
 
 impl Run for Reading<'_> {
-    fn run<'p>(
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = Datum<'p>>,
-        row: impl FnMut(&Cells<'_>) -> Result<(), Fault> + Send,
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(self.session.run(statement, self.until, params, row))
+    }
+
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send {
+        ready(rows.map(|params| self.session.run(statement, self.until, params, &mut *row)).sum())
     }
 }
 
@@ -159,9 +190,9 @@ pub(crate) async fn read<S: Sink>(
 ) -> Result<S, Fault> {
     let _time = Stopwatch::start(budget);
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
-    let values = bind::values(&plan.query.binds, params, 0, &[]);
+    let mut values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
-    on.run(&statement, values, |row| allowance.take(row, &plan.cells, &mut sink)).await?;
+    on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, &mut sink)).await?;
     budget.charge_rows(allowance.taken.into())?;
     sink.end(allowance.taken);
     Ok(sink)
@@ -190,12 +221,12 @@ impl Writing<'_> {
         match &plan.action {
             Action::Insert { query, cells, .. } => self.insert(work, query, cells, params, earlier).await,
             Action::Update(query) | Action::DeleteDirectly(query) => {
-                let affected = self.run(work, query, params, earlier, |_| Ok(())).await?;
+                let affected = self.run(work, query, params, earlier, &mut no_rows).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
             Action::Delete(query) => {
                 let mut keys = BTreeSet::new();
-                self.run(work, query, params, earlier, |row| self.collect_key(row, &mut keys)).await?;
+                self.run(work, query, params, earlier, &mut |row| self.collect_key(row, &mut keys)).await?;
                 let affected = self.delete(work, plan.table, keys).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
@@ -208,12 +239,12 @@ impl Writing<'_> {
         query: &Query,
         params: &[Param],
         earlier: Earlier<'_>,
-        row: impl FnMut(&Cells<'_>) -> Result<(), Fault> + Send,
+        row: OnRow<'_>,
     ) -> Result<u64, Fault> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
         let statement = query.statement(bind::list_lengths(&query.binds, params));
-        Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row).await
+        work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), row).await
     }
 
     async fn insert(
@@ -229,11 +260,14 @@ impl Writing<'_> {
         let statement = query.statement(std::iter::empty());
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
-        let mut affected = 0;
-        for row in 0..rows {
-            let values = bind::values(&query.binds, params, row, earlier);
-            affected += Run::run(work, &statement, values, |row| allowance.take(row, cells, &mut returned)).await?;
-        }
+        let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+        let affected = match rows {
+            1 => work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), &mut take).await?,
+            rows => {
+                let mut rows = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
+                work.run_rows(&statement, &mut rows, &mut take).await?
+            }
+        };
         self.context.budget.charge_rows(allowance.taken.into())?;
         Ok(Outcome { affected, returned })
     }
@@ -270,8 +304,8 @@ impl Writing<'_> {
                 }
                 let mut children = BTreeSet::new();
                 for chunk in keys.iter().copied().collect::<Vec<_>>().chunks(CHUNK) {
-                    let (statement, keys) = fill(&incoming.find, chunk);
-                    Run::run(work, statement, keys, |row| self.collect_key(row, &mut children)).await?;
+                    let (statement, mut keys) = fill(&incoming.find, chunk);
+                    work.run(statement, &mut keys, &mut |row| self.collect_key(row, &mut children)).await?;
                 }
                 if children.is_empty() {
                     continue;
@@ -312,14 +346,15 @@ impl Writing<'_> {
                 children.into_iter().filter(|key| !gone.is_some_and(|gone| gone.contains(key))).collect();
             for chunk in stay.chunks(CHUNK) {
                 let (statement, keys) = fill(statements, chunk);
-                Run::run(work, statement, std::iter::once(incoming.replacement()).chain(keys), |_| Ok(())).await?;
+                let mut values = std::iter::once(incoming.replacement()).chain(keys);
+                work.run(statement, &mut values, &mut no_rows).await?;
             }
         }
         let mut affected = 0;
         for (table, keys) in doomed {
             for chunk in keys.into_iter().collect::<Vec<_>>().chunks(CHUNK) {
-                let (statement, keys) = fill(&self.collectors[table].delete, chunk);
-                affected += Run::run(work, statement, keys, |_| Ok(())).await?;
+                let (statement, mut keys) = fill(&self.collectors[table].delete, chunk);
+                affected += work.run(statement, &mut keys, &mut no_rows).await?;
             }
         }
         Ok(affected)
@@ -370,9 +405,9 @@ impl Writing<'_> {
                 .collect();
             let keys: Vec<i64> = keys.into_iter().collect();
             for chunk in keys.chunks(CHUNK) {
-                let (statement, values) = fill(&self.collectors[target].exist, chunk);
+                let (statement, mut values) = fill(&self.collectors[target].exist, chunk);
                 let mut found = BTreeSet::new();
-                let looked = Run::run(work, statement, values, |row| self.collect_key(row, &mut found)).await;
+                let looked = work.run(statement, &mut values, &mut |row| self.collect_key(row, &mut found)).await;
                 if looked.is_ok() && found.len() < chunk.len() {
                     let target = &self.catalog.tables[target].model;
                     return error.with("field", &column.field).with("target", target).into();
@@ -390,12 +425,12 @@ pub(crate) async fn first_cell(
     params: &[Datum<'_>],
 ) -> Result<Option<Value>, Fault> {
     let mut value = None;
-    let first = |row: &Cells<'_>| {
+    let mut first = |row: &Cells<'_>| {
         if value.is_none() {
             value = Some(to_value(row.get(0)?, Cell::Plain)?);
         }
         Ok(())
     };
-    on.run(statement, params.iter().copied(), first).await?;
+    on.run(statement, &mut params.iter().copied(), &mut first).await?;
     Ok(value)
 }

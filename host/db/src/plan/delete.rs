@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use host_core::manifest::OnDelete;
-use host_store::{Datum, Owner, Statement};
+use host_store::{Datum, Owner, Statement, Type};
 
 use crate::catalog::{Catalog, Reference};
+use crate::dialect::Dialect;
 use crate::kind::Kind;
 use crate::types::Value;
 
@@ -42,13 +43,14 @@ impl Incoming {
 
 /// The statements for every model that something points to, in the catalog's order.
 pub(crate) fn collectors(catalog: &Catalog, owner: &Arc<Owner>) -> Vec<Collect> {
+    let both = |sql: &dyn Fn(&str) -> String| both(catalog, owner, sql);
     let table = |at: usize| {
         let table = &catalog.tables[at];
         let (name, key) = (table.quoted(), table.columns[0].quoted());
         let incoming = table.incoming.iter().map(|reference| incoming(catalog, owner, *reference)).collect();
         Collect {
-            delete: both(owner, |list| format!("DELETE FROM {name} WHERE {key} IN ({list})")),
-            exist: both(owner, |list| format!("SELECT {key} FROM {name} WHERE {key} IN ({list})")),
+            delete: both(&|list| format!("DELETE FROM {name} WHERE {key} IN ({list})")),
+            exist: both(&|list| format!("SELECT {key} FROM {name} WHERE {key} IN ({list})")),
             incoming,
         }
     };
@@ -56,6 +58,7 @@ pub(crate) fn collectors(catalog: &Catalog, owner: &Arc<Owner>) -> Vec<Collect> 
 }
 
 fn incoming(catalog: &Catalog, owner: &Arc<Owner>, reference: Reference) -> Incoming {
+    let both = |sql: &dyn Fn(&str) -> String| both(catalog, owner, sql);
     let child = &catalog.tables[reference.table];
     let column = &child.columns[reference.column];
     let (name, key, points) = (child.quoted(), child.columns[0].quoted(), column.quoted());
@@ -66,17 +69,48 @@ fn incoming(catalog: &Catalog, owner: &Arc<Owner>, reference: Reference) -> Inco
     let replaces = matches!(reference.on_delete, OnDelete::SetNull | OnDelete::SetDefault);
     Incoming {
         reference,
-        find: both(owner, |list| format!("SELECT {key} FROM {name} WHERE {points} IN ({list})")),
-        replace: replaces
-            .then(|| both(owner, |list| format!("UPDATE {name} SET {points} = ? WHERE {key} IN ({list})"))),
+        find: both(&|list| format!("SELECT {key} FROM {name} WHERE {points} IN ({list})")),
+        replace: replaces.then(|| both(&|list| format!("UPDATE {name} SET {points} = ? WHERE {key} IN ({list})"))),
         replacement,
     }
 }
 
 /// One statement for a single key, one for [`CHUNK`] of them.
-fn both(owner: &Arc<Owner>, sql: impl Fn(&str) -> String) -> [Statement; 2] {
-    let many = vec!["?"; CHUNK].join(",");
-    [Statement::of_app(owner, sql("?")), Statement::of_app(owner, sql(&many))]
+fn both(catalog: &Catalog, owner: &Arc<Owner>, sql: &dyn Fn(&str) -> String) -> [Statement; 2] {
+    let statement = |keys: usize| {
+        let text = sql(&vec!["?"; keys].join(","));
+        let places = text.matches('?').count();
+        Statement::of_app(owner, catalog.dialect.number(text)).taking(vec![Type::Integer; places])
+    };
+    [statement(1), statement(CHUNK)]
+}
+
+/// A statement for each foreign key that gives a row where the key points nowhere. They are needed where the database
+/// looks at keys row by row (MariaDB), for units in which a key may point nowhere for a while. What they read is locked, so
+/// that it is still so when the unit is committed.
+pub(crate) fn dangling(catalog: &Catalog, owner: &Arc<Owner>) -> Vec<Statement> {
+    if catalog.dialect != Dialect::Mariadb {
+        return Vec::new();
+    }
+    let mut statements = Vec::new();
+    for table in &catalog.tables {
+        for column in &table.columns {
+            let Some(target) = column.target.map(|target| &catalog.tables[target]) else { continue };
+            statements.push(Statement::of_app(
+                owner,
+                format!(
+                    "SELECT 1 FROM {} AS c LEFT JOIN {} AS t ON t.{} = c.{point} \
+                     WHERE c.{point} IS NOT NULL AND t.{} IS NULL LIMIT 1 LOCK IN SHARE MODE",
+                    table.quoted(),
+                    target.quoted(),
+                    target.columns[0].quoted(),
+                    target.columns[0].quoted(),
+                    point = column.quoted(),
+                ),
+            ));
+        }
+    }
+    statements
 }
 
 /// The statement for `keys` (at most [`CHUNK`]) and the keys filled up to its places.
