@@ -36,6 +36,8 @@ pub(crate) struct ReadPlan {
     pub(crate) cells: Box<[Cell]>,
     /// What each cell of a row is called, in a `select`: its field, or the way to it.
     pub(crate) names: Box<[Name]>,
+    /// Whose rows they are, where each is one of a model's.
+    pub(crate) of: Option<usize>,
     /// Whether each step of it is short, so that counting steps bounds its time.
     pub(crate) may_be_short: bool,
     /// How many runs to skip before it is tried as a short read again.
