@@ -117,13 +117,14 @@ impl Transaction {
                 let plan = self.scope.app.plan(shape)?;
                 let read = reading(&plan)?;
                 bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+                self.scope.context.budget.charge_statements(1)?;
                 let deadline = self.scope.deadline()?;
                 let Scope { app, context, .. } = self.scope.clone();
                 let result = lease
                     .run(move |work| -> Result<S, Fault> {
                         work.no_later_than(deadline);
                         let allowance = Allowance::of(&context, app.config.max_result_bytes);
-                        run::read(work, reading(&plan)?, &params, allowance, &context.budget)
+                        run::now(run::read(work, reading(&plan)?, &params, allowance, &context.budget))
                     })
                     .await;
                 self.settle(state, result, deadline)
@@ -137,6 +138,7 @@ impl Transaction {
         let mut state = self.enter().await?;
         let plan = self.scope.app.plan(shape)?;
         check_refs(&[writing(&plan)?])?;
+        self.scope.context.budget.charge_statements(1)?;
         let lease = self.lease(&mut state).await?;
         // Only now: the time that it waited for the lease isn't database time.
         let deadline = self.scope.deadline()?;
@@ -144,7 +146,7 @@ impl Transaction {
         let result = lease
             .run(move |work| -> Result<Outcome, Fault> {
                 work.no_later_than(deadline);
-                app.writing(&context).write(work, writing(&plan)?, &params, &[])
+                run::now(app.writing(&context).write(work, writing(&plan)?, &params, &[]))
             })
             .await;
         self.settle(state, result, deadline)

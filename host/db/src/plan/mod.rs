@@ -3,6 +3,7 @@
 pub(crate) mod delete;
 mod expression;
 mod filter;
+pub(crate) mod key;
 mod path;
 mod read;
 pub(crate) mod sql;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use host_store::{KEEP_SQL, Owner, Statement};
 use parking_lot::Mutex;
 
+use crate::bind;
 use crate::catalog::Catalog;
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
@@ -68,11 +70,24 @@ pub(crate) enum Cell {
     Plain,
     /// A number that stands for a truth value.
     Boolean,
+    /// A whole number, which some databases give as a decimal (the sum of many, say).
+    Integer,
+    /// A floating-point number, the same.
+    Float,
+    /// A decimal with so many places; SQLite gives it as a whole number, without the point.
+    Decimal(u32),
 }
 
 impl Cell {
     fn of(kind: Kind) -> Self {
-        if kind == Kind::Boolean { Cell::Boolean } else { Cell::Plain }
+        match kind {
+            Kind::Boolean => Cell::Boolean,
+            Kind::Float => Cell::Float,
+            Kind::Decimal { places, .. } => Cell::Decimal(places.into()),
+            Kind::Binary | Kind::Uuid | Kind::Json => Cell::Plain,
+            kind if kind.is_text() => Cell::Plain,
+            _ => Cell::Integer,
+        }
     }
 }
 
@@ -121,7 +136,10 @@ const MAX_SIZED: usize = 16;
 impl Query {
     fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
         let has_many = sql.binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let fixed = (!has_many).then(|| Arc::new(Statement::of_app(owner, dialect.number(sql.text.clone()))));
+        let fixed = (!has_many).then(|| {
+            let statement = Statement::of_app(owner, dialect.number(sql.text.clone()));
+            Arc::new(statement.taking(bind::types(&sql.binds, &[])))
+        });
         Self {
             binds: sql.binds.clone().into(),
             holes,
@@ -143,7 +161,8 @@ impl Query {
         if let Some((_, statement)) = sized.iter().find(|(known, _)| *known == sizes) {
             return statement.clone();
         }
-        let statement = Arc::new(Statement::of_app(&self.owner, self.dialect.number(self.sql.render(&sizes))));
+        let statement = Statement::of_app(&self.owner, self.dialect.number(self.sql.render(&sizes)));
+        let statement = Arc::new(statement.taking(bind::types(&self.binds, &sizes)));
         // One that connections don't keep prepared isn't worth keeping here either.
         if statement.sql().len() <= KEEP_SQL {
             if sized.len() >= MAX_SIZED {

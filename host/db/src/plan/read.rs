@@ -136,7 +136,7 @@ impl Planner<'_> {
             bounds(&mut sql, reading);
             sql.push(")");
         }
-        Ok(self.read(sql, vec![Cell::Plain], short(&building, reading)))
+        Ok(self.read(sql, vec![Cell::Integer], short(&building, reading)))
     }
 
     pub(super) fn exists(&self, reading: &Reading) -> Result<ReadPlan, DbError> {

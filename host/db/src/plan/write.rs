@@ -100,7 +100,7 @@ impl Planner<'_> {
             sql.append(rows);
             Action::DeleteDirectly(self.query(sql))
         } else {
-            let mut sql = Sql::text(format!("SELECT t0.{} FROM {} AS t0", table.columns[0].quoted(), table.quoted()));
+            let mut sql = Sql::text(format!("SELECT {} FROM {} AS t0", table.key_list("t0."), table.quoted()));
             sql.append(rows);
             Action::Delete(self.query(sql))
         };
