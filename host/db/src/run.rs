@@ -100,6 +100,13 @@ impl<'b> Stopwatch<'b> {
     }
 }
 
+/// Tells the developer of a statement that ran since `began`.
+fn note(context: &RequestContext, statement: &Statement, began: Instant, rows: u64) {
+    if let Some(queries) = &context.queries {
+        queries.add(statement.sql(), began.elapsed(), rows);
+    }
+}
+
 impl Drop for Stopwatch<'_> {
     fn drop(&mut self) {
         self.budget.charge_db(self.since.elapsed());
@@ -156,14 +163,15 @@ pub(crate) async fn read<S: Sink>(
     plan: &ReadPlan,
     params: &[Param],
     mut allowance: Allowance,
-    budget: &Budget,
+    context: &RequestContext,
 ) -> Result<S, Fault> {
-    let _time = Stopwatch::start(budget);
+    let time = Stopwatch::start(&context.budget);
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
     let values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
     on.run(&statement, values, |row| allowance.take(row, &plan.cells, &mut sink)).await?;
-    budget.charge_rows(allowance.taken.into())?;
+    note(context, &statement, time.since, allowance.taken.into());
+    context.budget.charge_rows(allowance.taken.into())?;
     sink.end(allowance.taken);
     Ok(sink)
 }
@@ -214,8 +222,10 @@ impl Writing<'_> {
     ) -> Result<u64, Fault> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let statement = query.statement(bind::list_lengths(&query.binds, params));
-        Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row).await
+        let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
+        let affected = Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row).await?;
+        note(self.context, &statement, began, affected);
+        Ok(affected)
     }
 
     async fn insert(
@@ -228,7 +238,7 @@ impl Writing<'_> {
     ) -> Result<Outcome, Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let statement = query.statement(std::iter::empty());
+        let (began, statement) = (Instant::now(), query.statement(std::iter::empty()));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
         let mut affected = 0;
@@ -236,6 +246,7 @@ impl Writing<'_> {
             let values = bind::values(&query.binds, params, row, earlier);
             affected += Run::run(work, &statement, values, |row| allowance.take(row, cells, &mut returned)).await?;
         }
+        note(self.context, &statement, began, affected);
         self.context.budget.charge_rows(allowance.taken.into())?;
         Ok(Outcome { affected, returned })
     }
