@@ -166,6 +166,7 @@ pub(crate) async fn read<S: Sink>(
     context: &RequestContext,
 ) -> Result<S, Fault> {
     let time = Stopwatch::start(&context.budget);
+    let params = &bind::canonical(&plan.query.binds, params);
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
     let values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
@@ -197,7 +198,11 @@ impl Writing<'_> {
         let budget = &self.context.budget;
         let _time = Stopwatch::start(budget);
         match &plan.action {
-            Action::Insert { query, cells, .. } => self.insert(work, query, cells, params, earlier).await,
+            Action::Insert { query, cells, fills, .. } => {
+                bind::check_count(query.holes - fills.len(), params)?;
+                let params = bind::fill(bind::canonical(&query.binds, params), fills);
+                self.insert(work, query, cells, &params, earlier).await
+            }
             Action::Update(query) | Action::DeleteDirectly(query) => {
                 let affected = self.run(work, query, params, earlier, |_| Ok(())).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
@@ -222,6 +227,7 @@ impl Writing<'_> {
     ) -> Result<u64, Fault> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
+        let params = &bind::canonical(&query.binds, params);
         let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
         let affected = Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row).await?;
         note(self.context, &statement, began, affected);
@@ -372,9 +378,11 @@ impl Writing<'_> {
                 continue;
             };
             let rows = match bind {
-                Bind::Hole { hole, .. } => match &params[*hole] {
-                    Param::Many(values) => values.len(),
-                    Param::One(_) => 1,
+                Bind::Hole { hole, .. } => match params.get(*hole) {
+                    Some(Param::Many(values)) => values.len(),
+                    Some(Param::One(_)) => 1,
+                    // The host's own, which is no foreign key.
+                    None => continue,
                 },
                 _ => 1,
             };

@@ -9,10 +9,8 @@ use super::{Catalog, Column, Fill, Link, Reference, Table};
 use crate::dialect::Dialect;
 use crate::kind::Kind;
 use crate::kind::validator::{Regexes, Validator};
+use crate::plan::SQLITE_DIGITS;
 use crate::types::Value;
-
-/// Most digits of a decimal on SQLite, which keeps it as a whole number of 64 bits.
-const SQLITE_DIGITS: u8 = 18;
 
 /// What is the same for all models.
 struct Building<'m> {
@@ -120,7 +118,7 @@ impl Building<'_> {
         let name = field.column();
         let fill = match &field.kind {
             FieldKind::AutoUuid => Some(Fill::Uuid7),
-            _ if field.auto_now || field.auto_now_add => Some(Fill::Now),
+            _ if field.auto_now || field.auto_now_add => Some(Fill::Now(kind)),
             _ => None,
         };
         Ok(Column {
@@ -134,6 +132,8 @@ impl Building<'_> {
             index: field.index || target.is_some(),
             default,
             fill,
+            db_default: None,
+            generated: None,
             target,
             constrained: relation.is_some_and(|relation| relation.db_constraint),
             validators,

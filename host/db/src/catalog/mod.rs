@@ -89,6 +89,10 @@ pub(crate) struct Column {
     pub(crate) default: Option<Value>,
     /// What the host puts in where a create gives nothing.
     pub(crate) fill: Option<Fill>,
+    /// What the database puts in where a create gives nothing.
+    pub(crate) db_default: Option<Inline>,
+    /// What it is computed from.
+    pub(crate) generated: Option<Generated>,
     /// The model that it points to.
     pub(crate) target: Option<usize>,
     /// Whether the database sees to it that it points to something.
@@ -96,13 +100,32 @@ pub(crate) struct Column {
     pub(crate) validators: Vec<Validator>,
 }
 
+/// An expression or a condition over a row's own fields as it stands in a table's definition: with its values written out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Inline {
+    pub(crate) sql: String,
+    pub(crate) kind: Kind,
+    /// The columns that it reads.
+    pub(crate) columns: Vec<usize>,
+    /// Whether it is a value that is written there as it is.
+    pub(crate) constant: bool,
+}
+
+/// How a generated column is computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Generated {
+    pub(crate) inline: Inline,
+    /// Whether the table holds the result.
+    pub(crate) stored: bool,
+}
+
 /// A value that the host makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fill {
     /// A UUID of version 7.
     Uuid7,
-    /// The moment.
-    Now,
+    /// The moment, as a date, a time or a datetime.
+    Now(Kind),
 }
 
 /// What a name on a model leads to.

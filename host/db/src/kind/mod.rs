@@ -48,7 +48,7 @@ pub(crate) enum Kind {
 }
 
 /// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
+pub(crate) const DAY: i64 = 86_400_000_000;
 
 impl Kind {
     /// The kind of a field's values. A foreign key's are those of the key that it leads to, which the catalog knows.
