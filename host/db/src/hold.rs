@@ -45,7 +45,7 @@ impl Hold {
                     .run(move |work| -> Result<S, Fault> {
                         work.no_later_than(deadline);
                         let allowance = Allowance::of(&context, app.config.max_result_bytes);
-                        run::now(run::read(work, reading(&plan)?, &params, allowance, &context.budget))
+                        run::now(run::read(work, reading(&plan)?, &params, allowance, &context))
                     })
                     .await
             }
@@ -56,7 +56,7 @@ impl Hold {
                 let marked = mark(&mut inside, false);
                 let allowance = Allowance::of(&scope.context, scope.app.config.max_result_bytes);
                 let mut on = Serving { connection: &mut inside, dangling: scope.app.dangling() };
-                let result = run::read(&mut on, read, &params, allowance, &scope.context.budget).await;
+                let result = run::read(&mut on, read, &params, allowance, &scope.context).await;
                 unmark(&mut inside, marked, result.is_ok());
                 result
             }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::app::AppDb;
 use crate::bind::{self, Bulk};
+use crate::deferred::Deferred;
 use crate::error::{DbError, Fault, code};
 use crate::plan::{Action, Plan, ReadPlan, WritePlan};
 use crate::result::{Packed, Sink};
@@ -26,7 +27,7 @@ pub(crate) const MAX_BATCH: usize = 100;
 /// An app's database as one request sees it. Dropped, it rolls back a transaction that is open.
 #[derive(Debug)]
 pub struct RequestDb {
-    scope: Scope,
+    pub(crate) scope: Scope,
 }
 
 /// What every call of a request works with; its transaction has it as well, without keeping the request open.
@@ -46,6 +47,8 @@ pub(crate) struct RequestState {
     /// Whether its transaction has the write lease, or waits for it.
     pub(crate) writes: AtomicBool,
     pub(crate) open: Mutex<Option<Arc<Shared>>>,
+    /// What runs when the page is made.
+    pub(crate) deferred: Mutex<Vec<Deferred>>,
 }
 
 impl Drop for RequestDb {
@@ -176,10 +179,22 @@ impl Scope {
     }
 
     pub(crate) async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
+        let plan = self.planned(shape, &params)?;
+        self.fetch_planned(plan, params).await
+    }
+
+    /// The plan of a reading shape that the request may run with these values.
+    pub(crate) fn planned(&self, shape: &[u8], params: &[Param]) -> Result<Arc<Plan>, DbError> {
         self.admit()?;
         let plan = self.app.plan(shape)?;
         let read = reading(&plan)?;
-        bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+        bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, params, Bulk::No)?;
+        Ok(plan)
+    }
+
+    /// Runs what was planned.
+    pub(crate) async fn fetch_planned<S: Sink>(&self, plan: Arc<Plan>, params: Vec<Param>) -> Result<S, DbError> {
+        let read = reading(&plan)?;
         self.context.budget.charge_statements(1)?;
         let deadline = self.deadline()?;
         let sqlite = match self.app.store.backend() {
@@ -196,7 +211,7 @@ impl Scope {
             // Anew: the time that it waited isn't database time.
             let until = Until::deadline(context.deadline.min(Instant::now() + context.budget.db_left()?));
             let mut on = Reading { session, until };
-            run::now(run::read(&mut on, read, &params, allowance, &context.budget))
+            run::now(run::read(&mut on, read, &params, allowance, &context))
         });
         // A read has no other limits than its request's.
         result.await.map_err(|fault| self.app.explain(fault, &self.context, Instant::now()))
@@ -217,7 +232,7 @@ impl Scope {
         let allowance = Allowance::of(&self.context, self.app.config.max_result_bytes);
         let result = sqlite.read_inline(|session| {
             let mut on = Reading { session, until: Until::short(deadline, kilosteps) };
-            run::now(run::read::<S>(&mut on, read, params, allowance, &self.context.budget))
+            run::now(run::read::<S>(&mut on, read, params, allowance, &self.context))
         })?;
         match result.map_err(Fault::Store).and_then(|result| result) {
             Err(Fault::Store(StoreError::NotShort)) => {
@@ -239,7 +254,7 @@ impl Scope {
             connection.until(context.deadline.min(Instant::now() + context.budget.db_left()?));
             let allowance = Allowance::of(context, app.config.max_result_bytes);
             let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
-            run::read(&mut on, read, params, allowance, &context.budget).await
+            run::read(&mut on, read, params, allowance, context).await
         };
         result.await.map_err(|fault| app.explain(fault, context, Instant::now()))
     }

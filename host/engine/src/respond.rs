@@ -10,6 +10,7 @@ use host_core::http::{Arrival, Body, Request, Response, Served};
 use host_core::name::AppId;
 use host_core::queries::QueryLog;
 use host_core::reverse::Reverse;
+use host_db::RequestDb;
 use host_routing::Match;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
@@ -20,6 +21,7 @@ use crate::body::{Streamed, bounded};
 use crate::breaker::Pass;
 use crate::data::Current;
 use crate::failure::Failure;
+use crate::page::Making;
 use crate::response::{Described, assemble};
 use crate::run::{Answer, Call, Job, run};
 use crate::site::{Site, Snapshot};
@@ -177,8 +179,8 @@ impl Site {
                 }
                 assemble(status, headers, Body::full(bytes))
             }
-            Answer::Described(status, headers, document) => {
-                self.describe(version, urls, ctx, uri, status, headers, &document, arrival).await?
+            Answer::Described(status, headers, document, db) => {
+                self.describe(version, urls, ctx, uri, status, headers, &document, db.as_deref(), arrival).await?
             }
             Answer::Streaming(status, headers, body) => match driver {
                 None => assemble(status, headers, body),
@@ -208,6 +210,7 @@ impl Site {
         status: StatusCode,
         mut headers: HeaderMap,
         document: &[u8],
+        db: Option<&RequestDb>,
         arrival: &Arrival,
     ) -> Result<Response, Failure> {
         let described = Described::parse(document).map_err(Failure::BadResponse)?;
@@ -222,12 +225,8 @@ impl Site {
         let template = described.template.as_deref().unwrap_or_default();
         let context = described.context.map_or("{}", serde_json::value::RawValue::get);
         let page = crate::rooms::page(urls, version, arrival, uri);
-        let rendered = version.templates.render_page(template, context.as_bytes(), &page).await;
-        let text = rendered.map_err(|error| Failure::Render {
-            short: format!("{error:#}"),
-            dev_page: self.parts.dev.then(|| error.to_html()),
-            budget: error.is_budget(),
-        })?;
+        let making = Making { template, context, queries: &described.queries, db, dev: self.parts.dev };
+        let text = making.render(&version.templates, &version.followed, &page).await?;
         ctx.budget.charge_response(text.len() as u64).map_err(Failure::Budget)?;
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, content_type(template));

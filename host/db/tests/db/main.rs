@@ -25,6 +25,8 @@ macro_rules! on {
             mod aggregates;
             #[path = "budget.rs"]
             mod budget;
+            #[path = "deferred.rs"]
+            mod deferred;
             #[path = "delete.rs"]
             mod delete;
             #[path = "filters.rs"]
