@@ -74,6 +74,8 @@ pub fn server() -> Option<test_servers::Kind> {
 
 /// An empty database of the test's own.
 pub fn database(mut store: StoreConfig, config: DbConfig) -> Arc<Db> {
+    // What the log says of a failing statement is what whoever mends the test wants to know.
+    let _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::ERROR).try_init();
     if let Some(kind) = server() {
         let target = Target::parse(&kind.shared().database()).unwrap();
         store.server = Some(ServerConfig { connections: 8, ..ServerConfig::new(target) });
