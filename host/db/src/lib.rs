@@ -46,6 +46,7 @@ mod dialect;
 mod error;
 mod expand;
 mod host;
+pub mod inspect;
 mod kind;
 mod plan;
 mod request;
