@@ -12,5 +12,6 @@ pub mod http;
 pub mod manifest;
 pub mod name;
 pub mod page;
+pub mod queries;
 pub mod reverse;
 pub mod text;

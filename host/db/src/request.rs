@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::app::AppDb;
 use crate::bind::{self, Bulk};
+use crate::deferred::Deferred;
 use crate::error::{DbError, Fault, code};
 use crate::plan::{Action, Plan, ReadPlan, WritePlan};
 use crate::result::{Packed, Sink};
@@ -25,7 +26,7 @@ pub(crate) const MAX_BATCH: usize = 100;
 /// An app's database as one request sees it. Dropped, it rolls back a transaction that is open.
 #[derive(Debug)]
 pub struct RequestDb {
-    scope: Scope,
+    pub(crate) scope: Scope,
 }
 
 /// What every call of a request works with; its transaction has it as well, without keeping the request open.
@@ -45,6 +46,8 @@ pub(crate) struct RequestState {
     /// Whether its transaction has the write lease, or waits for it.
     pub(crate) writes: AtomicBool,
     pub(crate) open: Mutex<Option<Arc<Shared>>>,
+    /// What runs when the page is made.
+    pub(crate) deferred: Mutex<Vec<Deferred>>,
 }
 
 impl Drop for RequestDb {
@@ -175,10 +178,23 @@ impl Scope {
     }
 
     pub(crate) async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
+        let plan = self.planned(shape, &params)?;
+        self.fetch_planned(plan, params).await
+    }
+
+    /// The plan of a reading shape that the request may run with these values.
+    pub(crate) fn planned(&self, shape: &[u8], params: &[Param]) -> Result<Arc<Plan>, DbError> {
         self.admit()?;
         let plan = self.app.plan(shape)?;
         let read = reading(&plan)?;
-        bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+        bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, params, Bulk::No)?;
+        Ok(plan)
+    }
+
+    /// Runs what was planned.
+    pub(crate) async fn fetch_planned<S: Sink>(&self, plan: Arc<Plan>, params: Vec<Param>) -> Result<S, DbError> {
+        let read = reading(&plan)?;
+        self.context.budget.charge_statements(1)?;
         let deadline = self.deadline()?;
         if let Some(result) = self.read_inline(read, &params, deadline) {
             return result;
@@ -223,6 +239,7 @@ impl Scope {
                 "the request's own transaction writes, and a write outside of it would wait for its end; write inside it",
             ));
         }
+        self.context.budget.charge_statements(units.len() as u64)?;
         // Whether there is time to begin with. Waiting takes wall time alone.
         self.deadline()?;
         self.begin_writing()?;

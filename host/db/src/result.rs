@@ -44,14 +44,14 @@ pub(crate) fn to_value(value: ValueRef<'_>, cell: Cell) -> Value {
 /// Rows as `fetch-packed` sends them.
 pub(crate) struct Packed(pub(crate) Vec<u8>);
 
-mod tag {
-    pub(super) const NULL: u8 = 0;
-    pub(super) const FALSE: u8 = 1;
-    pub(super) const TRUE: u8 = 2;
-    pub(super) const INTEGER: u8 = 3;
-    pub(super) const FLOAT: u8 = 4;
-    pub(super) const TEXT: u8 = 5;
-    pub(super) const BYTES: u8 = 6;
+pub(crate) mod tag {
+    pub(crate) const NULL: u8 = 0;
+    pub(crate) const FALSE: u8 = 1;
+    pub(crate) const TRUE: u8 = 2;
+    pub(crate) const INTEGER: u8 = 3;
+    pub(crate) const FLOAT: u8 = 4;
+    pub(crate) const TEXT: u8 = 5;
+    pub(crate) const BYTES: u8 = 6;
 }
 
 impl Sink for Packed {

@@ -117,6 +117,7 @@ impl Transaction {
                 let plan = self.scope.app.plan(shape)?;
                 let read = reading(&plan)?;
                 bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+                self.scope.context.budget.charge_statements(1)?;
                 let deadline = self.scope.deadline()?;
                 let Scope { app, context, .. } = self.scope.clone();
                 let result = lease
@@ -137,6 +138,7 @@ impl Transaction {
         let mut state = self.enter().await?;
         let plan = self.scope.app.plan(shape)?;
         check_refs(&[writing(&plan)?])?;
+        self.scope.context.budget.charge_statements(1)?;
         let lease = self.lease(&mut state).await?;
         // Only now: the time that it waited for the lease isn't database time.
         let deadline = self.scope.deadline()?;

@@ -34,6 +34,8 @@ pub(crate) struct ReadPlan {
     pub(crate) query: Query,
     /// What each cell of a row is.
     pub(crate) cells: Box<[Cell]>,
+    /// What each cell of a row is called, in a `select`: its field, or the way to it.
+    pub(crate) names: Box<[Name]>,
     /// Whether each step of it is short, so that counting steps bounds its time.
     pub(crate) may_be_short: bool,
     /// How many runs to skip before it is tried as a short read again.
@@ -58,6 +60,14 @@ impl ReadPlan {
     pub(crate) fn was_long(&self) {
         self.penalty.store(100, Ordering::Relaxed);
     }
+}
+
+/// A cell's place in a row that is read by names.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    /// Relations, then a field or an annotation.
+    pub(crate) path: Vec<String>,
+    pub(crate) kind: Kind,
 }
 
 /// How a cell is read.

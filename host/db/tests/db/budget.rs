@@ -157,3 +157,19 @@ async fn what_a_request_used_is_counted() {
     assert_eq!(budget.rows_left(), Limits::default().db_rows - 2, "one returned, one read");
     assert!(budget.db_used() > Duration::ZERO);
 }
+
+#[tokio::test]
+async fn a_loop_of_statements_ends_at_the_operators_limit() {
+    let site = Site::polls();
+    let db = site.request_with(Limits { db_statements: 5, ..Limits::default() });
+    let count = || db.get(json!({"v":1,"op":"count","from":"author"}), vec![]);
+    for _ in 0..3 {
+        count().await.unwrap();
+    }
+    let insert =
+        Statement { shape: br#"{"v":1,"op":"insert","from":"author","set":{"name":"a"}}"#.to_vec(), params: vec![] };
+    let error = db.batch(vec![insert.clone(), insert.clone(), insert]).await.expect_err("six in all");
+    assert_eq!((error.code, error.detail("resource")), ("budget", Some("db_statements")));
+    let other = site.request();
+    assert_eq!(other.one(json!({"v":1,"op":"count","from":"author"}), vec![]).await, Value::Integer(0));
+}

@@ -7,6 +7,7 @@ mod aggregates;
 mod bench;
 mod budget;
 mod crash;
+mod deferred;
 mod delete;
 mod filters;
 mod hostile;
