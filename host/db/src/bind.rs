@@ -1,6 +1,6 @@
 //! Parameters: checked as a whole first, then handed to the database one by one without a copy.
 
-use host_store::ValueRef;
+use host_store::{Datum, Type};
 
 use crate::catalog::Catalog;
 use crate::error::{DbError, code};
@@ -135,7 +135,7 @@ pub(crate) fn values<'v>(
     params: &'v [Param],
     row: usize,
     earlier: Earlier<'v>,
-) -> impl Iterator<Item = ValueRef<'v>> {
+) -> impl Iterator<Item = Datum<'v>> {
     const NULL: &[Value] = &[Value::Null];
     binds.iter().flat_map(move |bind| {
         let (values, kind, places): (&[Value], Kind, usize) = match bind {
@@ -159,7 +159,27 @@ pub(crate) fn values<'v>(
         };
         (0..places).map(move |at| match values.get(at).or(values.last()) {
             Some(value) => kind.to_sql(value),
-            None => ValueRef::Null,
+            None => Datum::Null,
         })
     })
+}
+
+/// What each place of the text takes, in its order; `sizes` has the number of places of each list.
+pub(crate) fn types(binds: &[Bind], sizes: &[usize]) -> Vec<Type> {
+    let mut sizes = sizes.iter();
+    let mut types = Vec::with_capacity(binds.len());
+    for bind in binds {
+        match bind {
+            Bind::Many { slot, .. } => {
+                let places = sizes.next().copied().unwrap_or(0);
+                types.extend(std::iter::repeat_n(slot.kind.sql_datum(), places));
+            }
+            Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. } => {
+                types.push(slot.kind.sql_datum());
+            }
+            Bind::Rows { .. } => types.push(Type::Integer),
+            Bind::Truth { .. } => types.push(Type::Boolean),
+        }
+    }
+    types
 }

@@ -1,7 +1,7 @@
 //! Kinds of fields: which values fit, and how they look in the database.
 
 use host_core::manifest::FieldKind;
-use host_store::ValueRef;
+use host_store::{Datum, Type};
 
 use crate::types::Value;
 
@@ -182,17 +182,38 @@ impl Kind {
     }
 
     /// The value as the database takes it; it was checked.
-    pub(crate) fn to_sql(self, value: &Value) -> ValueRef<'_> {
+    pub(crate) fn to_sql(self, value: &Value) -> Datum<'_> {
         match (self, value) {
-            (_, Value::Null) => ValueRef::Null,
-            (_, Value::Boolean(truth)) => ValueRef::Integer(i64::from(*truth)),
+            (_, Value::Null) => Datum::Null,
+            (_, Value::Boolean(truth)) => Datum::Boolean(*truth),
             // Beyond 2^53 the nearest float is what the field can hold.
             #[allow(clippy::cast_precision_loss)]
-            (Kind::Float, Value::Integer(number)) => ValueRef::Real(*number as f64),
-            (_, Value::Integer(number)) => ValueRef::Integer(*number),
-            (_, Value::Float(number)) => ValueRef::Real(*number),
-            (_, Value::Text(text)) => ValueRef::Text(text.as_bytes()),
-            (_, Value::Bytes(bytes)) => ValueRef::Blob(bytes),
+            (Kind::Float, Value::Integer(number)) => Datum::Real(*number as f64),
+            (Kind::Date, Value::Integer(days)) => Datum::Date(*days),
+            (Kind::Time, Value::Integer(micros)) => Datum::Time(*micros),
+            (Kind::DateTime, Value::Integer(micros)) => Datum::DateTime(*micros),
+            (_, Value::Integer(number)) => Datum::Integer(*number),
+            (_, Value::Float(number)) => Datum::Real(*number),
+            (Kind::Json, Value::Text(text)) => Datum::Json(text.as_bytes()),
+            (_, Value::Text(text)) => Datum::Text(text.as_bytes()),
+            (Kind::Uuid, Value::Bytes(bytes)) => Datum::Uuid(bytes),
+            (_, Value::Bytes(bytes)) => Datum::Blob(bytes),
+        }
+    }
+
+    /// What [`Kind::to_sql`] makes of values that aren't null.
+    pub(crate) fn sql_datum(self) -> Type {
+        match self {
+            Kind::Float => Type::Real,
+            Kind::Boolean => Type::Boolean,
+            Kind::Char(_) | Kind::Text => Type::Text,
+            Kind::Binary => Type::Blob,
+            Kind::Date => Type::Date,
+            Kind::Time => Type::Time,
+            Kind::DateTime => Type::DateTime,
+            Kind::Uuid => Type::Uuid,
+            Kind::Json => Type::Json,
+            Kind::Auto | Kind::Integer | Kind::BigInteger | Kind::Duration | Kind::Key => Type::Integer,
         }
     }
 

@@ -124,7 +124,7 @@ impl Transaction {
                     .run(move |work| -> Result<S, Fault> {
                         work.no_later_than(deadline);
                         let allowance = Allowance::of(&context, app.config.max_result_bytes);
-                        run::read(work, reading(&plan)?, &params, allowance, &context.budget)
+                        run::now(run::read(work, reading(&plan)?, &params, allowance, &context.budget))
                     })
                     .await;
                 self.settle(state, result, deadline)
@@ -146,7 +146,7 @@ impl Transaction {
         let result = lease
             .run(move |work| -> Result<Outcome, Fault> {
                 work.no_later_than(deadline);
-                app.writing(&context).write(work, writing(&plan)?, &params, &[])
+                run::now(app.writing(&context).write(work, writing(&plan)?, &params, &[]))
             })
             .await;
         self.settle(state, result, deadline)

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, Row, ffi};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::authorizer::{Acting, ActingCell};
 use crate::config::StoreConfig;
 use crate::control::{self, Control, STEPS, Until};
+use crate::datum::{Cells, Datum, Row};
 use crate::error::StoreError;
 use crate::owner::Statement;
 
@@ -144,8 +145,8 @@ impl Session {
         &mut self,
         statement: &Statement,
         until: Until,
-        params: impl IntoIterator<Item = ValueRef<'p>>,
-        mut row: impl FnMut(&Row<'_>) -> Result<(), E>,
+        params: impl IntoIterator<Item = Datum<'p>>,
+        mut row: impl FnMut(&Cells<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         self.acting.act_for(statement.owner());
         self.control.arm(until);
@@ -160,8 +161,8 @@ impl Session {
     fn step_through<'p, E: From<StoreError>>(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = ValueRef<'p>>,
-        row: &mut impl FnMut(&Row<'_>) -> Result<(), E>,
+        params: impl IntoIterator<Item = Datum<'p>>,
+        row: &mut impl FnMut(&Cells<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         if !self.statements.contains_key(&statement.id()) {
             self.prepare(statement)?;
@@ -181,6 +182,7 @@ impl Session {
         prepared.used = clock;
         let (mut count, mut large) = (0, false);
         for (at, value) in params.into_iter().enumerate() {
+            let value = value.to_sqlite();
             prepared.statement.raw_bind_parameter(at + 1, ToSqlOutput::Borrowed(value)).map_err(&fail)?;
             count = at + 1;
             large |= matches!(value, ValueRef::Text(bytes) | ValueRef::Blob(bytes) if bytes.len() > KEEP_BOUND);
@@ -193,7 +195,7 @@ impl Session {
         }
         let mut rows = prepared.statement.raw_query();
         while let Some(next) = rows.next().map_err(&fail)? {
-            row(next)?;
+            row(&Cells(Row::Sqlite(next)))?;
         }
         drop(rows);
         if large {

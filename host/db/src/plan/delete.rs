@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use host_core::manifest::OnDelete;
-use host_store::{Owner, Statement, ValueRef};
+use host_store::{Datum, Owner, Statement};
 
 use crate::catalog::{Catalog, Reference};
 use crate::kind::Kind;
@@ -35,7 +35,7 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// What the foreign key becomes.
-    pub(crate) fn replacement(&self) -> ValueRef<'_> {
+    pub(crate) fn replacement(&self) -> Datum<'_> {
         Kind::Key.to_sql(&self.replacement)
     }
 }
@@ -83,9 +83,9 @@ fn both(owner: &Arc<Owner>, sql: impl Fn(&str) -> String) -> [Statement; 2] {
 pub(crate) fn fill<'s, 'v>(
     statements: &'s [Statement; 2],
     keys: &[i64],
-) -> (&'s Statement, impl Iterator<Item = ValueRef<'v>> + use<'v>) {
+) -> (&'s Statement, impl Iterator<Item = Datum<'v>> + use<'v>) {
     let places = if keys.len() <= 1 { 1 } else { CHUNK };
     let last = keys.last().copied().unwrap_or_default();
     let keys: Vec<i64> = keys.iter().copied().chain(std::iter::repeat(last)).take(places).collect();
-    (&statements[usize::from(places > 1)], keys.into_iter().map(ValueRef::Integer))
+    (&statements[usize::from(places > 1)], keys.into_iter().map(Datum::Integer))
 }

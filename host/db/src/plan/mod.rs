@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use host_store::{KEEP_SQL, Owner, Statement};
 use parking_lot::Mutex;
 
+use crate::bind;
 use crate::catalog::Catalog;
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
@@ -36,6 +37,8 @@ pub(crate) struct ReadPlan {
     pub(crate) cells: Box<[Cell]>,
     /// What each cell of a row is called, in a `select`: its field, or the way to it.
     pub(crate) names: Box<[Name]>,
+    /// Whose rows they are, where each is one of a model's.
+    pub(crate) of: Option<usize>,
     /// Whether each step of it is short, so that counting steps bounds its time.
     pub(crate) may_be_short: bool,
     /// How many runs to skip before it is tried as a short read again.
@@ -77,11 +80,23 @@ pub(crate) enum Cell {
     Plain,
     /// A number that stands for a truth value.
     Boolean,
+    /// A whole number, which some databases give as a decimal (the sum of many, say).
+    Integer,
+    /// A floating-point number, the same.
+    Float,
+    /// A decimal with so many places; SQLite gives it as a whole number, without the point.
+    #[allow(dead_code, reason = "no kind has decimals yet")]
+    Decimal(u32),
 }
 
 impl Cell {
     fn of(kind: Kind) -> Self {
-        if kind == Kind::Boolean { Cell::Boolean } else { Cell::Plain }
+        match kind {
+            Kind::Boolean => Cell::Boolean,
+            Kind::Float => Cell::Float,
+            Kind::Char(_) | Kind::Text | Kind::Binary | Kind::Uuid | Kind::Json => Cell::Plain,
+            _ => Cell::Integer,
+        }
     }
 }
 
@@ -130,7 +145,10 @@ const MAX_SIZED: usize = 16;
 impl Query {
     fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
         let has_many = sql.binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let fixed = (!has_many).then(|| Arc::new(Statement::of_app(owner, dialect.number(sql.text.clone()))));
+        let fixed = (!has_many).then(|| {
+            let statement = Statement::of_app(owner, dialect.number(sql.text.clone()));
+            Arc::new(statement.taking(bind::types(&sql.binds, &[])))
+        });
         Self {
             binds: sql.binds.clone().into(),
             holes,
@@ -152,7 +170,8 @@ impl Query {
         if let Some((_, statement)) = sized.iter().find(|(known, _)| *known == sizes) {
             return statement.clone();
         }
-        let statement = Arc::new(Statement::of_app(&self.owner, self.dialect.number(self.sql.render(&sizes))));
+        let statement = Statement::of_app(&self.owner, self.dialect.number(self.sql.render(&sizes)));
+        let statement = Arc::new(statement.taking(bind::types(&self.binds, &sizes)));
         // One that connections don't keep prepared isn't worth keeping here either.
         if statement.sql().len() <= KEEP_SQL {
             if sized.len() >= MAX_SIZED {

@@ -33,7 +33,8 @@ impl Planner<'_> {
             sql.push(" ORDER BY ").list(order);
         }
         bounds(&mut sql, reading);
-        Ok(ReadPlan { names, ..self.read(sql, cells, short(&building, reading)) })
+        let of = (!building.grouped).then_some(self.table);
+        Ok(ReadPlan { names, of, ..self.read(sql, cells, short(&building, reading)) })
     }
 
     /// Reads what all reading operations share. Annotations come first: the rest may name them.
@@ -137,7 +138,7 @@ impl Planner<'_> {
             bounds(&mut sql, reading);
             sql.push(")");
         }
-        Ok(self.read(sql, vec![Cell::Plain], short(&building, reading)))
+        Ok(self.read(sql, vec![Cell::Integer], short(&building, reading)))
     }
 
     pub(super) fn exists(&self, reading: &Reading) -> Result<ReadPlan, DbError> {
@@ -177,6 +178,7 @@ impl Planner<'_> {
             query: self.query(sql),
             cells: cells.into(),
             names: Box::default(),
+            of: None,
             may_be_short,
             penalty: AtomicU32::new(0),
         }

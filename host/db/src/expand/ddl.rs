@@ -1,0 +1,376 @@
+//! Tables, columns, indexes and keys as each database wants them written.
+
+use host_store::calendar;
+
+use super::{Change, names};
+use crate::catalog::{Catalog, Column, Table};
+use crate::dialect::Dialect;
+use crate::kind::Kind;
+use crate::types::Value;
+
+/// The host's own table: each app's manifest as it was last expanded.
+pub(crate) fn own_table(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "CREATE TABLE IF NOT EXISTS \"bandstand__app\" \
+             (\"name\" TEXT PRIMARY KEY, \"manifest\" TEXT NOT NULL) STRICT, WITHOUT ROWID"
+        }
+        Dialect::Postgres => {
+            "CREATE TABLE IF NOT EXISTS \"bandstand__app\" (\"name\" text PRIMARY KEY, \"manifest\" text NOT NULL)"
+        }
+        Dialect::Mariadb => {
+            "CREATE TABLE IF NOT EXISTS `bandstand__app` (`name` varchar(64) NOT NULL PRIMARY KEY, \
+             `manifest` longtext NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin"
+        }
+    }
+}
+
+/// Keeps a manifest, in place of the one before.
+pub(super) fn remember(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "INSERT INTO \"bandstand__app\" (\"name\", \"manifest\") VALUES (?, ?) \
+             ON CONFLICT (\"name\") DO UPDATE SET \"manifest\" = excluded.\"manifest\""
+        }
+        Dialect::Postgres => {
+            "INSERT INTO \"bandstand__app\" (\"name\", \"manifest\") VALUES ($1, $2) \
+             ON CONFLICT (\"name\") DO UPDATE SET \"manifest\" = excluded.\"manifest\""
+        }
+        Dialect::Mariadb => {
+            "INSERT INTO `bandstand__app` (`name`, `manifest`) VALUES (?, ?) \
+             ON DUPLICATE KEY UPDATE `manifest` = VALUES(`manifest`)"
+        }
+    }
+}
+
+/// Asks for an app's manifest.
+pub(super) fn recall(dialect: Dialect) -> String {
+    let quote = |name| dialect.quote(name);
+    let text = format!("SELECT {} FROM {} WHERE {} = ?", quote("manifest"), quote("bandstand__app"), quote("name"));
+    dialect.number(text)
+}
+
+/// A column's type, as the database itself shows it.
+pub(crate) fn column_type(dialect: Dialect, kind: Kind) -> String {
+    let word = match dialect {
+        Dialect::Sqlite => kind.sql_type(),
+        Dialect::Postgres => match kind {
+            Kind::Auto | Kind::BigInteger | Kind::Duration | Kind::Key => "bigint",
+            Kind::Integer => "integer",
+            Kind::Float => "double precision",
+            Kind::Boolean => "boolean",
+            Kind::Char(_) | Kind::Text => "text",
+            Kind::Binary => "bytea",
+            Kind::Date => "date",
+            Kind::Time => "time without time zone",
+            Kind::DateTime => "timestamp with time zone",
+            Kind::Uuid => "uuid",
+            Kind::Json => "jsonb",
+        },
+        Dialect::Mariadb => match kind {
+            Kind::Auto | Kind::BigInteger | Kind::Duration | Kind::Key => "bigint",
+            Kind::Integer => "int",
+            Kind::Float => "double",
+            Kind::Boolean => "tinyint",
+            Kind::Char(most) if most <= MAX_VARCHAR => return format!("varchar({most})"),
+            Kind::Char(_) | Kind::Text | Kind::Json => "longtext",
+            Kind::Binary => "longblob",
+            Kind::Date => "date",
+            Kind::Time => "time(6)",
+            Kind::DateTime => "datetime(6)",
+            Kind::Uuid => "binary(16)",
+        },
+    };
+    word.to_owned()
+}
+
+/// Characters of the longest text that lies in the row itself. All columns of a row share 65,535 bytes.
+const MAX_VARCHAR: u32 = 255;
+
+/// Characters of a text that an index which isn't unique holds: 16 columns of four bytes each fit into its 3,072 bytes.
+const INDEXED: u32 = 48;
+
+/// The type with what a new column needs besides.
+fn declared_type(dialect: Dialect, kind: Kind) -> String {
+    let word = column_type(dialect, kind);
+    match dialect {
+        Dialect::Postgres if kind.is_text() => format!("{word} COLLATE \"C\""),
+        Dialect::Mariadb if kind == Kind::Json => "json".into(),
+        Dialect::Mariadb if kind.is_text() => format!("{word} COLLATE utf8mb4_nopad_bin"),
+        _ => word,
+    }
+}
+
+/// What the table itself checks. Arithmetic can leave a kind's range, so the database has to look as well.
+fn check(dialect: Dialect, kind: Kind, column: &str) -> Option<String> {
+    match (dialect, kind) {
+        (Dialect::Sqlite, kind) => kind.sql_check(column),
+        // Its types are as narrow as the kinds.
+        (Dialect::Postgres, _) => None,
+        (Dialect::Mariadb, Kind::Boolean) => Some(format!("{column} IN (0, 1)")),
+        (Dialect::Mariadb, Kind::Time) => Some(format!("{column} >= '00:00:00' AND {column} < '24:00:00'")),
+        (Dialect::Mariadb, _) => None,
+    }
+}
+
+/// Makes a table. Foreign keys come later where they can't name a table that isn't there yet.
+pub(super) fn create(catalog: &Catalog, table: &Table) -> Change {
+    let dialect = catalog.dialect;
+    let mut parts: Vec<String> = table.columns.iter().map(|column| definition(catalog, table, column)).collect();
+    if dialect == Dialect::Mariadb {
+        parts.extend(table.columns.iter().filter_map(|column| named_check(dialect, table, column)));
+    }
+    let end = match dialect {
+        Dialect::Sqlite => " STRICT",
+        Dialect::Postgres => "",
+        Dialect::Mariadb => " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin",
+    };
+    Change {
+        sql: format!("CREATE TABLE {} ({}){end}", table.quoted(), parts.join(", ")),
+        line: format!("create the table of model `{}`", table.model),
+        trouble: "it can't be made".into(),
+    }
+}
+
+/// Adds a column.
+pub(super) fn add(catalog: &Catalog, table: &Table, column: &Column) -> Change {
+    let dialect = catalog.dialect;
+    let mut sql = format!("ALTER TABLE {} ADD COLUMN {}", table.quoted(), definition(catalog, table, column));
+    if dialect == Dialect::Mariadb
+        && let Some(check) = named_check(dialect, table, column)
+    {
+        sql.push_str(", ADD ");
+        sql.push_str(&check);
+    }
+    Change {
+        sql,
+        line: format!("add the field `{}` to model `{}`", column.field, table.model),
+        trouble: "its default isn't allowed by its own check".into(),
+    }
+}
+
+fn named_check(dialect: Dialect, table: &Table, column: &Column) -> Option<String> {
+    let check = check(dialect, column.kind, column.quoted())?;
+    Some(format!("CONSTRAINT {} CHECK ({check})", dialect.quote(&names::range(dialect, table, column))))
+}
+
+fn definition(catalog: &Catalog, table: &Table, column: &Column) -> String {
+    let dialect = catalog.dialect;
+    let name = column.quoted();
+    if column.kind == Kind::Auto {
+        // A key that was given away is never given again, so an old link can't lead to a new row.
+        return match dialect {
+            Dialect::Sqlite => format!("{name} INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL"),
+            Dialect::Postgres => format!("{name} bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"),
+            Dialect::Mariadb => format!("{name} bigint NOT NULL AUTO_INCREMENT PRIMARY KEY"),
+        };
+    }
+    let mut sql = format!("{name} {}", declared_type(dialect, column.kind));
+    if !column.null {
+        sql.push_str(" NOT NULL");
+    }
+    if let Some(default) = &column.default {
+        sql.push_str(" DEFAULT ");
+        sql.push_str(&literal(dialect, column.kind, default));
+    }
+    if dialect == Dialect::Sqlite {
+        if let Some(check) = named_check(dialect, table, column) {
+            sql.push(' ');
+            sql.push_str(&check);
+        }
+        if let Some(target) = column.target {
+            let target = &catalog.tables[target];
+            sql.push_str(&format!(
+                " CONSTRAINT {} REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED",
+                dialect.quote(&names::key(dialect, table, column)),
+                target.quoted(),
+                target.columns[0].quoted()
+            ));
+        }
+    }
+    sql
+}
+
+/// Adds a foreign key to a table that is there. `None` where keys stand in the column's definition.
+pub(super) fn key(catalog: &Catalog, table: &Table, column: &Column) -> Option<Change> {
+    let dialect = catalog.dialect;
+    let target = &catalog.tables[column.target?];
+    let deferred = match dialect {
+        Dialect::Sqlite => return None,
+        Dialect::Postgres => " DEFERRABLE INITIALLY DEFERRED",
+        // It has no deferred keys: what may point nowhere for a while is looked at by the host, see `host_store`.
+        Dialect::Mariadb => "",
+    };
+    Some(Change {
+        sql: format!(
+            "ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){deferred}",
+            table.quoted(),
+            dialect.quote(&names::key(dialect, table, column)),
+            column.quoted(),
+            target.quoted(),
+            target.columns[0].quoted()
+        ),
+        line: format!("let `{}` of model `{}` point to `{}`", column.field, table.model, target.model),
+        trouble: "rows that are there already point to rows that don't exist; change or delete them first".into(),
+    })
+}
+
+/// Makes an index.
+pub(super) fn index(dialect: Dialect, table: &Table, columns: &[usize], unique: bool) -> Change {
+    let shown: Vec<&str> = columns.iter().map(|at| table.columns[*at].name.as_str()).collect();
+    let part = |at: &usize| {
+        let column = &table.columns[*at];
+        let long = match column.kind {
+            Kind::Char(most) => most > INDEXED,
+            Kind::Text | Kind::Json | Kind::Binary => true,
+            _ => false,
+        };
+        match dialect {
+            // A unique index holds the whole, by a hash where it is long.
+            Dialect::Mariadb if long && !unique => format!("{}({INDEXED})", column.quoted()),
+            _ => column.quoted().to_owned(),
+        }
+    };
+    let parts: Vec<String> = columns.iter().map(part).collect();
+    let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
+    let name = dialect.quote(&names::index(dialect, table, columns, unique));
+    Change {
+        sql: format!("CREATE {kind} {name} ON {} ({})", table.quoted(), parts.join(", ")),
+        line: format!(
+            "make `{}` of model `{}` {}",
+            shown.join(", "),
+            table.model,
+            if unique { "unique" } else { "an index" }
+        ),
+        trouble: "rows that are there already have the same values; change or delete them first".into(),
+    }
+}
+
+/// Drops an index.
+pub(super) fn drop_index(dialect: Dialect, table: &Table, name: &str) -> Change {
+    let on = if dialect == Dialect::Mariadb { format!(" ON {}", table.quoted()) } else { String::new() };
+    Change {
+        sql: format!("DROP INDEX {}{on}", dialect.quote(name)),
+        line: format!("drop the index `{name}` of model `{}`, which is no longer declared", table.model),
+        trouble: "it can't be dropped".into(),
+    }
+}
+
+/// Drops a table that is empty, makes it anew, and lets its keys go on after `last`.
+pub(super) fn anew(catalog: &Catalog, table: &Table, last: Option<i64>) -> Vec<Change> {
+    let dialect = catalog.dialect;
+    let line = format!("make the table of model `{}`, which is empty, anew", table.model);
+    let step = |sql: String| Change { sql, line: line.clone(), trouble: "it can't be made".into() };
+    let mut changes = Vec::new();
+    match dialect {
+        Dialect::Sqlite => changes.push(step(format!("DROP TABLE {}", table.quoted()))),
+        // The keys that point here go with it and are made again below.
+        Dialect::Postgres => changes.push(step(format!("DROP TABLE {} CASCADE", table.quoted()))),
+        Dialect::Mariadb => {
+            changes.push(step("SET foreign_key_checks = 0".into()));
+            changes.push(step(format!("DROP TABLE {}", table.quoted())));
+        }
+    }
+    changes.push(step(create(catalog, table).sql));
+    if let (Some(last), Some(Kind::Auto)) = (last, table.columns.first().map(|column| column.kind)) {
+        let (name, key) = (table.quoted(), table.columns[0].quoted());
+        changes.push(step(match dialect {
+            // The table's name is one that the catalog made, of letters, digits and underscores.
+            Dialect::Sqlite => format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{}', {last})", table.name),
+            Dialect::Postgres => {
+                format!("ALTER TABLE {name} ALTER COLUMN {key} RESTART WITH {}", last.saturating_add(1))
+            }
+            Dialect::Mariadb => format!("ALTER TABLE {name} AUTO_INCREMENT = {}", last.saturating_add(1)),
+        }));
+    }
+    if dialect == Dialect::Mariadb {
+        changes.push(step("SET foreign_key_checks = 1".into()));
+    }
+    changes
+}
+
+/// A default in a table's definition, the only place where a value is written into SQL: it can't be bound there.
+fn literal(dialect: Dialect, kind: Kind, value: &Value) -> String {
+    use Dialect::{Mariadb, Postgres, Sqlite};
+    let typed =
+        |text: String, word: &str| if dialect == Postgres { format!("'{text}'::{word}") } else { format!("'{text}'") };
+    match (dialect, kind, value) {
+        (_, _, Value::Null) => "NULL".into(),
+        (Postgres, _, Value::Boolean(truth)) => if *truth { "TRUE" } else { "FALSE" }.into(),
+        (_, _, Value::Boolean(truth)) => u8::from(*truth).to_string(),
+        (Postgres | Mariadb, Kind::Date, Value::Integer(day)) => typed(calendar::date_text(*day), "date"),
+        (Postgres | Mariadb, Kind::Time, Value::Integer(micros)) => typed(calendar::time_text(*micros), "time"),
+        (Postgres, Kind::DateTime, Value::Integer(micros)) => {
+            typed(format!("{}+00", calendar::datetime_text(*micros)), "timestamptz")
+        }
+        (Mariadb, Kind::DateTime, Value::Integer(micros)) => typed(calendar::datetime_text(*micros), "timestamp"),
+        (_, Kind::Float, Value::Integer(number)) => format!("({number}.0)"),
+        (_, _, Value::Integer(number)) => format!("({number})"),
+        (Postgres, _, Value::Float(number)) if number.is_infinite() => {
+            if *number > 0.0 { "'Infinity'::float8" } else { "'-Infinity'::float8" }.into()
+        }
+        (_, _, Value::Float(number)) if number.is_infinite() => if *number > 0.0 { "9e999" } else { "(-9e999)" }.into(),
+        (_, _, Value::Float(number)) => format!("({number:e})"),
+        (_, _, Value::Text(text)) => format!("'{}'", text.replace('\'', "''")),
+        (Postgres, Kind::Uuid, Value::Bytes(bytes)) => format!("'{}'::uuid", hex::encode(bytes)),
+        (Postgres, _, Value::Bytes(bytes)) => format!("'\\x{}'::bytea", hex::encode(bytes)),
+        (Sqlite | Mariadb, _, Value::Bytes(bytes)) => format!("X'{}'", hex::encode(bytes)),
+    }
+}
+
+/// Brings a column that is there to the wanted type where that loses nothing: a text that may be longer than before.
+pub(super) fn lengthen(dialect: Dialect, table: &Table, column: &Column, known: &str) -> Option<Change> {
+    let wanted = column_type(dialect, column.kind);
+    if dialect != Dialect::Mariadb || !column.kind.is_text() || !is_longer(&wanted, known) {
+        return None;
+    }
+    let null = if column.null { "NULL" } else { "NOT NULL" };
+    let default = match &column.default {
+        Some(default) => format!(" DEFAULT {}", literal(dialect, column.kind, default)),
+        None => String::new(),
+    };
+    let declared = declared_type(dialect, column.kind);
+    Some(Change {
+        sql: format!("ALTER TABLE {} MODIFY COLUMN {} {declared} {null}{default}", table.quoted(), column.quoted()),
+        line: format!("let the field `{}` of model `{}` hold longer texts", column.field, table.model),
+        trouble: "it can't be changed".into(),
+    })
+}
+
+fn is_longer(wanted: &str, known: &str) -> bool {
+    let length = |shown: &str| match shown.strip_prefix("varchar(").and_then(|rest| rest.strip_suffix(')')) {
+        Some(digits) => digits.parse().unwrap_or(u64::MAX),
+        None => u64::MAX,
+    };
+    length(wanted) > length(known)
+}
+
+/// Whether a column of the type `known` holds what one of the wanted type would hold. Lengths of texts are checked on the
+/// way in.
+pub(super) fn fits(dialect: Dialect, kind: Kind, known: &str) -> bool {
+    let text = |shown: &str| shown.starts_with("varchar(") || shown == "longtext";
+    column_type(dialect, kind) == known || dialect == Dialect::Mariadb && kind.is_text() && text(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_only_grow() {
+        assert!(is_longer("varchar(20)", "varchar(10)") && is_longer("longtext", "varchar(10)"));
+        assert!(!is_longer("varchar(10)", "varchar(20)") && !is_longer("longtext", "longtext"));
+        assert!(fits(Dialect::Mariadb, Kind::Text, "varchar(3)") && !fits(Dialect::Mariadb, Kind::Text, "bigint"));
+    }
+
+    #[test]
+    fn defaults_cannot_leave_their_quotes() {
+        let hostile = Value::Text("'; DROP TABLE x; --\\".into());
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb] {
+            assert_eq!(literal(dialect, Kind::Text, &hostile), "'''; DROP TABLE x; --\\'");
+        }
+        let moment = Value::Integer(-1);
+        assert_eq!(literal(Dialect::Postgres, Kind::DateTime, &moment), "'1969-12-31 23:59:59.999999+00'::timestamptz");
+        assert_eq!(literal(Dialect::Sqlite, Kind::DateTime, &moment), "(-1)");
+    }
+}
