@@ -4,7 +4,7 @@ mod names;
 mod plan;
 mod source;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use host_core::text::one_line;

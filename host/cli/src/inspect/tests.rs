@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use host_db::inspect::Schema;
 
 use super::source::source;

@@ -4,6 +4,7 @@
 //! here as they are. Whoever writes them anywhere has to quote them. What has no counterpart among the kinds of fields is
 //! said in words ([`Column::note`], [`Table::notes`]), for a person to read.
 
+mod ask;
 mod sqlite;
 mod types;
 
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use host_core::manifest::OnDelete;
 use host_store::{Session, StoreError, Until};
 
-use crate::run::Reading;
+use crate::run::{Reading, now};
 
 /// How long reading a database's tables may take. A few thousand tables take less than a second.
 const MOST_TIME: Duration = Duration::from_secs(60);
@@ -134,7 +135,7 @@ impl Schema {
     pub fn of_sqlite(path: &Path) -> Result<Self, StoreError> {
         let mut session = Session::look(path)?;
         let until = Until::deadline(Instant::now() + MOST_TIME);
-        sqlite::read(&mut Reading { session: &mut session, until })
+        now(sqlite::read(&mut Reading { session: &mut session, until }))
     }
 
     /// The table called `name`.

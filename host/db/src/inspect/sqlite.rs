@@ -6,14 +6,12 @@
 
 use std::collections::HashMap;
 
-use host_store::{Statement, StoreError, ValueRef};
+use host_store::{Datum, Statement, StoreError};
 
+use super::ask::{number, rows, rows_of, text};
 use super::types::SqlType;
 use super::{Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete};
-use crate::error::Fault;
-use crate::plan::Cell;
-use crate::result::to_value;
-use crate::run::{Reading, Run};
+use crate::run::Run;
 use crate::types::Value;
 
 /// How many rows of a table are looked at, to see what its columns hold.
@@ -26,9 +24,9 @@ const MOST_DIGITS: u32 = 18;
 const TABLES: &str = "(SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND type <> 'shadow' \
     AND substr(name, 1, 7) <> 'sqlite_')";
 
-pub(super) fn read(on: &mut Reading<'_>) -> Result<Schema, StoreError> {
+pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
     let mut schema = Schema::default();
-    for row in rows(on, format!("SELECT name, type FROM {TABLES} ORDER BY name"), MOST_TABLES)? {
+    for row in rows(on, format!("SELECT name, type FROM {TABLES} ORDER BY name"), 2, MOST_TABLES).await? {
         match text(&row, 1) {
             "table" => schema.tables.push(Table { name: text(&row, 0).to_owned(), ..Table::default() }),
             "view" => schema.left_out.push((text(&row, 0).to_owned(), "a view")),
@@ -37,12 +35,12 @@ pub(super) fn read(on: &mut Reading<'_>) -> Result<Schema, StoreError> {
     }
     let places: HashMap<String, usize> =
         schema.tables.iter().enumerate().map(|(at, table)| (table.name.clone(), at)).collect();
-    columns(on, &mut schema.tables, &places)?;
-    indexes(on, &mut schema.tables, &places)?;
-    foreign_keys(on, &mut schema.tables, &places)?;
+    columns(on, &mut schema.tables, &places).await?;
+    indexes(on, &mut schema.tables, &places).await?;
+    foreign_keys(on, &mut schema.tables, &places).await?;
     for table in &mut schema.tables {
         for at in 0..table.columns.len() {
-            settle(on, table, at)?;
+            settle(on, table, at).await?;
         }
     }
     Ok(schema)
@@ -54,10 +52,10 @@ fn of_tables(pragma: &str, columns: &str, order: &str) -> String {
     )
 }
 
-fn columns(on: &mut Reading<'_>, tables: &mut [Table], places: &HashMap<String, usize>) -> Result<(), StoreError> {
+async fn columns(on: &mut impl Run, tables: &mut [Table], places: &HashMap<String, usize>) -> Result<(), StoreError> {
     let ask = of_tables("pragma_table_xinfo", "p.name, p.type, p.\"notnull\", p.dflt_value, p.pk, p.hidden", "p.cid");
     let mut keys: Vec<Vec<(i64, usize)>> = vec![Vec::new(); tables.len()];
-    for row in rows(on, ask, MOST_COLUMNS)? {
+    for row in rows(on, ask, 7, MOST_COLUMNS).await? {
         let Some(at) = places.get(text(&row, 0)) else { continue };
         let table = &mut tables[*at];
         if number(&row, 5) > 0 {
@@ -89,10 +87,10 @@ fn columns(on: &mut Reading<'_>, tables: &mut [Table], places: &HashMap<String, 
     Ok(())
 }
 
-fn indexes(on: &mut Reading<'_>, tables: &mut [Table], places: &HashMap<String, usize>) -> Result<(), StoreError> {
+async fn indexes(on: &mut impl Run, tables: &mut [Table], places: &HashMap<String, usize>) -> Result<(), StoreError> {
     // In the order in which they were made, which SQLite tells backwards.
     let ask = of_tables("pragma_index_list", "p.name, p.\"unique\", p.origin, p.partial", "p.seq DESC");
-    for row in rows(on, ask, MOST_COLUMNS)? {
+    for row in rows(on, ask, 5, MOST_COLUMNS).await? {
         let Some(at) = places.get(text(&row, 0)) else { continue };
         let table = &mut tables[*at];
         let (name, unique, origin) = (text(&row, 1), number(&row, 2) != 0, text(&row, 3));
@@ -100,7 +98,7 @@ fn indexes(on: &mut Reading<'_>, tables: &mut [Table], places: &HashMap<String, 
             continue;
         }
         let ask = Statement::of_host("SELECT cid, \"desc\" FROM pragma_index_xinfo(?) WHERE key = 1 ORDER BY seqno");
-        let parts = rows_of(on, &ask, &[ValueRef::Text(name.as_bytes())], MOST_COLUMNS)?;
+        let parts = rows_of(on, &ask, &[Datum::Text(name.as_bytes())], 2, MOST_COLUMNS).await?;
         let parts: Option<Vec<(usize, bool)>> =
             parts.iter().map(|part| Some((usize::try_from(number(part, 0)).ok()?, number(part, 1) != 0))).collect();
         let kind = if unique { "unique index" } else { "index" };
@@ -119,14 +117,18 @@ fn indexes(on: &mut Reading<'_>, tables: &mut [Table], places: &HashMap<String, 
     Ok(())
 }
 
-fn foreign_keys(on: &mut Reading<'_>, tables: &mut [Table], places: &HashMap<String, usize>) -> Result<(), StoreError> {
+async fn foreign_keys(
+    on: &mut impl Run,
+    tables: &mut [Table],
+    places: &HashMap<String, usize>,
+) -> Result<(), StoreError> {
     let ask = of_tables(
         "pragma_foreign_key_list",
         "p.id, p.\"table\", p.\"from\", p.\"to\", p.on_delete",
         "p.id DESC, p.seq",
     );
     let (mut of, mut number_of_last) = (usize::MAX, -1);
-    for row in rows(on, ask, MOST_COLUMNS)? {
+    for row in rows(on, ask, 6, MOST_COLUMNS).await? {
         let Some(at) = places.get(text(&row, 0)) else { continue };
         let table = &mut tables[*at];
         let Some(column) = table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(text(&row, 3)))
@@ -202,14 +204,14 @@ impl Stored {
 }
 
 /// Decides on the kind of a column.
-fn settle(on: &mut Reading<'_>, table: &mut Table, at: usize) -> Result<(), StoreError> {
+async fn settle(on: &mut impl Run, table: &mut Table, at: usize) -> Result<(), StoreError> {
     let stored = match table.columns[at].generated {
         true => None,
-        false => stored(on, &table.name, &table.columns[at].name)?,
+        false => stored(on, &table.name, &table.columns[at].name).await?,
     };
     let is_row_number = table.primary_key == [at]
         && table.columns[at].declared.eq_ignore_ascii_case("INTEGER")
-        && !has_key_index(on, &table.name)?;
+        && !has_key_index(on, &table.name).await?;
     let column = &mut table.columns[at];
     let (kind, note) = match is_row_number {
         true => (Kind::Auto, None),
@@ -227,12 +229,12 @@ fn settle(on: &mut Reading<'_>, table: &mut Table, at: usize) -> Result<(), Stor
 }
 
 /// Whether the primary key has an index of its own, so that it isn't the row's number.
-fn has_key_index(on: &mut Reading<'_>, table: &str) -> Result<bool, StoreError> {
+async fn has_key_index(on: &mut impl Run, table: &str) -> Result<bool, StoreError> {
     let ask = Statement::of_host("SELECT 1 FROM pragma_index_list(?) WHERE origin = 'pk'");
-    Ok(!rows_of(on, &ask, &[ValueRef::Text(table.as_bytes())], 2)?.is_empty())
+    Ok(!rows_of(on, &ask, &[Datum::Text(table.as_bytes())], 1, 2).await?.is_empty())
 }
 
-fn stored(on: &mut Reading<'_>, table: &str, column: &str) -> Result<Option<Stored>, StoreError> {
+async fn stored(on: &mut impl Run, table: &str, column: &str) -> Result<Option<Stored>, StoreError> {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     // A name with U+0000 would end the statement there.
     if table.contains('\0') || column.contains('\0') {
@@ -246,7 +248,7 @@ fn stored(on: &mut Reading<'_>, table: &str, column: &str) -> Result<Option<Stor
         quoted(column),
         quoted(table)
     );
-    let found = match rows(on, ask, 1) {
+    let found = match rows(on, ask, 7, 1).await {
         Ok(found) => found,
         Err(error @ (StoreError::Timeout | StoreError::Busy(_))) => return Err(error),
         // A generated column may compute anything; a broken page may be anywhere. What is declared has to do.
@@ -432,50 +434,5 @@ fn fitting(kind: Kind, default: Default) -> Option<Default> {
         }
         (Kind::Text, default @ Default::Text(_)) => Some(default),
         _ => None,
-    }
-}
-
-fn rows(on: &mut Reading<'_>, ask: String, most: usize) -> Result<Vec<Vec<Value>>, StoreError> {
-    rows_of(on, &Statement::of_host(ask), &[], most)
-}
-
-/// The rows of a question of the host's own, at most `most`.
-fn rows_of(
-    on: &mut Reading<'_>,
-    ask: &Statement,
-    params: &[ValueRef<'_>],
-    most: usize,
-) -> Result<Vec<Vec<Value>>, StoreError> {
-    let mut rows = Vec::new();
-    let done = on.run(ask, params.iter().copied(), |row| {
-        if rows.len() == most {
-            return Err(StoreError::Internal(format!("it has more than {most} tables or columns")).into());
-        }
-        let mut cells = Vec::new();
-        for at in 0..row.as_ref().column_count() {
-            let cell = row.get_ref(at).map_err(|error| StoreError::Internal(error.to_string()))?;
-            cells.push(to_value(cell, Cell::Plain));
-        }
-        rows.push(cells);
-        Ok(())
-    });
-    match done {
-        Ok(_) => Ok(rows),
-        Err(Fault::Store(error)) => Err(error),
-        Err(Fault::Db(error)) => Err(StoreError::Internal(error.to_string())),
-    }
-}
-
-fn text(row: &[Value], at: usize) -> &str {
-    match &row[at] {
-        Value::Text(text) => text,
-        _ => "",
-    }
-}
-
-fn number(row: &[Value], at: usize) -> i64 {
-    match row[at] {
-        Value::Integer(number) => number,
-        _ => 0,
     }
 }
