@@ -1,10 +1,14 @@
 //! Parameters: checked as a whole first, then handed to the database one by one without a copy.
 
-use host_store::{Datum, Type};
+use std::borrow::Cow;
+use std::time::SystemTime;
 
-use crate::catalog::Catalog;
+use host_store::{Datum, Type};
+use uuid::Uuid;
+
+use crate::catalog::{Catalog, Fill};
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{DAY, Kind};
 use crate::plan::sql::Bind;
 use crate::plan::{Action, WritePlan, check, rounded};
 use crate::types::{Outcome, Param, Value};
@@ -29,6 +33,15 @@ fn wrong(hole: usize, problem: impl std::fmt::Display) -> DbError {
     DbError::new(code::INVALID_VALUE, format!("parameter {hole}: {problem}")).with("parameter", hole)
 }
 
+/// Checks that there is a parameter for each hole.
+pub(crate) fn check_count(holes: usize, params: &[Param]) -> Result<(), DbError> {
+    if params.len() == holes {
+        return Ok(());
+    }
+    let problem = format!("the shape has {holes} holes, but {} parameters came with it", params.len());
+    Err(DbError::new(code::INVALID_VALUE, problem).with("holes", holes))
+}
+
 /// Checks all parameters against their places. Returns the number of rows that a bulk insert writes, `None` where no
 /// `many` stands in for single values.
 pub(crate) fn check_params(
@@ -38,10 +51,7 @@ pub(crate) fn check_params(
     params: &[Param],
     bulk: Bulk,
 ) -> Result<Option<usize>, DbError> {
-    if params.len() != holes {
-        let problem = format!("the shape has {holes} holes, but {} parameters came with it", params.len());
-        return Err(DbError::new(code::INVALID_VALUE, problem).with("holes", holes));
-    }
+    check_count(holes, params)?;
     for (hole, param) in params.iter().enumerate() {
         if let Param::Many(values) = param
             && values.len() > MAX_MANY
@@ -84,6 +94,62 @@ pub(crate) fn check_params(
         }
     }
     Ok(rows)
+}
+
+/// The parameters in the form in which fields hold them: the addresses among them.
+pub(crate) fn canonical<'p>(binds: &[Bind], params: &'p [Param]) -> Cow<'p, [Param]> {
+    let mut canonical = Cow::Borrowed(params);
+    for bind in binds {
+        let (Bind::Hole { hole, slot } | Bind::Many { hole, slot }) = bind else { continue };
+        if !matches!(slot.kind, Kind::Ip(_)) {
+            continue;
+        }
+        let values = match params.get(*hole) {
+            Some(Param::One(value)) => std::slice::from_ref(value),
+            Some(Param::Many(values)) => values.as_slice(),
+            None => continue,
+        };
+        for (at, value) in values.iter().enumerate() {
+            let Some(value) = slot.kind.canonical(value) else { continue };
+            match &mut canonical.to_mut()[*hole] {
+                Param::One(one) => *one = value,
+                Param::Many(many) => many[at] = value,
+            }
+        }
+    }
+    canonical
+}
+
+/// The parameters with what the host makes after them.
+pub(crate) fn fill<'p>(params: Cow<'p, [Param]>, fills: &[Fill]) -> Cow<'p, [Param]> {
+    if fills.is_empty() {
+        return params;
+    }
+    let rows = params.iter().find_map(|param| match param {
+        Param::Many(values) => Some(values.len().min(MAX_MANY)),
+        Param::One(_) => None,
+    });
+    let uuid = || Value::Bytes(Uuid::now_v7().into_bytes().into());
+    let mut params = params.into_owned();
+    for fill in fills {
+        params.push(match (fill, rows) {
+            (Fill::Now(kind), _) => Param::One(now(*kind)),
+            (Fill::Uuid7, None) => Param::One(uuid()),
+            (Fill::Uuid7, Some(rows)) => Param::Many((0..rows).map(|_| uuid()).collect()),
+        });
+    }
+    Cow::Owned(params)
+}
+
+/// The moment as a field of the kind holds it, in UTC.
+fn now(kind: Kind) -> Value {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    Value::Integer(match kind {
+        Kind::Date => micros.div_euclid(DAY),
+        Kind::Time => micros.rem_euclid(DAY),
+        _ => micros,
+    })
 }
 
 /// The lengths of the `in` lists, in the order of the text.

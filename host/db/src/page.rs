@@ -170,13 +170,17 @@ impl Branch {
                 let target = &catalog.tables[column.target?];
                 let shape =
                     format!(r#"{{"v":1,"from":"{}","filter":[["in","pk",{{"$":0}}]],"order":[]}}"#, target.model);
-                Some(Follow { key: self.cell(&column.field)?, shape, to: target.columns[0].field.clone(), many: false })
+                let to = target.columns[target.single_key()?].field.clone();
+                Some(Follow { key: self.cell(&column.field)?, shape, to, many: false })
             }
-            Step::Reverse(Reference { table: child, column, .. }) => {
+            // Through a table of pairs: the rows there don't hold whose they are.
+            Step::Many(_) => None,
+            Step::Reverse(Reference { table: child, column, single, .. }) => {
                 let child = &catalog.tables[child];
                 let field = &child.columns[column].field;
                 let shape = format!(r#"{{"v":1,"from":"{}","filter":[["in","{field}",{{"$":0}}]]}}"#, child.model);
-                Some(Follow { key: self.cell(&table.columns[0].field)?, shape, to: field.clone(), many: true })
+                let key = self.cell(&table.columns[table.single_key()?].field)?;
+                Some(Follow { key, shape, to: field.clone(), many: !single })
             }
         }
     }
@@ -256,8 +260,13 @@ impl Writer<'_> {
             };
             let can = |name: &str| !asked(name) && branch.follow(self.catalog, name).is_some();
             let one = table.columns.iter().filter(|column| column.target.is_some()).map(|column| &column.field);
-            let one = one.filter(|name| can(name)).cloned().collect();
-            let mut many: Vec<String> = table.reverse.keys().filter(|name| can(name)).cloned().collect();
+            let back = |single: bool| {
+                let known = table.reverse.iter().filter(move |(_, reference)| reference.single == single);
+                known.map(|(name, _)| name)
+            };
+            let mut one: Vec<String> = one.chain(back(true)).filter(|name| can(name)).cloned().collect();
+            let mut many: Vec<String> = back(false).filter(|name| can(name)).cloned().collect();
+            one.sort_unstable();
             many.sort_unstable();
             self.nodes[node] = Node { one, many };
         }

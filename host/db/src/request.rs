@@ -206,7 +206,7 @@ impl Scope {
             // Anew: the time that it waited isn't database time.
             let until = Until::deadline(context.deadline.min(Instant::now() + context.budget.db_left()?));
             let mut on = Reading { session, until };
-            run::now(run::read(&mut on, read, &params, allowance, &context.budget))
+            run::now(run::read(&mut on, read, &params, allowance, &context))
         });
         // A read has no other limits than its request's.
         result.await.map_err(|fault| self.app.explain(fault, &self.context, Instant::now()))
@@ -221,7 +221,7 @@ impl Scope {
         let allowance = Allowance::of(&self.context, self.app.config.max_result_bytes);
         let result = self.app.store.read_inline(|session| {
             let mut on = Reading { session, until: Until::short(deadline, kilosteps) };
-            run::now(run::read::<S>(&mut on, read, params, allowance, &self.context.budget))
+            run::now(run::read::<S>(&mut on, read, params, allowance, &self.context))
         })?;
         match result.map_err(Fault::Store).and_then(|result| result) {
             Err(Fault::Store(StoreError::NotShort)) => {

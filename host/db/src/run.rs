@@ -13,7 +13,8 @@ use host_store::{Cells, Datum, Session, Statement, StoreError, Until, Work};
 use crate::bind::{self, Bulk, Earlier};
 use crate::catalog::Catalog;
 use crate::error::{DbError, Fault, code};
-use crate::plan::delete::{CHUNK, Collect, fill};
+use crate::plan::delete::{CHUNK, Collect};
+use crate::plan::key::Key;
 use crate::plan::sql::{Bind, Purpose};
 use crate::plan::{Action, Cell, Query, ReadPlan, WritePlan};
 use crate::result::{Sink, to_value};
@@ -99,6 +100,13 @@ impl<'b> Stopwatch<'b> {
     }
 }
 
+/// Tells the developer of a statement that ran since `began`.
+fn note(context: &RequestContext, statement: &Statement, began: Instant, rows: u64) {
+    if let Some(queries) = &context.queries {
+        queries.add(statement.sql(), began.elapsed(), rows);
+    }
+}
+
 impl Drop for Stopwatch<'_> {
     fn drop(&mut self) {
         self.budget.charge_db(self.since.elapsed());
@@ -155,14 +163,16 @@ pub(crate) async fn read<S: Sink>(
     plan: &ReadPlan,
     params: &[Param],
     mut allowance: Allowance,
-    budget: &Budget,
+    context: &RequestContext,
 ) -> Result<S, Fault> {
-    let _time = Stopwatch::start(budget);
+    let time = Stopwatch::start(&context.budget);
+    let params = &bind::canonical(&plan.query.binds, params);
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
     let values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
     on.run(&statement, values, |row| allowance.take(row, &plan.cells, &mut sink)).await?;
-    budget.charge_rows(allowance.taken.into())?;
+    note(context, &statement, time.since, allowance.taken.into());
+    context.budget.charge_rows(allowance.taken.into())?;
     sink.end(allowance.taken);
     Ok(sink)
 }
@@ -188,14 +198,19 @@ impl Writing<'_> {
         let budget = &self.context.budget;
         let _time = Stopwatch::start(budget);
         match &plan.action {
-            Action::Insert { query, cells, .. } => self.insert(work, query, cells, params, earlier).await,
+            Action::Insert { query, cells, fills, .. } => {
+                bind::check_count(query.holes - fills.len(), params)?;
+                let params = bind::fill(bind::canonical(&query.binds, params), fills);
+                self.insert(work, query, cells, &params, earlier).await
+            }
             Action::Update(query) | Action::DeleteDirectly(query) => {
                 let affected = self.run(work, query, params, earlier, |_| Ok(())).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
             Action::Delete(query) => {
                 let mut keys = BTreeSet::new();
-                self.run(work, query, params, earlier, |row| self.collect_key(row, &mut keys)).await?;
+                let width = self.collectors[plan.table].width;
+                self.run(work, query, params, earlier, |row| self.collect_key(row, width, &mut keys)).await?;
                 let affected = self.delete(work, plan.table, keys).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
@@ -212,8 +227,11 @@ impl Writing<'_> {
     ) -> Result<u64, Fault> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let statement = query.statement(bind::list_lengths(&query.binds, params));
-        Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row).await
+        let params = &bind::canonical(&query.binds, params);
+        let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
+        let affected = Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row).await?;
+        note(self.context, &statement, began, affected);
+        Ok(affected)
     }
 
     async fn insert(
@@ -226,7 +244,7 @@ impl Writing<'_> {
     ) -> Result<Outcome, Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let statement = query.statement(std::iter::empty());
+        let (began, statement) = (Instant::now(), query.statement(std::iter::empty()));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
         let mut affected = 0;
@@ -234,14 +252,13 @@ impl Writing<'_> {
             let values = bind::values(&query.binds, params, row, earlier);
             affected += Run::run(work, &statement, values, |row| allowance.take(row, cells, &mut returned)).await?;
         }
+        note(self.context, &statement, began, affected);
         self.context.budget.charge_rows(allowance.taken.into())?;
         Ok(Outcome { affected, returned })
     }
 
-    fn collect_key(&self, row: &Cells<'_>, keys: &mut BTreeSet<i64>) -> Result<(), Fault> {
-        if let Some(key) = row.get(0)?.as_integer() {
-            keys.insert(key);
-        }
+    fn collect_key(&self, row: &Cells<'_>, width: usize, keys: &mut BTreeSet<Key>) -> Result<(), Fault> {
+        keys.extend(Key::read(row, width)?);
         if keys.len() > self.max_delete_rows {
             return Err(self.too_many());
         }
@@ -256,12 +273,12 @@ impl Writing<'_> {
     }
 
     /// Deletes rows and what hangs on them, as `on_delete` says.
-    async fn delete(&self, work: &mut impl Unit, table: usize, keys: BTreeSet<i64>) -> Result<u64, Fault> {
-        let mut doomed: BTreeMap<usize, BTreeSet<i64>> = BTreeMap::new();
-        let mut restricted: Vec<(usize, usize, BTreeSet<i64>)> = Vec::new();
-        let mut replaced: Vec<(usize, usize, BTreeSet<i64>)> = Vec::new();
+    async fn delete(&self, work: &mut impl Unit, table: usize, keys: BTreeSet<Key>) -> Result<u64, Fault> {
+        let mut doomed: BTreeMap<usize, BTreeSet<Key>> = BTreeMap::new();
+        let mut restricted: Vec<(usize, usize, BTreeSet<Key>)> = Vec::new();
+        let mut replaced: Vec<(usize, usize, BTreeSet<Key>)> = Vec::new();
         let mut total = keys.len();
-        let mut open = vec![(table, keys.clone())];
+        let mut open: Vec<(usize, Vec<Key>)> = vec![(table, keys.iter().cloned().collect())];
         doomed.insert(table, keys);
         while let Some((table, keys)) = open.pop() {
             for (at, incoming) in self.collectors[table].incoming.iter().enumerate() {
@@ -269,9 +286,10 @@ impl Writing<'_> {
                     continue;
                 }
                 let mut children = BTreeSet::new();
-                for chunk in keys.iter().copied().collect::<Vec<_>>().chunks(CHUNK) {
-                    let (statement, keys) = fill(&incoming.find, chunk);
-                    Run::run(work, statement, keys, |row| self.collect_key(row, &mut children)).await?;
+                let width = self.collectors[incoming.reference.table].width;
+                for chunk in keys.chunks(CHUNK) {
+                    let (statement, keys) = incoming.find.fill(chunk);
+                    Run::run(work, statement, keys, |row| self.collect_key(row, width, &mut children)).await?;
                 }
                 if children.is_empty() {
                     continue;
@@ -280,8 +298,8 @@ impl Writing<'_> {
                 match incoming.reference.on_delete {
                     OnDelete::Cascade => {
                         let known = doomed.entry(child).or_default();
-                        let fresh: BTreeSet<i64> = children.difference(known).copied().collect();
-                        known.extend(&fresh);
+                        let fresh: Vec<Key> = children.difference(known).cloned().collect();
+                        known.extend(fresh.iter().cloned());
                         total += fresh.len();
                         if total > self.max_delete_rows {
                             return Err(self.too_many());
@@ -308,17 +326,17 @@ impl Writing<'_> {
             let incoming = &self.collectors[table].incoming[at];
             let Some(statements) = &incoming.replace else { continue };
             let gone = doomed.get(&incoming.reference.table);
-            let stay: Vec<i64> =
+            let stay: Vec<Key> =
                 children.into_iter().filter(|key| !gone.is_some_and(|gone| gone.contains(key))).collect();
             for chunk in stay.chunks(CHUNK) {
-                let (statement, keys) = fill(statements, chunk);
+                let (statement, keys) = statements.fill(chunk);
                 Run::run(work, statement, std::iter::once(incoming.replacement()).chain(keys), |_| Ok(())).await?;
             }
         }
         let mut affected = 0;
         for (table, keys) in doomed {
             for chunk in keys.into_iter().collect::<Vec<_>>().chunks(CHUNK) {
-                let (statement, keys) = fill(&self.collectors[table].delete, chunk);
+                let (statement, keys) = self.collectors[table].delete.fill(chunk);
                 affected += Run::run(work, statement, keys, |_| Ok(())).await?;
             }
         }
@@ -356,23 +374,25 @@ impl Writing<'_> {
             let (Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. }) = bind else { continue };
             let Some((table, column)) = slot.column else { continue };
             let column = &self.catalog.tables[table].columns[column];
-            let (Purpose::Store, Some(target)) = (slot.purpose, column.target) else { continue };
+            let (Purpose::Store, Some(target), true) = (slot.purpose, column.target, column.constrained) else {
+                continue;
+            };
             let rows = match bind {
-                Bind::Hole { hole, .. } => match &params[*hole] {
-                    Param::Many(values) => values.len(),
-                    Param::One(_) => 1,
+                Bind::Hole { hole, .. } => match params.get(*hole) {
+                    Some(Param::Many(values)) => values.len(),
+                    Some(Param::One(_)) => 1,
+                    // The host's own, which is no foreign key.
+                    None => continue,
                 },
                 _ => 1,
             };
-            let keys: BTreeSet<i64> = (0..rows)
-                .flat_map(|row| bind::values(std::slice::from_ref(bind), params, row, earlier))
-                .filter_map(|value| value.as_integer())
-                .collect();
-            let keys: Vec<i64> = keys.into_iter().collect();
+            let values = (0..rows).flat_map(|row| bind::values(std::slice::from_ref(bind), params, row, earlier));
+            let keys: BTreeSet<Key> = values.filter_map(|value| Key::of(value).ok().flatten()).collect();
+            let keys: Vec<Key> = keys.into_iter().collect();
             for chunk in keys.chunks(CHUNK) {
-                let (statement, values) = fill(&self.collectors[target].exist, chunk);
+                let (statement, values) = self.collectors[target].exist.fill(chunk);
                 let mut found = BTreeSet::new();
-                let looked = Run::run(work, statement, values, |row| self.collect_key(row, &mut found)).await;
+                let looked = Run::run(work, statement, values, |row| self.collect_key(row, 1, &mut found)).await;
                 if looked.is_ok() && found.len() < chunk.len() {
                     let target = &self.catalog.tables[target].model;
                     return error.with("field", &column.field).with("target", target).into();

@@ -124,7 +124,7 @@ impl Transaction {
                     .run(move |work| -> Result<S, Fault> {
                         work.no_later_than(deadline);
                         let allowance = Allowance::of(&context, app.config.max_result_bytes);
-                        run::now(run::read(work, reading(&plan)?, &params, allowance, &context.budget))
+                        run::now(run::read(work, reading(&plan)?, &params, allowance, &context))
                     })
                     .await;
                 self.settle(state, result, deadline)

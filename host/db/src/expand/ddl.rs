@@ -55,30 +55,37 @@ pub(crate) fn column_type(dialect: Dialect, kind: Kind) -> String {
     let word = match dialect {
         Dialect::Sqlite => kind.sql_type(),
         Dialect::Postgres => match kind {
-            Kind::Auto | Kind::BigInteger | Kind::Duration | Kind::Key => "bigint",
-            Kind::Integer => "integer",
+            Kind::SmallInteger | Kind::PositiveSmallInteger => "smallint",
+            Kind::Integer | Kind::PositiveInteger => "integer",
             Kind::Float => "double precision",
+            Kind::Decimal { digits, places } => return format!("numeric({digits},{places})"),
             Kind::Boolean => "boolean",
-            Kind::Char(_) | Kind::Text => "text",
             Kind::Binary => "bytea",
             Kind::Date => "date",
             Kind::Time => "time without time zone",
             Kind::DateTime => "timestamp with time zone",
             Kind::Uuid => "uuid",
             Kind::Json => "jsonb",
+            kind if kind.is_text() => "text",
+            _ => "bigint",
         },
         Dialect::Mariadb => match kind {
-            Kind::Auto | Kind::BigInteger | Kind::Duration | Kind::Key => "bigint",
-            Kind::Integer => "int",
+            Kind::SmallInteger | Kind::PositiveSmallInteger => "smallint",
+            Kind::Integer | Kind::PositiveInteger => "int",
             Kind::Float => "double",
+            Kind::Decimal { digits, places } => return format!("decimal({digits},{places})"),
             Kind::Boolean => "tinyint",
-            Kind::Char(most) if most <= MAX_VARCHAR => return format!("varchar({most})"),
-            Kind::Char(_) | Kind::Text | Kind::Json => "longtext",
             Kind::Binary => "longblob",
             Kind::Date => "date",
             Kind::Time => "time(6)",
             Kind::DateTime => "datetime(6)",
             Kind::Uuid => "binary(16)",
+            Kind::Json => "longtext",
+            kind if kind.is_text() => match kind.max_length() {
+                Some(most) if most <= MAX_VARCHAR => return format!("varchar({most})"),
+                _ => "longtext",
+            },
+            _ => "bigint",
         },
     };
     word.to_owned()
@@ -105,10 +112,18 @@ fn declared_type(dialect: Dialect, kind: Kind) -> String {
 fn check(dialect: Dialect, kind: Kind, column: &str) -> Option<String> {
     match (dialect, kind) {
         (Dialect::Sqlite, kind) => kind.sql_check(column),
+        (Dialect::Postgres | Dialect::Mariadb, kind) if kind.range().is_some_and(|(least, _)| least == 0) => match kind
+        {
+            Kind::Time if dialect == Dialect::Mariadb => {
+                Some(format!("{column} >= '00:00:00' AND {column} < '24:00:00'"))
+            }
+            Kind::Time => Some(format!("{column} < '24:00:00'")),
+            // The type is as narrow as the kind, and goes below zero.
+            _ => Some(format!("{column} >= 0")),
+        },
         // Its types are as narrow as the kinds.
         (Dialect::Postgres, _) => None,
         (Dialect::Mariadb, Kind::Boolean) => Some(format!("{column} IN (0, 1)")),
-        (Dialect::Mariadb, Kind::Time) => Some(format!("{column} >= '00:00:00' AND {column} < '24:00:00'")),
         (Dialect::Mariadb, _) => None,
     }
 }
@@ -117,7 +132,7 @@ fn check(dialect: Dialect, kind: Kind, column: &str) -> Option<String> {
 pub(super) fn create(catalog: &Catalog, table: &Table) -> Change {
     let dialect = catalog.dialect;
     let mut parts: Vec<String> = table.columns.iter().map(|column| definition(catalog, table, column)).collect();
-    if dialect == Dialect::Mariadb {
+    if dialect != Dialect::Sqlite {
         parts.extend(table.columns.iter().filter_map(|column| named_check(dialect, table, column)));
     }
     let end = match dialect {
@@ -136,7 +151,7 @@ pub(super) fn create(catalog: &Catalog, table: &Table) -> Change {
 pub(super) fn add(catalog: &Catalog, table: &Table, column: &Column) -> Change {
     let dialect = catalog.dialect;
     let mut sql = format!("ALTER TABLE {} ADD COLUMN {}", table.quoted(), definition(catalog, table, column));
-    if dialect == Dialect::Mariadb
+    if dialect != Dialect::Sqlite
         && let Some(check) = named_check(dialect, table, column)
     {
         sql.push_str(", ADD ");
@@ -221,9 +236,8 @@ pub(super) fn index(dialect: Dialect, table: &Table, columns: &[usize], unique: 
     let part = |at: &usize| {
         let column = &table.columns[*at];
         let long = match column.kind {
-            Kind::Char(most) => most > INDEXED,
-            Kind::Text | Kind::Json | Kind::Binary => true,
-            _ => false,
+            Kind::Json | Kind::Binary => true,
+            kind => kind.is_text() && kind.max_length().is_none_or(|most| most > INDEXED),
         };
         match dialect {
             // A unique index holds the whole, by a hash where it is long.

@@ -3,6 +3,8 @@
 pub(crate) mod delete;
 mod expression;
 mod filter;
+pub(crate) mod key;
+mod path;
 mod read;
 pub(crate) mod sql;
 mod write;
@@ -14,7 +16,7 @@ use host_store::{KEEP_SQL, Owner, Statement};
 use parking_lot::Mutex;
 
 use crate::bind;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Column, Fill};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
@@ -85,7 +87,6 @@ pub(crate) enum Cell {
     /// A floating-point number, the same.
     Float,
     /// A decimal with so many places; SQLite gives it as a whole number, without the point.
-    #[allow(dead_code, reason = "no kind has decimals yet")]
     Decimal(u32),
 }
 
@@ -94,7 +95,9 @@ impl Cell {
         match kind {
             Kind::Boolean => Cell::Boolean,
             Kind::Float => Cell::Float,
-            Kind::Char(_) | Kind::Text | Kind::Binary | Kind::Uuid | Kind::Json => Cell::Plain,
+            Kind::Decimal { places, .. } => Cell::Decimal(places.into()),
+            Kind::Binary | Kind::Uuid | Kind::Json => Cell::Plain,
+            kind if kind.is_text() => Cell::Plain,
             _ => Cell::Integer,
         }
     }
@@ -112,7 +115,8 @@ pub(crate) struct WritePlan {
 pub(crate) enum Action {
     Insert {
         query: Query,
-        /// Holes that may be filled with a value for each of many rows.
+        /// What the host makes for the query's last holes, for each row anew.
+        fills: Box<[Fill]>,
         cells: Box<[Cell]>,
         /// The fields that it returns, by name.
         returning: Box<[String]>,
@@ -231,32 +235,65 @@ fn value_of(catalog: &Catalog, slot: Slot, literal: &Literal) -> Result<Bind, Db
         Literal::Text(text) => Value::Text(text.clone()),
     };
     check(catalog, slot, &value)?;
-    Ok(Bind::Const { value, slot })
+    Ok(Bind::Const { value: slot.kind.canonical(&value).unwrap_or(value), slot })
 }
 
 /// Checks a value for its place.
 pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), DbError> {
     let Some((table, column)) = slot.column else {
-        return slot.kind.check_compared(value).map_err(|problem| {
+        let checked = slot.kind.check_compared(value).and_then(|()| reckonable(catalog, slot.kind, value));
+        return checked.map_err(|problem| {
             let problem = format!("an expression of kind {} {problem}", slot.kind.word());
             DbError::new(code::INVALID_VALUE, problem).with("kind", slot.kind.word())
         });
     };
     let table = &catalog.tables[table];
     let column = &table.columns[column];
-    if *value == Value::Null && slot.purpose == Purpose::Store && !column.null && column.kind != Kind::Auto {
+    if *value == Value::Null && slot.purpose == Purpose::Store && !column.null && !fills_itself(column) {
         return Err(DbError::new(code::NOT_NULL, format!("`{}` of `{}` must have a value", column.field, table.model))
             .with("model", &table.model)
             .with("field", &column.field));
     }
     let checked = match slot.purpose {
         Purpose::Store => column.kind.check_stored(value),
-        Purpose::Compare | Purpose::Reckon => column.kind.check_compared(value),
+        Purpose::Compare => column.kind.check_compared(value),
+        Purpose::Reckon => {
+            column.kind.check_compared(value).and_then(|()| reckonable(catalog, column.kind, value))
+        }
     };
-    checked.map_err(|problem| {
+    let wrong = |problem: String| {
         DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
             .with("model", &table.model)
             .with("field", &column.field)
-            .with("kind", column.kind.word())
-    })
+            .with("kind", column.word)
+    };
+    checked.map_err(wrong)?;
+    if slot.purpose == Purpose::Store {
+        for validator in &column.validators {
+            validator.check(value).map_err(|problem| wrong(problem).with("validator", validator.word))?;
+        }
+    }
+    Ok(())
 }
+
+/// Whether NULL is what leaves the field to itself.
+fn fills_itself(column: &Column) -> bool {
+    column.kind == Kind::Auto || column.fill == Some(Fill::Uuid7)
+}
+
+/// What is compared may be larger than any row's; what is reckoned with must be what it says.
+fn reckonable(catalog: &Catalog, kind: Kind, value: &Value) -> Result<(), String> {
+    match kind {
+        Kind::Decimal { places, .. } => {
+            let digits = if catalog.dialect == Dialect::Sqlite { SQLITE_DIGITS } else { MAX_DIGITS };
+            Kind::Decimal { digits, places: places.min(digits) }.check_stored(value)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Most digits of a decimal on SQLite, which keeps it as a whole number of 64 bits.
+pub(crate) const SQLITE_DIGITS: u8 = 18;
+
+/// Most digits of a decimal: what 96 bits hold.
+const MAX_DIGITS: u8 = 28;
