@@ -7,10 +7,14 @@ use host_db::inspect::{Column, Default, ForeignKey, Kind, Schema, Table};
 
 use super::names::{self, Structs};
 
-/// The most columns of a model, and the most of a key, an index or a unique set.
+/// The most columns of a model, and the most of a key, an index or a unique set. The most indexes, and unique sets.
 const MOST_FIELDS: usize = 300;
 const MOST_KEY: usize = 8;
 const MOST_SET: usize = 16;
+const MOST_SETS: usize = 50;
+
+/// How no table of a model may be called, in any case.
+const KEPT: [&str; 4] = ["bandstand__", "sqlite_", "pg_", "mysql_"];
 
 /// What is written.
 #[derive(Debug, PartialEq)]
@@ -71,6 +75,7 @@ pub(super) fn plan(schema: &Schema, chosen: &[&str]) -> Plan {
     }
     relate(&mut drafts);
     refuse_keys(&mut drafts, &mut refused);
+    break_circles(&mut drafts);
     name_fields(&mut drafts);
     join_many(&mut drafts);
     let reverses = name_reverses(&drafts);
@@ -82,6 +87,10 @@ fn draft<'s>(table: &'s Table, structs: &mut Structs) -> Result<Draft<'s>, Strin
     const NAMES: &str = "1 to 60 characters from a-z, A-Z, 0-9 and _, not beginning with a digit";
     if !names::is_plain(&table.name) {
         return Err(format!("its name isn't {NAMES}; rename it, or make a table of another name"));
+    }
+    let lower = table.name.to_ascii_lowercase();
+    if let Some(kept) = KEPT.iter().find(|kept| lower.starts_with(**kept)) {
+        return Err(format!("names that begin with {kept} are kept for the host and for databases"));
     }
     if table.columns.len() > MOST_FIELDS {
         return Err(format!("it has {} columns, a model at most {MOST_FIELDS}", table.columns.len()));
@@ -176,12 +185,13 @@ fn refuse_keys(drafts: &mut Vec<Draft<'_>>, refused: &mut Vec<(String, String)>)
                     | Kind::Char { .. }
                     | Kind::Text
                     | Kind::Uuid
-            );
+            ) || matches!(draft.table.columns[**at].kind, Kind::Date | Kind::DateTime)
+                && draft.key.len() > 1;
             !can_be && !draft.relations.contains_key(*at)
         };
         let column = &draft.table.columns[*draft.key.iter().find(wrong)?];
         Some(format!(
-            "the column {} of its primary key is {}; keys are whole numbers, texts, UUIDs and relations",
+            "the column {} of its primary key is {}; keys are whole numbers, texts, UUIDs and relations, those of several columns also dates",
             column.name,
             if column.declared.is_empty() { "of no type" } else { &column.declared }
         ))
@@ -206,6 +216,29 @@ fn refuse_keys(drafts: &mut Vec<Draft<'_>>, refused: &mut Vec<(String, String)>)
         }
     }
     refused.sort();
+}
+
+/// Takes away relations that are keys and lead back to themselves: such a key is of no kind.
+fn break_circles(drafts: &mut [Draft<'_>]) {
+    for start in 0..drafts.len() {
+        let next = |at: usize| match drafts[at].key[..] {
+            [column] => drafts[at].relations.get(&column).map(|(to, _)| *to),
+            _ => None,
+        };
+        let mut at = next(start);
+        let mut steps = 0;
+        while let Some(place) = at.filter(|place| *place != start && steps < drafts.len()) {
+            at = next(place);
+            steps += 1;
+        }
+        if at == Some(start) {
+            let draft = &mut drafts[start];
+            let column = draft.key[0];
+            draft.relations.remove(&column);
+            let note = "it points to a table whose key points back here, which a model's key can't";
+            draft.column_notes.entry(column).or_default().push(note.to_owned());
+        }
+    }
 }
 
 fn name_fields(drafts: &mut [Draft<'_>]) {
@@ -239,7 +272,7 @@ fn join_many(drafts: &mut [Draft<'_>]) {
         let nothing_else = (0..columns.len())
             .all(|at| at == first || at == second || draft.key == [at] && columns[at].kind == Kind::Auto);
         let pairs_once = draft.table.is_unique(&[first, second]) && !columns[first].null && !columns[second].null;
-        if owner == other || !nothing_else || !pairs_once {
+        if owner == other || !nothing_else || !pairs_once || drafts[owner].taken.len() >= MOST_FIELDS {
             continue;
         }
         let name = names::plural(&drafts[other].model, &drafts[owner].taken);
@@ -324,6 +357,14 @@ fn model(draft: &Draft<'_>, at: usize, drafts: &[Draft<'_>], reverses: &HashMap<
         indexes.extend(set(index, "an index"));
     }
     indexes.dedup();
+    for (sets, what) in [(&mut unique_together, "unique sets"), (&mut indexes, "indexes")] {
+        if sets.len() > MOST_SETS {
+            sets.truncate(MOST_SETS);
+            notes.push(format!(
+                "it has more {what} than the {MOST_SETS} that a model may have; the others are left out"
+            ));
+        }
+    }
     let primary_key = match draft.key.len() {
         1 => Vec::new(),
         _ => draft.key.iter().map(|column| draft.names[column].clone()).collect(),

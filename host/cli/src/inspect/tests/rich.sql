@@ -86,6 +86,9 @@ CREATE TABLE empty (id INTEGER PRIMARY KEY, price DECIMAL(30, 2), cheap DECIMAL(
 -- Strict, computed, without a key, with a set in its place, with a key of a kind that no key has.
 CREATE TABLE exact (id INT PRIMARY KEY, n INT NOT NULL, s TEXT NOT NULL DEFAULT 'it''s "so"', b BLOB, x ANY) STRICT;
 CREATE TABLE computed (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, twice INTEGER AS (n * 2), thrice INTEGER AS (n * 3) STORED);
+CREATE TABLE circle_a (id INTEGER PRIMARY KEY REFERENCES circle_b);
+CREATE TABLE circle_b (id INTEGER PRIMARY KEY REFERENCES circle_a);
+CREATE TABLE pg_like (id INTEGER PRIMARY KEY);
 CREATE TABLE keyless (a TEXT, b TEXT);
 CREATE TABLE keyed_by_set (a INTEGER NOT NULL, b TEXT NOT NULL, UNIQUE (a, b));
 CREATE TABLE floating (ratio REAL PRIMARY KEY);
