@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use host_db::Value;
 
 use super::query::{Aggregate, Ask, Condition, Operand, Query};
-use super::world::{Kind, Leads, Path, Rows, leads};
+use super::world::{Kind, Leads, Path, Rows, leads, model};
 
 /// What is right.
 #[derive(Debug)]
@@ -45,35 +45,69 @@ impl Expected {
 /// A chosen row for each many-valued step of an entry, by the path up to it; `None` where there is none to choose.
 type Chosen = BTreeMap<Vec<&'static str>, Option<i64>>;
 
-/// The order of values of one kind; `None` where either is NULL.
-fn compare(left: &Value, right: &Value) -> Option<Ordering> {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-    let mixed = |whole: i64, float: f64| {
-        // Exactly: a float of this size is whole, and whole numbers can be compared.
-        if float >= 9_223_372_036_854_775_808.0 {
-            Ordering::Less
-        } else if float < -9_223_372_036_854_775_808.0 {
-            Ordering::Greater
-        } else {
-            let down = float.floor();
-            whole.cmp(&(down as i64)).then(if float > down { Ordering::Less } else { Ordering::Equal })
+/// A value with its meaning.
+#[derive(Debug, Clone, PartialEq)]
+enum Known {
+    Null,
+    Boolean(bool),
+    Whole(i64),
+    Float(f64),
+    /// In hundredths.
+    Decimal(i128),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Known {
+    fn of(kind: Kind, value: &Value) -> Self {
+        match value {
+            Value::Null => Known::Null,
+            Value::Boolean(truth) => Known::Boolean(*truth),
+            Value::Integer(number) => Known::Whole(*number),
+            Value::Float(number) => Known::Float(*number),
+            Value::Text(text) if kind == Kind::Decimal => {
+                Known::Decimal(text.replace('.', "").parse().expect("digits"))
+            }
+            Value::Text(text) => Known::Text(text.clone()),
+            Value::Bytes(bytes) => Known::Bytes(bytes.clone()),
         }
-    };
-    match (left, right) {
-        (Value::Integer(a), Value::Integer(b)) => Some(a.cmp(b)),
-        (Value::Float(a), Value::Float(b)) => a.partial_cmp(b),
-        (Value::Integer(a), Value::Float(b)) => Some(mixed(*a, *b)),
-        (Value::Float(a), Value::Integer(b)) => Some(mixed(*b, *a).reverse()),
-        (Value::Boolean(a), Value::Boolean(b)) => Some(a.cmp(b)),
-        (Value::Text(a), Value::Text(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
-        (Value::Bytes(a), Value::Bytes(b)) => Some(a.cmp(b)),
-        _ => None,
+    }
+
+    /// The order of two values; `None` where either is NULL.
+    fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Known::Whole(a), Known::Whole(b)) => Some(a.cmp(b)),
+            (Known::Float(a), Known::Float(b)) => a.partial_cmp(b),
+            (Known::Whole(a), Known::Float(b)) => Some(mixed(*a, *b)),
+            (Known::Float(a), Known::Whole(b)) => Some(mixed(*b, *a).reverse()),
+            (Known::Decimal(a), Known::Decimal(b)) => Some(a.cmp(b)),
+            (Known::Decimal(a), Known::Whole(b)) => Some(a.cmp(&(i128::from(*b) * 100))),
+            (Known::Whole(a), Known::Decimal(b)) => Some((i128::from(*a) * 100).cmp(b)),
+            (Known::Boolean(a), Known::Boolean(b)) => Some(a.cmp(b)),
+            (Known::Text(a), Known::Text(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
+            (Known::Bytes(a), Known::Bytes(b)) => Some(a.cmp(b)),
+            _ => None,
+        }
+    }
+
+    /// The order of a result: NULL first where it ascends.
+    fn sorted(&self, other: &Self) -> Ordering {
+        self.compare(other).unwrap_or_else(|| (*self != Known::Null).cmp(&(*other != Known::Null)))
     }
 }
 
-/// The order of a result: NULL first where it ascends.
-pub fn sorted(left: &Value, right: &Value) -> Ordering {
-    compare(left, right).unwrap_or_else(|| (*left != Value::Null).cmp(&(*right != Value::Null)))
+/// A whole number and a float, exactly: a float of that size is whole, and whole numbers can be compared.
+#[allow(clippy::cast_possible_truncation)]
+fn mixed(whole: i64, float: f64) -> Ordering {
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    if float >= END {
+        Ordering::Less
+    } else if float < -END {
+        Ordering::Greater
+    } else {
+        let down = float.floor();
+        whole.cmp(&(down as i64)).then(if float > down { Ordering::Less } else { Ordering::Equal })
+    }
 }
 
 /// A text with its case taken away.
@@ -91,45 +125,47 @@ impl Judge<'_> {
             .copied()
             .filter(|key| query.filter.iter().all(|entry| self.entry(query.from, *key, entry)))
             .collect();
-        let value = |key: i64, path: &Path| self.value(query.from, key, &path.steps, &Chosen::new());
+        let cell = |row: i64, path: &Path| self.value(query.from, row, &path.steps, &Chosen::new());
+        let value = |row: i64, path: &Path| Known::of(path.kind, &cell(row, path));
+        let key = |row: i64| Expected::Exactly(self.key(query.from, row));
+        let rows_sorted = |a: i64, b: i64, by: &[Path]| {
+            by.iter().map(|path| value(a, path).sorted(&value(b, path))).fold(Ordering::Equal, Ordering::then)
+        };
         match &query.ask {
             Ask::Keys { order, limit, offset } => {
                 keys.sort_by(|a, b| {
                     let by = order.iter().map(|(path, descends)| {
-                        let order = sorted(&value(*a, path), &value(*b, path));
+                        let order = value(*a, path).sorted(&value(*b, path));
                         if *descends { order.reverse() } else { order }
                     });
-                    by.fold(Ordering::Equal, Ordering::then).then(a.cmp(b))
+                    let key = |row: i64| Known::of(model(query.from).key.kind, &self.key(query.from, row));
+                    by.fold(Ordering::Equal, Ordering::then).then_with(|| key(*a).sorted(&key(*b)))
                 });
                 let skipped = keys.into_iter().skip(usize::try_from(offset.unwrap_or(0)).expect("not negative"));
                 let taken =
                     skipped.take(limit.map_or(usize::MAX, |limit| usize::try_from(limit).expect("not negative")));
-                Verdict::Ordered(taken.map(|key| vec![Expected::Exactly(Value::Integer(key))]).collect())
+                Verdict::Ordered(taken.map(|row| vec![key(row)]).collect())
             }
             Ask::Distinct(fields) => {
-                let mut rows: Vec<Vec<Value>> =
-                    keys.iter().map(|key| fields.iter().map(|path| value(*key, path)).collect()).collect();
-                rows.sort_by(|a, b| rows_sorted(a, b));
-                rows.dedup_by(|a, b| rows_sorted(a, b).is_eq());
-                Verdict::Unordered(
-                    rows.into_iter().map(|row| row.into_iter().map(Expected::Exactly).collect()).collect(),
-                )
+                keys.sort_by(|a, b| rows_sorted(*a, *b, fields));
+                keys.dedup_by(|a, b| rows_sorted(*a, *b, fields).is_eq());
+                let cells = |row: i64| fields.iter().map(|path| Expected::Exactly(cell(row, path))).collect();
+                Verdict::Unordered(keys.into_iter().map(cells).collect())
             }
             Ask::Aggregates(aggregates) => match self.aggregates(query.from, &keys, aggregates) {
                 Some(cells) => Verdict::Ordered(vec![cells]),
                 None => Verdict::Overflow,
             },
             Ask::Groups { by, aggregates, having } => {
-                let mut groups: Vec<(Vec<Value>, Vec<i64>)> = Vec::new();
+                let mut groups: Vec<Vec<i64>> = Vec::new();
                 for key in keys {
-                    let cells: Vec<Value> = by.iter().map(|path| value(key, path)).collect();
-                    match groups.iter_mut().find(|(group, _)| rows_sorted(group, &cells).is_eq()) {
-                        Some((_, members)) => members.push(key),
-                        None => groups.push((cells, vec![key])),
+                    match groups.iter_mut().find(|members| rows_sorted(members[0], key, by).is_eq()) {
+                        Some(members) => members.push(key),
+                        None => groups.push(vec![key]),
                     }
                 }
                 let mut rows = Vec::new();
-                for (group, members) in groups {
+                for members in groups {
                     // A group that HAVING drops may have been added up before.
                     let Some(mut cells) = self.aggregates(query.from, &members, aggregates) else {
                         return Verdict::Overflow;
@@ -138,7 +174,8 @@ impl Judge<'_> {
                     if having.is_some_and(|more_than| size <= more_than) {
                         continue;
                     }
-                    let mut row: Vec<Expected> = group.into_iter().map(Expected::Exactly).collect();
+                    let mut row: Vec<Expected> =
+                        by.iter().map(|path| Expected::Exactly(cell(members[0], path))).collect();
                     row.append(&mut cells);
                     row.extend(having.map(|_| Expected::Exactly(Value::Integer(size))));
                     rows.push(row);
@@ -147,11 +184,15 @@ impl Judge<'_> {
             }
             Ask::Related(aggregates) => {
                 let mut rows = Vec::new();
-                for key in keys {
-                    let mut row = vec![Expected::Exactly(Value::Integer(key))];
+                keys.sort_by(|a, b| {
+                    let key = |row: i64| Known::of(model(query.from).key.kind, &self.key(query.from, row));
+                    key(*a).sorted(&key(*b))
+                });
+                for at in keys {
+                    let mut row = vec![key(at)];
                     for aggregate in aggregates {
                         let path = aggregate.of.as_ref().expect("a relation");
-                        let Some(cell) = self.related(query.from, key, aggregate, path) else {
+                        let Some(cell) = self.related(query.from, at, aggregate, path) else {
                             return Verdict::Overflow;
                         };
                         row.push(cell);
@@ -196,9 +237,28 @@ impl Judge<'_> {
 
     /// The rows that a many-valued name leads to.
     fn rows_at(&self, model: &str, key: i64, name: &str) -> Vec<i64> {
-        let Leads::Rows(child, field) = leads(model, name) else { panic!("{name} of {model} leads to many") };
-        let rows = self.0[child].iter().filter(|(_, row)| row[field] == Value::Integer(key));
-        rows.map(|(key, _)| *key).collect()
+        let own = self.key(model, key);
+        match leads(model, name) {
+            Leads::Rows(child, field) => {
+                self.0[child].iter().filter(|(_, row)| row[field] == own).map(|(key, _)| *key).collect()
+            }
+            Leads::Many(to, between, near, far) => {
+                let pairs = self.0[between].values().filter(|pair| pair[near] == own);
+                pairs.filter_map(|pair| self.find(to, &pair[far])).collect()
+            }
+            other => panic!("{name} of {model} leads to many, not {other:?}"),
+        }
+    }
+
+    /// The key of a row.
+    fn key(&self, of: &str, row: i64) -> Value {
+        self.0[of][&row][model(of).key.name].clone()
+    }
+
+    /// The row with a key.
+    fn find(&self, of: &str, key: &Value) -> Option<i64> {
+        let name = model(of).key.name;
+        self.0[of].iter().find(|(_, row)| row[name] == *key).map(|(row, _)| *row)
     }
 
     /// The row at the end of a path of relations.
@@ -212,12 +272,9 @@ impl Judge<'_> {
         let (mut model, mut key) = (model, key);
         for (at, name) in path.iter().enumerate() {
             match leads(model, name) {
-                Leads::Row(target) => match self.0[model][&key][name] {
-                    Value::Integer(next) => (model, key) = (target, next),
-                    _ => return None,
-                },
-                Leads::Rows(child, _) => (model, key) = (child, chosen[&path[..=at]]?),
-                Leads::Value(_) => panic!("{name} of {model} is a relation"),
+                Leads::Row(target) => (model, key) = (target, self.find(target, &self.0[model][&key][name])?),
+                Leads::Rows(to, _) | Leads::Many(to, ..) => (model, key) = (to, chosen[&path[..=at]]?),
+                Leads::Value => panic!("{name} of {model} is a relation"),
             }
         }
         Some((model, key))
@@ -227,8 +284,8 @@ impl Judge<'_> {
         let (last, before) = path.split_last().expect("a step");
         let Some((end, row)) = self.follow(model, key, before, chosen) else { return Value::Null };
         match leads(end, last) {
-            Leads::Rows(..) => chosen[path].map_or(Value::Null, Value::Integer),
-            _ if matches!(*last, "id" | "pk") => Value::Integer(row),
+            Leads::Rows(to, _) | Leads::Many(to, ..) => chosen[path].map_or(Value::Null, |row| self.key(to, row)),
+            _ if *last == "pk" => self.key(end, row),
             _ => self.0[end][&row][last].clone(),
         }
     }
@@ -242,13 +299,13 @@ impl Judge<'_> {
             Condition::Not(part) if of_one => !is_true(part),
             Condition::Not(part) => !self.entry(model, key, part),
             Condition::Lookup(lookup, path, operand) => {
-                let left = self.value(model, key, &path.steps, chosen);
+                let left = Known::of(path.kind, &self.value(model, key, &path.steps, chosen));
                 let right = |operand: &Operand| match operand {
-                    Operand::Literal(value) | Operand::Hole(value) => value.clone(),
-                    Operand::Field(path) => self.value(model, key, &path.steps, &Chosen::new()),
+                    Operand::Literal(value) | Operand::Hole(value) => Known::of(path.kind, value),
+                    Operand::Field(path) => Known::of(path.kind, &self.value(model, key, &path.steps, &Chosen::new())),
                     other => panic!("{other:?} is one value"),
                 };
-                holds(lookup, &left, operand, right)
+                holds(lookup, path.kind, &left, operand, right)
             }
         }
     }
@@ -261,7 +318,7 @@ impl Judge<'_> {
             });
             let values = counted.map(|key| match &aggregate.of {
                 Some(path) => self.value(from, *key, &path.steps, &Chosen::new()),
-                None => Value::Integer(*key),
+                None => self.key(from, *key),
             });
             reckon(aggregate, values.collect())
         };
@@ -281,12 +338,10 @@ impl Judge<'_> {
     }
 }
 
-fn rows_sorted(a: &[Value], b: &[Value]) -> Ordering {
-    a.iter().zip(b).map(|(a, b)| sorted(a, b)).fold(Ordering::Equal, Ordering::then)
-}
-
 /// The aggregate of some values; `None` where it is larger than a number can be.
 fn reckon(aggregate: &Aggregate, mut values: Vec<Value>) -> Option<Expected> {
+    let kind = aggregate.of.as_ref().map_or(Kind::Auto, |path| path.kind);
+    let sorted = |a: &Value, b: &Value| Known::of(kind, a).sorted(&Known::of(kind, b));
     values.retain(|value| *value != Value::Null);
     if aggregate.distinct {
         values.sort_by(sorted);
@@ -299,57 +354,56 @@ fn reckon(aggregate: &Aggregate, mut values: Vec<Value>) -> Option<Expected> {
     if values.is_empty() {
         return Some(Expected::Exactly(Value::Null));
     }
-    let least = |values: Vec<Value>| values.into_iter().min_by(sorted).expect("not empty");
-    let most = |values: Vec<Value>| values.into_iter().max_by(sorted).expect("not empty");
-    Some(match aggregate.function {
-        "min" => Expected::Exactly(least(values)),
-        "max" => Expected::Exactly(most(values)),
-        function => {
-            let kind = aggregate.of.as_ref().map_or(Kind::Key, |path| path.kind);
-            if kind == Kind::Float || function == "avg" {
-                #[allow(clippy::cast_precision_loss)]
-                let floats = values.iter().map(|value| match value {
-                    Value::Integer(number) => *number as f64,
-                    Value::Float(number) => *number,
-                    other => panic!("{other:?} is a number"),
-                });
-                let (sum, size) = floats.fold((0.0, 0.0), |(sum, size), float| (sum + float, size + f64::abs(float)));
-                #[allow(clippy::cast_precision_loss)]
-                let by = if function == "avg" { count as f64 } else { 1.0 };
-                Expected::About(sum / by, size / by * 1e-12)
-            } else {
-                let whole = values.iter().map(|value| match value {
-                    Value::Integer(number) => i128::from(*number),
-                    other => panic!("{other:?} is whole"),
-                });
-                let (sum, size) = whole.fold((0, 0), |(sum, size), number| (sum + number, size + number.abs()));
-                let sum = i64::try_from(sum).ok()?;
-                if i64::try_from(size).is_ok() {
-                    Expected::Exactly(Value::Integer(sum))
-                } else {
-                    Expected::Perhaps(sum)
-                }
-            }
-        }
-    })
+    match aggregate.function {
+        "min" => return values.into_iter().min_by(sorted).map(Expected::Exactly),
+        "max" => return values.into_iter().max_by(sorted).map(Expected::Exactly),
+        _ => {}
+    }
+    let known: Vec<Known> = values.iter().map(|value| Known::of(kind, value)).collect();
+    if kind == Kind::Float || aggregate.function == "avg" {
+        #[allow(clippy::cast_precision_loss)]
+        let floats = known.iter().map(|value| match value {
+            Known::Whole(number) => *number as f64,
+            Known::Float(number) => *number,
+            Known::Decimal(hundredths) => *hundredths as f64 / 100.0,
+            other => panic!("{other:?} is a number"),
+        });
+        let (sum, size) = floats.fold((0.0, 0.0), |(sum, size), float| (sum + float, size + f64::abs(float)));
+        #[allow(clippy::cast_precision_loss)]
+        let by = if aggregate.function == "avg" { count as f64 } else { 1.0 };
+        return Some(Expected::About(sum / by, size / by * 1e-12));
+    }
+    let whole = known.iter().map(|value| match value {
+        Known::Whole(number) => i128::from(*number),
+        Known::Decimal(hundredths) => *hundredths,
+        other => panic!("{other:?} is whole"),
+    });
+    let (sum, size) = whole.fold((0, 0), |(sum, size), number| (sum + number, size + number.abs()));
+    if kind == Kind::Decimal {
+        let sign = if sum < 0 { "-" } else { "" };
+        let text = format!("{sign}{}.{:02}", sum.abs() / 100, sum.abs() % 100);
+        return Some(Expected::Exactly(Value::Text(text)));
+    }
+    let sum = i64::try_from(sum).ok()?;
+    Some(if i64::try_from(size).is_ok() { Expected::Exactly(Value::Integer(sum)) } else { Expected::Perhaps(sum) })
 }
 
-fn holds(lookup: &str, left: &Value, operand: &Operand, one: impl Fn(&Operand) -> Value) -> bool {
-    let against = |right: &Value, right_order: fn(Ordering) -> bool| compare(left, right).is_some_and(right_order);
+fn holds(lookup: &str, kind: Kind, left: &Known, operand: &Operand, one: impl Fn(&Operand) -> Known) -> bool {
+    let against = |right: &Known, order: fn(Ordering) -> bool| left.compare(right).is_some_and(order);
     match (lookup, operand) {
-        ("isnull", operand) => Value::Boolean(*left == Value::Null) == one(operand),
-        ("in", Operand::List(values)) => values.iter().any(|value| against(value, Ordering::is_eq)),
+        ("isnull", operand) => Known::Boolean(*left == Known::Null) == one(operand),
+        ("in", Operand::List(values)) => values.iter().any(|value| against(&Known::of(kind, value), Ordering::is_eq)),
         ("range", Operand::Range(low, high)) => {
             against(&one(low), Ordering::is_ge) && against(&one(high), Ordering::is_le)
         }
-        ("exact", Operand::Literal(Value::Null) | Operand::Hole(Value::Null)) => *left == Value::Null,
+        ("exact", Operand::Literal(Value::Null) | Operand::Hole(Value::Null)) => *left == Known::Null,
         ("exact", operand) => against(&one(operand), Ordering::is_eq),
         ("gt", operand) => against(&one(operand), Ordering::is_gt),
         ("gte", operand) => against(&one(operand), Ordering::is_ge),
         ("lt", operand) => against(&one(operand), Ordering::is_lt),
         ("lte", operand) => against(&one(operand), Ordering::is_le),
         (lookup, operand) => {
-            let (Value::Text(left), Value::Text(right)) = (left, one(operand)) else { return false };
+            let (Known::Text(left), Known::Text(right)) = (left, one(operand)) else { return false };
             match lookup {
                 "contains" => left.contains(&right),
                 "startswith" => left.starts_with(&right),
@@ -365,20 +419,20 @@ fn holds(lookup: &str, left: &Value, operand: &Operand, one: impl Fn(&Operand) -
 }
 
 /// The many-valued steps that an entry speaks of outside of any `not`.
-fn many_steps(model: &'static str, condition: &Condition, steps: &mut Vec<Vec<&'static str>>) {
+fn many_steps(from: &'static str, condition: &Condition, steps: &mut Vec<Vec<&'static str>>) {
     match condition {
-        Condition::And(parts) | Condition::Or(parts) => parts.iter().for_each(|part| many_steps(model, part, steps)),
+        Condition::And(parts) | Condition::Or(parts) => parts.iter().for_each(|part| many_steps(from, part, steps)),
         Condition::Not(_) => {}
         Condition::Lookup(_, path, _) => {
-            let mut model = model;
+            let mut model = from;
             for (at, name) in path.steps.iter().enumerate() {
                 match leads(model, name) {
                     Leads::Row(target) => model = target,
-                    Leads::Rows(child, _) => {
+                    Leads::Rows(to, _) | Leads::Many(to, ..) => {
                         steps.push(path.steps[..=at].to_vec());
-                        model = child;
+                        model = to;
                     }
-                    Leads::Value(_) => {}
+                    Leads::Value => {}
                 }
             }
         }

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use self::judge::{Expected, Judge, Verdict};
 use self::query::{Query, query};
-use self::world::{Field, MODELS, Model, Rows};
+use self::world::{Field, Kind, MODELS, Model, Rows, Table};
 use crate::site::{Ask, Site};
 
 /// Worlds and queries for each of them, where nobody asks for more.
@@ -29,7 +29,7 @@ const CASES: u32 = 800;
 const QUERIES: usize = 25;
 
 /// The most rows of a model in one world.
-const ROWS: i64 = 8;
+const ROWS: usize = 8;
 
 /// What a test may ask of its surroundings.
 #[allow(clippy::disallowed_methods)]
@@ -41,7 +41,7 @@ fn runner() -> TestRunner {
     let config = Config {
         cases: wish("BANDSTAND_PROPERTY_CASES").unwrap_or(CASES),
         failure_persistence: None,
-        max_shrink_iters: 2_000,
+        max_shrink_iters: 20_000,
         ..Config::default()
     };
     let mut seed = [7; 32];
@@ -50,47 +50,69 @@ fn runner() -> TestRunner {
 }
 
 fn cell(field: &'static Field) -> BoxedStrategy<Value> {
-    // A relation's value is a number that is made a key of a row that is there.
-    let value = select(world::values(field.kind));
+    // What a relation holds becomes the key of a row that is there.
+    let kind = if field.to.is_some() { Kind::Auto } else { field.kind };
+    let value = select(world::values(kind));
     if field.null { prop_oneof![3 => value, 1 => Just(Value::Null)].boxed() } else { value.boxed() }
 }
 
 fn rows(model: &'static Model) -> BoxedStrategy<Vec<Vec<Value>>> {
-    let row: Vec<BoxedStrategy<Value>> = model.fields.iter().map(cell).collect();
-    proptest::collection::vec(row, 0..=usize::try_from(ROWS).expect("few")).boxed()
+    let row: Vec<BoxedStrategy<Value>> = [&model.key].into_iter().chain(model.fields).map(cell).collect();
+    proptest::collection::vec(row, 0..=ROWS).boxed()
 }
 
-/// The rows of a world. Relations point to rows that are there, or to nothing; a row that must point and can't is left out.
+/// The rows of a world. Relations point to rows that are there, or to nothing. A row that must point and can't is left out,
+/// and so is one that repeats what must be unique.
 fn world() -> BoxedStrategy<Rows> {
     let all: Vec<BoxedStrategy<Vec<Vec<Value>>>> = MODELS.iter().map(rows).collect();
     all.prop_map(|all| {
-        let mut world = Rows::new();
+        let mut world = Rows::default();
         for (model, rows) in MODELS.iter().zip(all) {
-            let own = i64::try_from(rows.len()).expect("few");
-            let mut made = BTreeMap::new();
-            for (row, key) in rows.into_iter().zip(1..) {
-                let mut cells = BTreeMap::from([("id", Value::Integer(key))]);
-                for (field, value) in model.fields.iter().zip(row) {
-                    let there = |to: &str| match world.get(to) {
-                        Some(rows) => i64::try_from(rows.len()).expect("few"),
-                        None => own,
-                    };
-                    let value = match (field.to, value) {
-                        (Some(to), Value::Integer(_)) if there(to) == 0 => Value::Null,
-                        (Some(to), Value::Integer(wish)) => Value::Integer(1 + wish % there(to)),
-                        (_, value) => value,
-                    };
-                    cells.insert(field.name, value);
-                }
-                if model.fields.iter().all(|field| field.null || cells[field.name] != Value::Null) {
-                    made.insert(key, cells);
-                }
-            }
-            world.insert(model.name, made);
+            let made = made(model, rows, &world);
+            world.0.insert(model.name, made);
         }
         world
     })
     .boxed()
+}
+
+fn made(model: &Model, rows: Vec<Vec<Value>>, world: &Rows) -> Table {
+    let mut keys: Vec<Value> = Vec::new();
+    let mut kept: Vec<Vec<Value>> = Vec::new();
+    for (row, number) in rows.into_iter().zip(1..) {
+        let key = if model.key.kind == Kind::Auto { Value::Integer(number) } else { row[0].clone() };
+        if !keys.contains(&key) {
+            keys.push(key);
+            kept.push(row);
+        }
+    }
+    let mut made = Table::new();
+    for ((row, key), number) in kept.into_iter().zip(&keys).zip(1..) {
+        let mut cells = BTreeMap::from([(model.key.name, key.clone())]);
+        for (field, value) in model.fields.iter().zip(row.into_iter().skip(1)) {
+            let value = match (field.to, value) {
+                (Some(to), Value::Integer(wish)) => {
+                    let there: Vec<&Value> = match world.0.get(to) {
+                        Some(rows) => rows.values().map(|row| &row[world::model(to).key.name]).collect(),
+                        None => keys.iter().collect(),
+                    };
+                    let at = usize::try_from(wish).expect("not negative") % there.len().max(1);
+                    there.get(at).map_or(Value::Null, |key| (*key).clone())
+                }
+                (_, value) => value,
+            };
+            cells.insert(field.name, value);
+        }
+        let repeats = |field: &Field| made.values().any(|row| row[field.name] == cells[field.name]);
+        let unique = model.fields.iter().filter(|field| field.unique);
+        let pair_is_there = model.is_between
+            && made.values().any(|row| model.fields.iter().all(|field| row[field.name] == cells[field.name]));
+        let lacks = model.fields.iter().any(|field| !field.null && cells[field.name] == Value::Null);
+        if !lacks && !pair_is_there && !unique.clone().any(repeats) {
+            made.insert(number, cells);
+        }
+    }
+    made
 }
 
 /// Puts the world's rows into the database, in place of what was there.
@@ -103,7 +125,8 @@ async fn fill(db: &RequestDb, world: &Rows) {
         if rows.is_empty() {
             continue;
         }
-        let names: Vec<&str> = ["id"].into_iter().chain(model.fields.iter().map(|field| field.name)).collect();
+        let names: Vec<&str> =
+            [model.key.name].into_iter().chain(model.fields.iter().map(|field| field.name)).collect();
         let set: serde_json::Map<String, serde_json::Value> =
             names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), json!({"$": at}))).collect();
         let columns = names.iter().map(|name| Param::Many(rows.values().map(|row| row[name].clone()).collect()));

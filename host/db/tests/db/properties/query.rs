@@ -39,7 +39,7 @@ pub struct Aggregate {
 }
 
 /// One question.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Query {
     pub from: &'static str,
     pub filter: Vec<Condition>,
@@ -58,6 +58,13 @@ pub enum Ask {
     Groups { by: Vec<Path>, aggregates: Vec<Aggregate>, having: Option<i64> },
     /// The keys, each with aggregates of related rows.
     Related(Vec<Aggregate>),
+}
+
+impl std::fmt::Debug for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (shape, params) = self.shape();
+        write!(f, "{shape} with {params:?}")
+    }
 }
 
 fn is_text(kind: Kind) -> bool {
@@ -131,7 +138,7 @@ impl Aggregate {
         }
         if !options.is_empty() {
             if self.of.is_none() {
-                parts.push(json!({"f": "id"}));
+                parts.push(json!({"f": "pk"}));
             }
             parts.push(Json::Object(options));
         }
@@ -155,8 +162,8 @@ impl Query {
                 let order = order
                     .iter()
                     .map(|(path, descends)| format!("{}{}", if *descends { "-" } else { "" }, path.dotted()));
-                shape["fields"] = json!(["id"]);
-                shape["order"] = order.chain(["id".to_owned()]).collect();
+                shape["fields"] = json!(["pk"]);
+                shape["order"] = order.chain(["pk".to_owned()]).collect();
                 if let Some(limit) = limit {
                     shape["limit"] = hole(&mut params, Param::One(Value::Integer(*limit)));
                 }
@@ -182,9 +189,9 @@ impl Query {
             }
             Ask::Related(aggregates) => {
                 shape["fields"] =
-                    ["id".to_owned()].into_iter().chain((0..aggregates.len()).map(|at| format!("x{at}"))).collect();
+                    ["pk".to_owned()].into_iter().chain((0..aggregates.len()).map(|at| format!("x{at}"))).collect();
                 shape["annotate"] = named(aggregates, &mut params);
-                shape["order"] = json!(["id"]);
+                shape["order"] = json!(["pk"]);
             }
         }
         shape["filter"] = Json::Array(filter);
@@ -245,10 +252,12 @@ fn lookup(path: Path, same_row: Vec<Path>) -> BoxedStrategy<Condition> {
 /// Whether fields of the two kinds can be compared.
 fn alike(one: Kind, other: Kind) -> bool {
     let class = |kind| match kind {
-        Kind::Key | Kind::Integer | Kind::Big | Kind::Float => Kind::Integer,
+        Kind::Auto | Kind::Small | Kind::Integer | Kind::Big | Kind::Float => Kind::Integer,
         other => other,
     };
-    class(one) == class(other)
+    // A float and a decimal are near to one another rather than equal.
+    let both = [one, other];
+    class(one) == class(other) && !(both.contains(&Kind::Float) && both.contains(&Kind::Decimal))
 }
 
 /// A condition over `paths`, whose operands may name the fields `same_row`.
@@ -272,7 +281,7 @@ fn one_row(from: &'static str) -> Vec<Path> {
 fn aggregate(paths: Vec<Path>, filter: BoxedStrategy<Condition>) -> BoxedStrategy<Aggregate> {
     let function = |path: Path, filter: BoxedStrategy<Condition>| {
         let mut functions = vec!["count"];
-        if is_ordered(path.kind) && path.kind != Kind::Key {
+        if is_ordered(path.kind) && path.kind != Kind::Auto {
             functions.extend(["min", "max"]);
         }
         if is_summed(path.kind) {
@@ -294,13 +303,19 @@ fn aggregate(paths: Vec<Path>, filter: BoxedStrategy<Condition>) -> BoxedStrateg
 
 /// Any question.
 pub fn query() -> BoxedStrategy<Query> {
-    select(vec!["place", "item", "item", "mark"]).prop_flat_map(of_model).boxed()
+    select(vec!["place", "place", "item", "item", "item", "mark", "tag", "badge", "item_tags"])
+        .prop_flat_map(of_model)
+        .boxed()
 }
 
 fn of_model(from: &'static str) -> BoxedStrategy<Query> {
     let own = one_row(from);
     let ordered: Vec<Path> = own.iter().filter(|path| is_ordered(path.kind)).cloned().collect();
-    let grouped: Vec<Path> = own.iter().filter(|path| path.steps != ["id"] && path.steps != ["pk"]).cloned().collect();
+    let grouped: Vec<Path> = own
+        .iter()
+        .filter(|path| path.steps != [world::model(from).key.name] && path.steps != ["pk"])
+        .cloned()
+        .collect();
     let order = proptest::collection::vec((select(ordered), any::<bool>()), 0..3);
     let keys = (order, proptest::option::of(0_i64..6), proptest::option::of(0_i64..4))
         .prop_map(|(order, limit, offset)| Ask::Keys { order, limit, offset });
@@ -311,10 +326,12 @@ fn of_model(from: &'static str) -> BoxedStrategy<Query> {
         .prop_map(|(by, aggregates, having)| Ask::Groups { by, aggregates, having });
     let distinct = by.prop_map(Ask::Distinct);
     let mut asks = vec![(6, keys.boxed()), (1, distinct.boxed()), (2, all.boxed()), (2, groups.boxed())];
-    let relations = world::model(from).reverse;
+    let to_many = world::model(from).reverse.iter().map(|(name, ..)| *name).filter(|name| *name != "badge");
+    let relations: Vec<&str> = to_many.chain(world::model(from).many.iter().map(|(name, ..)| *name)).collect();
     if !relations.is_empty() {
-        let related = select(relations).prop_flat_map(move |(name, to, _)| {
-            let mut paths = vec![Path { steps: vec![name], kind: Kind::Key, many: true }];
+        let related = select(relations).prop_flat_map(move |name| {
+            let to = world::leads(from, name).to().expect("a relation");
+            let mut paths = vec![Path { steps: vec![name], kind: world::model(to).key.kind, many: true }];
             paths.extend(one_row(to).into_iter().map(|path| Path {
                 steps: [vec![name], path.steps].concat(),
                 kind: path.kind,
