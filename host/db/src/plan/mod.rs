@@ -6,6 +6,7 @@ mod filter;
 pub(crate) mod key;
 mod path;
 mod read;
+pub(crate) mod schema;
 pub(crate) mod sql;
 mod write;
 
@@ -257,9 +258,7 @@ pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), 
     let checked = match slot.purpose {
         Purpose::Store => column.kind.check_stored(value),
         Purpose::Compare => column.kind.check_compared(value),
-        Purpose::Reckon => {
-            column.kind.check_compared(value).and_then(|()| reckonable(catalog, column.kind, value))
-        }
+        Purpose::Reckon => column.kind.check_compared(value).and_then(|()| reckonable(catalog, column.kind, value)),
     };
     let wrong = |problem: String| {
         DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
