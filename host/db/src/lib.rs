@@ -48,6 +48,7 @@ mod error;
 mod expand;
 mod hold;
 mod host;
+pub mod inspect;
 mod json;
 mod kind;
 mod packed;

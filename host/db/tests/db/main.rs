@@ -33,6 +33,8 @@ macro_rules! on {
             mod filters;
             #[path = "hostile.rs"]
             mod hostile;
+            #[path = "properties/mod.rs"]
+            mod properties;
             #[path = "schema.rs"]
             mod schema;
             #[path = "site.rs"]

@@ -4,6 +4,7 @@
 //! builds marks each value with `?`, whatever the database; it is numbered where the database wants that when the statement
 //! is made.
 
+pub(crate) mod literal;
 use host_store::{Server, ServerKind, Store};
 
 /// The database that SQL is written for.
