@@ -32,6 +32,27 @@ async fn row(world: Path<Id<World>>) -> Result<Response> {
     Response::json(&Answer { id: world.id.get(), random_number: world.random_number })
 }
 
+/// Reads so many rows by key, one after the other.
+#[get("/queries/{count}/")]
+async fn queries(count: Path<i64>) -> Result<Response> {
+    let mut sum = 0;
+    for at in 0..*count {
+        sum += i64::from(World::objects().get(at % i64::from(ROWS) + 1).await?.random_number);
+    }
+    Ok(Response::text(sum.to_string()))
+}
+
+/// Reads so many rows at once, so many times.
+#[get("/rows/{count}/{rows}/")]
+async fn rows(count: Path<i64>, rows: Path<i64>) -> Result<Response> {
+    let mut sum = 0;
+    for _ in 0..*count {
+        let worlds = World::objects().order_by(World::ID).limit(u64::try_from(*rows).unwrap_or(0)).all().await?;
+        sum += worlds.len();
+    }
+    Ok(Response::text(sum.to_string()))
+}
+
 /// What all rows are together.
 #[get("/stats/")]
 async fn stats() -> Result<Response> {
@@ -71,5 +92,5 @@ async fn fill() -> Result<Response> {
 app! {
     name: "bench",
     models: [World],
-    routes: [hello, row, stats, raise, fill],
+    routes: [hello, row, queries, rows, stats, raise, fill],
 }
