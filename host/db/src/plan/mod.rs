@@ -3,6 +3,7 @@
 pub(crate) mod delete;
 mod expression;
 mod filter;
+mod path;
 mod read;
 pub(crate) mod sql;
 mod write;
@@ -238,6 +239,6 @@ pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), 
         DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
             .with("model", &table.model)
             .with("field", &column.field)
-            .with("kind", column.kind.word())
+            .with("kind", column.word)
     })
 }

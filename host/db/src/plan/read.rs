@@ -189,8 +189,10 @@ impl Planner<'_> {
         let mut sql = Sql::text(" WHERE ");
         if building.has_joins() {
             // UPDATE and DELETE take no joins, so the rows are named by their keys.
-            let key = self.catalog.tables[self.table].columns[0].quoted();
-            sql.push(&format!("{key} IN (SELECT t0.{key}"));
+            let table = &self.catalog.tables[self.table];
+            let key = table.key_list("");
+            let key = if table.single_key().is_some() { key } else { format!("({key})") };
+            sql.push(&format!("{key} IN (SELECT {}", table.key_list("t0.")));
             tail(&mut sql, &building, Parts { condition: Some(condition), groups: Vec::new(), having: None });
             sql.push(")");
         } else {

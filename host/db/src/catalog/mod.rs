@@ -1,13 +1,16 @@
 //! An app's models as the planner needs them: columns by name, relations both ways.
 
+mod build;
+
 use std::collections::HashMap;
 
-use host_core::manifest::{Field, FieldKind, Manifest, Model, OnDelete};
+use host_core::manifest::{Manifest, OnDelete};
 use host_core::name::{AppId, nearest};
 
 use crate::dialect::Dialect;
 use crate::error::{DbError, SchemaError, code};
 use crate::kind::Kind;
+use crate::kind::validator::Validator;
 use crate::shape::From;
 use crate::types::Value;
 
@@ -25,16 +28,22 @@ pub(crate) struct Catalog {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) model: String,
-    /// `app__model`, unquoted.
+    /// `app__model`, or what the manifest says; unquoted.
     pub(crate) name: String,
     quoted: String,
+    /// Whether the host makes and changes it.
+    pub(crate) managed: bool,
     pub(crate) columns: Vec<Column>,
+    /// The columns of the primary key.
+    pub(crate) key: Vec<usize>,
     by_field: HashMap<String, usize>,
     /// Column and whether it descends.
     pub(crate) ordering: Vec<(usize, bool)>,
     /// What points here, by the name that this model gives it.
     pub(crate) reverse: HashMap<String, Reference>,
-    /// The same in the manifest's order.
+    /// Many-to-many relations, by the names that this model gives them, from both of their sides.
+    pub(crate) many: HashMap<String, Link>,
+    /// All that points here, whether or not it has a name, in the manifest's order.
     pub(crate) incoming: Vec<Reference>,
     pub(crate) unique_together: Vec<Vec<usize>>,
     pub(crate) indexes: Vec<Vec<usize>>,
@@ -46,6 +55,21 @@ pub(crate) struct Reference {
     pub(crate) table: usize,
     pub(crate) column: usize,
     pub(crate) on_delete: OnDelete,
+    /// Whether at most one row points to each: a one-to-one relation.
+    pub(crate) single: bool,
+}
+
+/// A many-to-many relation, seen from one of its sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The table of the pairs.
+    pub(crate) through: usize,
+    /// Its column that holds the key of this side's row.
+    pub(crate) near: usize,
+    /// Its column that holds the key of the other side's row.
+    pub(crate) far: usize,
+    /// The model of the other side.
+    pub(crate) target: usize,
 }
 
 /// A field and its column.
@@ -55,12 +79,30 @@ pub(crate) struct Column {
     /// Unquoted.
     pub(crate) name: String,
     quoted: String,
+    /// What it holds; a foreign key holds what its target's key does.
     pub(crate) kind: Kind,
+    /// The manifest's word for the field's kind.
+    pub(crate) word: &'static str,
     pub(crate) null: bool,
     pub(crate) unique: bool,
     pub(crate) index: bool,
     pub(crate) default: Option<Value>,
+    /// What the host puts in where a create gives nothing.
+    pub(crate) fill: Option<Fill>,
+    /// The model that it points to.
     pub(crate) target: Option<usize>,
+    /// Whether the database sees to it that it points to something.
+    pub(crate) constrained: bool,
+    pub(crate) validators: Vec<Validator>,
+}
+
+/// A value that the host makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// A UUID of version 7.
+    Uuid7,
+    /// The moment.
+    Now,
 }
 
 /// What a name on a model leads to.
@@ -68,45 +110,17 @@ pub(crate) struct Column {
 pub(crate) enum Step {
     /// A column of the model.
     Column(usize),
-    /// Rows of another model that point here.
+    /// Rows of another model that point here: one at most where the reference is single.
     Reverse(Reference),
+    /// Rows of another model, by a table of pairs.
+    Many(Link),
 }
 
 impl Catalog {
     /// Reads a manifest. Errors are about what the manifest's own check can't see: names that mean two things, defaults
-    /// that don't fit.
+    /// that don't fit, what the database can't do.
     pub(crate) fn new(manifest: &Manifest, dialect: Dialect) -> Result<Self, SchemaError> {
-        let app = manifest.name.clone();
-        let error = |problem: String| SchemaError { app: app.to_string(), problem };
-        if matches!(app.as_str(), "bandstand" | "sqlite") {
-            return Err(error(
-                "the name is kept for the host's and the database's own tables; call the app something else".into(),
-            ));
-        }
-        let by_name: HashMap<String, usize> =
-            manifest.models.iter().enumerate().map(|(at, model)| (model.name.clone(), at)).collect();
-        let mut tables = Vec::with_capacity(manifest.models.len());
-        for model in &manifest.models {
-            tables.push(table(&app, model, &by_name, dialect).map_err(error)?);
-        }
-        for (at, model) in manifest.models.iter().enumerate() {
-            for (column, field) in model.fields.iter().enumerate() {
-                let FieldKind::ForeignKey { to, on_delete, related_name } = &field.kind else { continue };
-                let target = by_name[to.as_str()];
-                let reference = Reference { table: at, column, on_delete: *on_delete };
-                let name = if related_name.is_empty() { format!("{}_set", model.name) } else { related_name.clone() };
-                let target: &mut Table = &mut tables[target];
-                if target.by_field.contains_key(&name) || target.reverse.contains_key(&name) {
-                    return Err(error(format!(
-                        "model `{}`, field `{}`: its related_name `{name}` already means something else on `{}`; set another related_name",
-                        model.name, field.name, target.model
-                    )));
-                }
-                target.incoming.push(reference);
-                target.reverse.insert(name, reference);
-            }
-        }
-        Ok(Self { app, dialect, tables, by_name })
+        build::catalog(manifest, dialect).map_err(|problem| SchemaError { app: manifest.name.to_string(), problem })
     }
 
     pub(crate) fn table_names(&self) -> impl Iterator<Item = String> + '_ {
@@ -149,31 +163,63 @@ impl Table {
         if let Some(column) = self.by_field.get(name) {
             return Ok(Step::Column(*column));
         }
+        if let Some(link) = self.many.get(name) {
+            return Ok(Step::Many(*link));
+        }
         if let Some(reference) = self.reverse.get(name) {
             return Ok(Step::Reverse(*reference));
         }
-        if name == "pk" {
-            return Ok(Step::Column(0));
+        match (name, self.key.as_slice()) {
+            ("pk", [key]) => Ok(Step::Column(*key)),
+            ("pk", key) => {
+                let fields: Vec<&str> = key.iter().map(|at| self.columns[*at].field.as_str()).collect();
+                let problem = format!(
+                    "the primary key of `{}` has several fields; name them one by one: `{}`",
+                    self.model,
+                    fields.join("`, `")
+                );
+                Err(DbError::new(code::UNKNOWN_FIELD, problem).with("model", &self.model).with("field", name))
+            }
+            _ => Err(self.unknown(name)),
         }
-        Err(self.unknown(name))
     }
 
     /// The field called `name`, which must be a column.
     pub(crate) fn column(&self, name: &str) -> Result<usize, DbError> {
         match self.step(name)? {
             Step::Column(column) => Ok(column),
-            Step::Reverse(_) => Err(DbError::new(
+            Step::Reverse(_) | Step::Many(_) => Err(DbError::new(
                 code::UNKNOWN_FIELD,
-                format!("`{name}` of `{}` is what other rows call it, not a field that it holds", self.model),
+                format!("`{name}` of `{}` is a relation to other rows, not a field that it holds", self.model),
             )
             .with("model", &self.model)
             .with("field", name)),
         }
     }
 
+    /// The column that is the primary key by itself; `None` where several make it.
+    pub(crate) fn single_key(&self) -> Option<usize> {
+        match self.key.as_slice() {
+            [key] => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// A column of the primary key: whether it is NULL tells whether there is a row.
+    pub(crate) fn first_key(&self) -> usize {
+        self.key.first().copied().unwrap_or(0)
+    }
+
+    /// The columns of the primary key as they stand in a statement, each after `prefix`.
+    pub(crate) fn key_list(&self, prefix: &str) -> String {
+        let columns: Vec<String> =
+            self.key.iter().map(|at| format!("{prefix}{}", self.columns[*at].quoted())).collect();
+        columns.join(", ")
+    }
+
     fn unknown(&self, name: &str) -> DbError {
-        let known =
-            self.columns.iter().map(|column| column.field.as_str()).chain(self.reverse.keys().map(String::as_str));
+        let relations = self.reverse.keys().chain(self.many.keys()).map(String::as_str);
+        let known = self.columns.iter().map(|column| column.field.as_str()).chain(relations);
         let hint = nearest(name, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         let shown = crate::shape::shown(name);
         DbError::new(code::UNKNOWN_FIELD, format!("`{}` has no field `{shown}`{hint}", self.model))
@@ -190,68 +236,4 @@ impl Column {
     pub(crate) fn quoted(&self) -> &str {
         &self.quoted
     }
-}
-
-fn table(app: &AppId, model: &Model, by_name: &HashMap<String, usize>, dialect: Dialect) -> Result<Table, String> {
-    let mut columns = Vec::with_capacity(model.fields.len());
-    for field in &model.fields {
-        columns.push(
-            column(field, by_name, dialect)
-                .map_err(|e| format!("model `{}`, field `{}`: {e}", model.name, field.name))?,
-        );
-    }
-    let by_field: HashMap<String, usize> =
-        model.fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect();
-    let set = |names: &Vec<String>| names.iter().map(|name| by_field[name.as_str()]).collect::<Vec<_>>();
-    let ordering = model
-        .ordering
-        .iter()
-        .map(|name| match name.strip_prefix('-') {
-            Some(name) => (by_field[name], true),
-            None => (by_field[name.as_str()], false),
-        })
-        .collect();
-    let name = format!("{app}__{}", model.name);
-    Ok(Table {
-        model: model.name.clone(),
-        quoted: dialect.quote(&name),
-        name,
-        columns,
-        ordering,
-        reverse: HashMap::new(),
-        incoming: Vec::new(),
-        unique_together: model.unique_together.iter().map(set).collect(),
-        indexes: model.indexes.iter().map(set).collect(),
-        by_field,
-    })
-}
-
-fn column(field: &Field, by_name: &HashMap<String, usize>, dialect: Dialect) -> Result<Column, String> {
-    let kind = Kind::of(&field.kind);
-    let default = match &field.default {
-        None => None,
-        Some(json) => {
-            let value = kind.value_of_json(json).map_err(|e| format!("its default doesn't fit: {e}"))?;
-            if value == Value::Null && !field.null {
-                return Err("its default is null, but it isn't null-able".into());
-            }
-            Some(value)
-        }
-    };
-    let target = match &field.kind {
-        FieldKind::ForeignKey { to, .. } => Some(by_name[to.as_str()]),
-        _ => None,
-    };
-    let name = field.column();
-    Ok(Column {
-        field: field.name.clone(),
-        quoted: dialect.quote(&name),
-        name,
-        kind,
-        null: field.null,
-        unique: field.unique,
-        index: field.index || target.is_some(),
-        default,
-        target,
-    })
 }
