@@ -34,11 +34,20 @@ pub(crate) fn to_value(value: ValueRef<'_>, cell: Cell) -> Value {
         (ValueRef::Null, _) => Value::Null,
         (ValueRef::Integer(number), Cell::Boolean) => Value::Boolean(number != 0),
         (ValueRef::Integer(number), Cell::Plain) => Value::Integer(number),
+        (ValueRef::Integer(units), Cell::Decimal(places)) => Value::Text(decimal(units, places)),
         (ValueRef::Real(number), _) => Value::Float(number),
         // Text was UTF-8 when it came in; a file that was tampered with is shown, not trusted.
         (ValueRef::Text(text), _) => Value::Text(String::from_utf8_lossy(text).into_owned()),
         (ValueRef::Blob(bytes), _) => Value::Bytes(bytes.to_vec()),
     }
+}
+
+/// A decimal that SQLite keeps without its point.
+fn decimal(units: i64, places: u8) -> String {
+    let digits = format!("{:0>width$}", units.unsigned_abs(), width = usize::from(places) + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - usize::from(places));
+    let sign = if units < 0 { "-" } else { "" };
+    if places == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 /// Rows as `fetch-packed` sends them.
@@ -78,6 +87,7 @@ impl Sink for Packed {
                 bytes.push(tag::INTEGER);
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
+            (ValueRef::Integer(units), Cell::Decimal(places)) => long(tag::TEXT, decimal(units, places).as_bytes()),
             (ValueRef::Real(number), _) => {
                 bytes.push(tag::FLOAT);
                 bytes.extend_from_slice(&number.to_le_bytes());

@@ -112,6 +112,22 @@ impl Allowance {
         Ok(())
     }
 
+    /// Puts each line of a text of the database's own into the sink.
+    fn take_lines(&mut self, row: &Row<'_>, column: usize, sink: &mut impl Sink) -> Result<(), Fault> {
+        let value = row.get_ref(column).map_err(|e| host_store::StoreError::Internal(e.to_string()))?;
+        let ValueRef::Text(text) = value else { return Ok(()) };
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if self.rows == 0 {
+                return Err(Exhausted { resource: Resource::DbRows, limit: self.row_limit }.into());
+            }
+            self.rows -= 1;
+            let weight = sink.cell(ValueRef::Text(line), Cell::Plain) as u64;
+            self.bytes = self.bytes.checked_sub(weight).ok_or_else(|| self.too_large())?;
+            self.taken += 1;
+        }
+        Ok(())
+    }
+
     fn too_large(&self) -> Fault {
         let limit = self.byte_limit;
         DbError::new(code::BUDGET, format!("the result is larger than {limit} bytes; ask for fewer rows or fields"))
@@ -133,7 +149,10 @@ pub(crate) fn read<S: Sink>(
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
     let values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
-    on.run(&statement, values, |row| allowance.take(row, &plan.cells, &mut sink))?;
+    match plan.explains {
+        None => on.run(&statement, values, |row| allowance.take(row, &plan.cells, &mut sink))?,
+        Some(column) => on.run(&statement, values, |row| allowance.take_lines(row, column, &mut sink))?,
+    };
     budget.charge_rows(allowance.taken.into())?;
     sink.end(allowance.taken);
     Ok(sink)
@@ -161,7 +180,16 @@ impl Writing<'_> {
         let _time = Stopwatch::start(budget);
         match &plan.action {
             Action::Insert { query, cells, .. } => self.insert(work, query, cells, params, earlier),
-            Action::Update(query) | Action::DeleteDirectly(query) => {
+            Action::Update { query, cells, .. } => {
+                let mut returned = Rows::start(cells.len());
+                let mut allowance = Allowance::of(self.context, self.max_result_bytes);
+                let row = |row: &Row<'_>| allowance.take(row, cells, &mut returned);
+                let affected = self.run(work, query, params, earlier, row)?;
+                self.context.budget.charge_rows(allowance.taken.into())?;
+                Ok(Outcome { affected, returned })
+            }
+            Action::UpdateMany(query) => self.update_many(work, query, params, earlier),
+            Action::DeleteDirectly(query) => {
                 let affected = self.run(work, query, params, earlier, |_| Ok(()))?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
@@ -198,7 +226,7 @@ impl Writing<'_> {
     ) -> Result<Outcome, Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let statement = query.statement(std::iter::empty());
+        let statement = query.statement(bind::list_lengths(&query.binds, params));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
         let mut affected = 0;
@@ -208,6 +236,24 @@ impl Writing<'_> {
         }
         self.context.budget.charge_rows(allowance.taken.into())?;
         Ok(Outcome { affected, returned })
+    }
+
+    /// An update for each position of the lists.
+    fn update_many(
+        &self,
+        work: &mut Work<'_>,
+        query: &Query,
+        params: &[Param],
+        earlier: Earlier<'_>,
+    ) -> Result<Outcome, Fault> {
+        let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
+        bind::check_refs(self.catalog, &query.binds, earlier)?;
+        let statement = query.statement(bind::list_lengths(&query.binds, params));
+        let mut affected = 0;
+        for row in 0..rows {
+            affected += Run::run(work, &statement, bind::values(&query.binds, params, row, earlier), |_| Ok(()))?;
+        }
+        Ok(Outcome { affected, returned: Rows::default() })
     }
 
     fn collect_key(&self, row: &Row<'_>, keys: &mut BTreeSet<i64>) -> Result<(), Fault> {
@@ -320,7 +366,8 @@ impl Writing<'_> {
         let table = &self.catalog.tables[plan.table];
         let error =
             DbError::new(code::FOREIGN_KEY, "a row would point to one that doesn't exist").with("model", &table.model);
-        let (Action::Insert { query, .. } | Action::Update(query)) = &plan.action else {
+        let (Action::Insert { query, .. } | Action::Update { query, .. } | Action::UpdateMany(query)) = &plan.action
+        else {
             let problem = "rows still point to what would be deleted";
             return DbError::new(code::FOREIGN_KEY, problem).with("model", &table.model).into();
         };

@@ -106,6 +106,10 @@ impl Transaction {
 
     async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
         let mut state = self.enter().await?;
+        if reading(&*self.scope.app.plan(shape)?)?.locks {
+            // What is read with a lock is read with nobody writing.
+            self.lease(&mut state).await?;
+        }
         match &mut *state {
             State::Reading { seen } => {
                 seen.get_or_insert(self.scope.app.owner.commits());

@@ -299,6 +299,12 @@ impl Kind {
         }
     }
 
+    /// A decimal as a whole number without its point; it was checked.
+    pub(crate) fn scaled(self, value: &Value, places: u8) -> i64 {
+        let units = decimal::read(value, places).map_or(0, |number| number.mantissa());
+        i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// The value as the database takes it; it was checked.
     pub(crate) fn to_sql(self, value: &Value) -> ValueRef<'_> {
         match (self, value) {
@@ -307,10 +313,7 @@ impl Kind {
             // Beyond 2^53 the nearest float is what the field can hold.
             #[allow(clippy::cast_precision_loss)]
             (Kind::Float, Value::Integer(number)) => ValueRef::Real(*number as f64),
-            (Kind::Decimal { places, .. }, value) => {
-                let units = decimal::read(value, places).map_or(0, |number| number.mantissa());
-                ValueRef::Integer(i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX }))
-            }
+            (Kind::Decimal { places, .. }, value) => ValueRef::Integer(self.scaled(value, places)),
             (_, Value::Integer(number)) => ValueRef::Integer(*number),
             (_, Value::Float(number)) => ValueRef::Real(*number),
             (_, Value::Text(text)) => ValueRef::Text(text.as_bytes()),

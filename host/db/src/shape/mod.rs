@@ -69,8 +69,8 @@ pub(crate) enum From {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Op {
     Select(Select),
-    Count(Reading),
-    Exists(Reading),
+    Count(Select),
+    Exists(Select),
     /// One row: what `annotate` makes of all rows together.
     Aggregate(Reading),
     Insert(Insert),
@@ -187,7 +187,10 @@ pub(crate) struct Insert {
 pub(crate) enum Conflict {
     Ignore,
     /// The other one is changed: the one that is alike in these fields.
-    Update { target: Vec<String>, set: Vec<(String, Expr)> },
+    Update {
+        target: Vec<String>,
+        set: Vec<(String, Expr)>,
+    },
 }
 
 /// A number of rows.

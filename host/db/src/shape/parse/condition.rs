@@ -135,13 +135,7 @@ impl Reader {
         }
     }
 
-    fn operands(
-        &mut self,
-        lookup: Lookup,
-        node: Node,
-        place: &Place<'_>,
-        depth: usize,
-    ) -> Result<Vec<Expr>, DbError> {
+    fn operands(&mut self, lookup: Lookup, node: Node, place: &Place<'_>, depth: usize) -> Result<Vec<Expr>, DbError> {
         match lookup {
             Lookup::Range => {
                 let Node::List(pair) = node else {
@@ -167,7 +161,9 @@ impl Reader {
             },
             Lookup::Json(JsonLookup::HasKeys | JsonLookup::HasAnyKeys) => match self.operand(node, place)? {
                 operand @ Operand::Hole(_, None) => Ok(vec![Expr::Operand(operand)]),
-                _ => Err(place.error(format_args!("`{}` takes a hole that is filled with `many` values", lookup.word()))),
+                _ => {
+                    Err(place.error(format_args!("`{}` takes a hole that is filled with `many` values", lookup.word())))
+                }
             },
             Lookup::Json(_) => match self.operand(node, place)? {
                 operand @ (Operand::Hole(_, None) | Operand::Literal(Literal::Text(_))) => {

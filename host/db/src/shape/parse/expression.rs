@@ -1,11 +1,11 @@
 //! Expressions: functions, choices, aggregates, windows.
 
+use super::super::expression::WINDOW_WORDS;
 use super::super::json::Node;
 use super::super::{
     Aggregate, AggregateFunction, Arithmetic, Choice, DatePart, Edge, Expr, Frame, JsonResult, JsonStep, MAX_ARGUMENTS,
     MAX_JSON_STEPS, MAX_WINDOWS, Nulls, Operand, Order, Part, Path, Ranked, Unit, Window, WindowFunction, Zone,
 };
-use super::super::expression::WINDOW_WORDS;
 use super::{Members, Place, Reader, check_steps, kind, list, object, sound, truth};
 use crate::dialect::functions::{self, Function};
 use crate::error::DbError;
@@ -93,7 +93,8 @@ impl Reader {
                 several => Ok(Expr::Concat(several)),
             },
             "round" => {
-                let of = parts.next().ok_or_else(|| place.error("`round` takes an expression and a number of places"))?;
+                let of =
+                    parts.next().ok_or_else(|| place.error("`round` takes an expression and a number of places"))?;
                 let of = self.expr(of, &Place::Entry(place, 1), deeper)?;
                 let places = match (parts.next(), parts.next()) {
                     (None, _) => Some(0),
@@ -125,9 +126,8 @@ impl Reader {
             "window" => self.window(parts, place, deeper),
             other => match Function::find(other) {
                 Some(function) => self.call(function, parts, place, deeper),
-                None if WINDOW_WORDS.contains(&other) => Err(place.error(format_args!(
-                    "`{other}` is about the rows around: [\"window\", [\"{other}\", …], {{…}}]"
-                ))),
+                None if WINDOW_WORDS.contains(&other) => Err(place
+                    .error(format_args!("`{other}` is about the rows around: [\"window\", [\"{other}\", …], {{…}}]"))),
                 None => Err(Place::Entry(place, 0).unknown(other, words())),
             },
         }
@@ -177,7 +177,9 @@ impl Reader {
             return Err(wrong());
         };
         if pairs.is_empty() || pairs.len() > MAX_ARGUMENTS {
-            return Err(place.error(format_args!("`case` takes 1 to {MAX_ARGUMENTS} pairs")).with("limit", MAX_ARGUMENTS));
+            return Err(place
+                .error(format_args!("`case` takes 1 to {MAX_ARGUMENTS} pairs"))
+                .with("limit", MAX_ARGUMENTS));
         }
         let place_of = Place::Entry(place, 1);
         let mut whens = Vec::with_capacity(pairs.len());
@@ -212,13 +214,7 @@ impl Reader {
         Ok((of, zone))
     }
 
-    fn json(
-        &mut self,
-        result: JsonResult,
-        mut parts: Parts,
-        place: &Place<'_>,
-        depth: usize,
-    ) -> Result<Expr, DbError> {
+    fn json(&mut self, result: JsonResult, mut parts: Parts, place: &Place<'_>, depth: usize) -> Result<Expr, DbError> {
         let Some(of) = parts.next() else {
             return Err(place.error(format_args!("`{}` takes an expression of kind json", result.word())));
         };
@@ -327,7 +323,9 @@ impl Reader {
             return Err(place.error(problem).with("limit", MAX_WINDOWS));
         }
         let (Some(Node::List(function)), options, None) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(place.error("`window` takes a function and options: [\"window\", [\"rank\"], {\"order\": […]}]"));
+            return Err(
+                place.error("`window` takes a function and options: [\"window\", [\"rank\"], {\"order\": […]}]")
+            );
         };
         let function = self.window_function(function, &Place::Entry(place, 1), depth)?;
         let place = Place::Entry(place, 2);
@@ -379,7 +377,7 @@ impl Reader {
                 Some(_) => Err(place.error(format_args!("`{word}` takes nothing"))),
             };
         }
-        let mut of = |reader: &mut Self, node: Option<Node>| {
+        let of = |reader: &mut Self, node: Option<Node>| {
             let node = node.ok_or_else(|| place.error(format_args!("`{word}` takes an expression")))?;
             reader.expr(node, &Place::Entry(place, 1), depth).map(Box::new)
         };

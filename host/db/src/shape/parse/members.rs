@@ -15,9 +15,8 @@ const OPS: [&str; 8] = ["select", "count", "exists", "aggregate", "insert", "upd
 /// What each operation has; the published schema says the same.
 const READ: [&str; 10] = ["v", "op", "from", "filter", "limit", "offset", "annotate", "with", "explain", "group"];
 const SELECT: [&str; 6] = ["fields", "related", "order", "distinct", "combine", "lock"];
-const NESTED: [&str; 12] = [
-    "v", "op", "from", "filter", "limit", "offset", "annotate", "group", "fields", "order", "distinct", "combine",
-];
+const NESTED: [&str; 12] =
+    ["v", "op", "from", "filter", "limit", "offset", "annotate", "group", "fields", "order", "distinct", "combine"];
 
 impl Reader {
     pub(super) fn shape(mut self, node: Node) -> Result<Shape, DbError> {
@@ -57,19 +56,14 @@ impl Reader {
                 Op::Select(select)
             }
             "count" => {
-                // Each row is there once, so counting distinct rows is counting rows; the order changes nothing.
-                match members.take("distinct") {
-                    None | Some(Node::Bool(_)) => {}
-                    Some(_) => return Err(Place::Member(&root, "distinct").error("must be true or false")),
-                }
-                let reading = self.reading(&mut members, &root)?;
-                members.end(op, &[&READ[..], &["distinct", "combine"]].concat(), &root)?;
-                Op::Count(reading)
+                let select = self.counted(&mut members, &root)?;
+                members.end(op, &[&READ[..], &["fields", "distinct", "combine"]].concat(), &root)?;
+                Op::Count(select)
             }
             "exists" => {
-                let reading = self.reading(&mut members, &root)?;
-                members.end(op, &[&READ[..], &["combine"]].concat(), &root)?;
-                Op::Exists(reading)
+                let select = self.counted(&mut members, &root)?;
+                members.end(op, &[&READ[..], &["fields", "distinct", "combine"]].concat(), &root)?;
+                Op::Exists(select)
             }
             "aggregate" => {
                 let reading = self.reading(&mut members, &root)?;
@@ -130,6 +124,27 @@ impl Reader {
         Ok(Op::UpdateMany { key, key_values, set })
     }
 
+    /// The rows of a `count` or an `exists`: their cells matter where they are taken once or combined.
+    fn counted(&mut self, members: &mut Members, place: &Place<'_>) -> Result<Select, DbError> {
+        let fields = self.paths(members.take("fields"), &Place::Member(place, "fields"))?;
+        let distinct = match self.distinct(members.take("distinct"), &Place::Member(place, "distinct"))? {
+            // Each row is there once, so counting distinct rows is counting rows.
+            Distinct::Rows if fields.is_none() => Distinct::No,
+            distinct => distinct,
+        };
+        let reading = self.reading(members, place)?;
+        Ok(Select { fields, related: Vec::new(), order: Some(Vec::new()), distinct, lock: None, reading })
+    }
+
+    fn distinct(&mut self, node: Option<Node>, place: &Place<'_>) -> Result<Distinct, DbError> {
+        Ok(match node {
+            None | Some(Node::Bool(false)) => Distinct::No,
+            Some(Node::Bool(true)) => Distinct::Rows,
+            Some(node @ Node::List(_)) => Distinct::On(self.paths(Some(node), place)?.unwrap_or_default()),
+            Some(_) => return Err(place.error("must be true or false, or a list of paths")),
+        })
+    }
+
     fn select(&mut self, members: &mut Members, place: &Place<'_>) -> Result<Select, DbError> {
         let fields = self.paths(members.take("fields"), &Place::Member(place, "fields"))?;
         let related = self.related(members.take("related"), &Place::Member(place, "related"))?;
@@ -137,15 +152,7 @@ impl Reader {
             None => None,
             Some(node) => Some(self.order(node, &Place::Member(place, "order"), 1)?),
         };
-        let here = Place::Member(place, "distinct");
-        let distinct = match members.take("distinct") {
-            None | Some(Node::Bool(false)) => Distinct::No,
-            Some(Node::Bool(true)) => Distinct::Rows,
-            Some(node @ Node::List(_)) => {
-                Distinct::On(self.paths(Some(node), &here)?.unwrap_or_default())
-            }
-            Some(_) => return Err(here.error("must be true or false, or a list of paths")),
-        };
+        let distinct = self.distinct(members.take("distinct"), &Place::Member(place, "distinct"))?;
         let lock = self.lock(members.take("lock"), &Place::Member(place, "lock"))?;
         let reading = self.reading(members, place)?;
         Ok(Select { fields, related, order, distinct, lock, reading })
@@ -225,11 +232,7 @@ impl Reader {
         entries.into_iter().enumerate().map(entry).collect()
     }
 
-    fn combine(
-        &mut self,
-        node: Option<Node>,
-        place: &Place<'_>,
-    ) -> Result<Vec<(Combination, Nested)>, DbError> {
+    fn combine(&mut self, node: Option<Node>, place: &Place<'_>) -> Result<Vec<(Combination, Nested)>, DbError> {
         let Some(node) = node else { return Ok(Vec::new()) };
         let entries = list(node, place)?;
         if entries.len() > MAX_COMBINED {
@@ -356,7 +359,7 @@ impl Reader {
             Some(node) => {
                 let one = |(at, node)| {
                     let path = path(node, &Place::Entry(&here, at))?;
-                    Ok(if path == ["self"] { Path::new() } else { path })
+                    Ok::<_, DbError>(if path == ["self"] { Path::new() } else { path })
                 };
                 let of: Vec<Path> = list(node, &here)?.into_iter().enumerate().map(one).collect::<Result<_, _>>()?;
                 if of.is_empty() {
@@ -445,4 +448,3 @@ fn named(node: Node, place: &Place<'_>, wrong: &str) -> Result<(String, Node), D
     }
     Ok((name, node))
 }
-

@@ -261,9 +261,9 @@ fn kind(node: Node, place: &Place<'_>) -> Result<Kind, DbError> {
     };
     let mut number = |name: &str| match options.take(name) {
         None => Ok(None),
-        Some(Node::Integer(number)) => u32::try_from(number).map(Some).map_err(|_| {
-            Place::Member(place, name).error("is no number of characters or digits")
-        }),
+        Some(Node::Integer(number)) => u32::try_from(number)
+            .map(Some)
+            .map_err(|_| Place::Member(place, name).error("is no number of characters or digits")),
         Some(other) => Err(Place::Member(place, name).error(format_args!("is {}, not a number", other.name()))),
     };
     let (length, digits, places) = (number("max_length")?, number("max_digits")?, number("decimal_places")?);
