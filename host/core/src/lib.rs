@@ -14,4 +14,5 @@ pub mod name;
 pub mod page;
 pub mod queries;
 pub mod reverse;
+pub mod rows;
 pub mod text;

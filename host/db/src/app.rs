@@ -1,6 +1,5 @@
 //! One version of an app: its models, its plans.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,7 +18,7 @@ use crate::expand::{self, Refusal};
 use crate::plan::delete::{Collect, collectors};
 use crate::plan::{self, Plan};
 use crate::request::RequestDb;
-use crate::run::{Reading, Writing};
+use crate::run::{Reading, Writing, now};
 use crate::shape;
 
 /// The site's databases for apps. One for the whole process.
@@ -33,12 +32,9 @@ impl Db {
     /// Prepares the store: makes the host's own table where it is missing. Blocks; call it at the start.
     pub fn open(store: Arc<Store>, config: DbConfig) -> Result<Arc<Self>, StoreError> {
         store.write_as_host(|work| {
-            crate::run::Run::run(work, &host_store::Statement::of_host(expand::OWN_TABLE), [], |_| Ok(())).map_err(
-                |fault| match fault {
-                    Fault::Store(error) => error,
-                    Fault::Db(error) => StoreError::Internal(error.to_string()),
-                },
-            )
+            work.run(&host_store::Statement::of_host(expand::ddl::own_table(Dialect::Sqlite)), [], |_| {
+                Ok::<_, StoreError>(())
+            })
         })?;
         Ok(Arc::new(Self { store, config }))
     }
@@ -51,7 +47,7 @@ impl Db {
         let catalog = Arc::new(Catalog::new(manifest, Dialect::Sqlite)?);
         let lines = {
             let (catalog, manifest) = (catalog.clone(), manifest.clone());
-            self.store.write_as_host(move |work| expand::expand(work, &catalog, &manifest))
+            self.store.write_as_host(move |work| now(expand::expand(work, &catalog, &manifest)))
         };
         let lines = lines.map_err(|refusal| schema_error(manifest, refusal))?;
         for line in &lines {
@@ -74,7 +70,7 @@ impl Db {
         let catalog = Catalog::new(manifest, Dialect::Sqlite)?;
         let until = Until::deadline(Instant::now() + std::time::Duration::from_secs(60));
         let read =
-            self.store.read_inline(|session| expand::changes(&mut Reading { session, until }, &catalog, manifest));
+            self.store.read_inline(|session| now(expand::changes(&mut Reading { session, until }, &catalog, manifest)));
         let busy = StoreError::Busy("no connection was free");
         let changes = read.unwrap_or(Err(busy)).map_err(Refusal::Store).and_then(|changes| changes);
         let changes = changes.map_err(|refusal| schema_error(manifest, refusal))?;
@@ -206,32 +202,26 @@ impl AppDb {
             Constraint::NotNull => (code::NOT_NULL, "the field must have a value"),
             Constraint::Check | Constraint::Type => (code::CHECK, "the result is outside of what the field can hold"),
         };
-        let named: Vec<_> = subject.split(", ").filter_map(|part| self.named(part)).collect();
+        let catalog = &*self.catalog;
+        let named = expand::names::named(catalog, subject).or_else(|| expand::names::listed(catalog, subject));
         let mut error = DbError::new(code, problem);
-        if let Some((model, _)) = named.first() {
-            error.message = format!(
-                "{problem}: `{}` of `{model}`",
-                named.iter().map(|(_, field)| field.as_ref()).collect::<Vec<_>>().join("`, `")
-            );
-            error = error.with("model", model);
-        }
-        for (_, field) in named {
+        let Some(named) = named else { return error };
+        let fields: Vec<&str> = named.columns.iter().map(|column| column.field.as_str()).collect();
+        error.message = format!("{problem}: `{}` of `{}`", fields.join("`, `"), named.table.model);
+        error = error.with("model", &named.table.model);
+        for field in fields {
             error = error.with("field", field);
         }
+        if let Some(constraint) = named.constraint {
+            error.message = match (constraint.message.as_str(), code) {
+                ("", code::CHECK) => {
+                    format!("the row of `{}` doesn't fulfil the check `{}`", named.table.model, constraint.name)
+                }
+                ("", _) => error.message,
+                (message, _) => message.to_owned(),
+            };
+            error = error.with("constraint", &constraint.name);
+        }
         error
-    }
-
-    /// Model and field behind `polls__choice.votes`, or behind the constraint `polls__choice__votes__range`.
-    fn named<'a>(&'a self, subject: &'a str) -> Option<(&'a str, Cow<'a, str>)> {
-        let (table, column) = match subject.split_once('.') {
-            Some((table, column)) => (Cow::Borrowed(table), column),
-            None => {
-                let mut parts = subject.split("__");
-                let (app, model, column) = (parts.next()?, parts.next()?, parts.next()?);
-                (Cow::Owned(format!("{app}__{model}")), column)
-            }
-        };
-        let (table, column) = self.catalog.column_of(&table, column)?;
-        Some((&table.model, Cow::Borrowed(&column.field)))
     }
 }

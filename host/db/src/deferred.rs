@@ -1,12 +1,11 @@
-//! Queries that run when a page is made: their rows become JSON for the template, without crossing into the app.
+//! Queries that wait for the page of their request.
 
 use std::sync::Arc;
 
 use crate::error::{DbError, code};
-use crate::json::{Row, Writer};
+use crate::page::{Branch, PageRows};
 use crate::plan::Plan;
 use crate::request::{RequestDb, reading};
-use crate::result::Packed;
 use crate::types::Param;
 
 /// Deferred queries of one request: a page has a handful of lists.
@@ -35,18 +34,15 @@ impl RequestDb {
         Ok(u32::try_from(deferred.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// Runs the deferred query `number` and writes its rows as a JSON array of objects: fields by their names, those of
-    /// related rows in objects of their own. `Ok(false)` where the request deferred no query of that number.
+    /// Runs the deferred query `number`; its rows are called `name` on the page. `Ok(false)` where the request deferred no
+    /// query of that number.
     ///
     /// It may be called when the request's own part is over, and then counts against the same budget.
-    pub async fn write_deferred(&self, number: u32, out: &mut Vec<u8>) -> Result<bool, DbError> {
+    pub async fn run_deferred(&self, name: &str, number: u32, page: &mut PageRows) -> Result<bool, DbError> {
         let waiting = self.scope.state.deferred.lock().get(number as usize).cloned();
         let Some(Deferred { plan, params }) = waiting else { return Ok(false) };
-        let rows: Packed = self.scope.fetch_planned(plan.clone(), params).await?;
-        let row = Row::of(&reading(&plan)?.names);
-        // What is packed was packed by this crate; a gap in it is a mistake of its own.
-        let written = Writer::new(&rows.0).and_then(|mut cells| cells.rows(&row, out));
-        written.ok_or_else(|| DbError::new(code::INTERNAL, "packed rows that end within a cell"))?;
+        let branch = Branch::fetch(&self.scope, plan, vec![params]).await?;
+        page.add(name, branch);
         Ok(true)
     }
 }

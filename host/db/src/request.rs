@@ -16,7 +16,7 @@ use crate::deferred::Deferred;
 use crate::error::{DbError, Fault, code};
 use crate::plan::{Action, Plan, ReadPlan, WritePlan};
 use crate::result::{Packed, Sink};
-use crate::run::{self, Allowance, Reading};
+use crate::run::{self, Allowance, Reading, Unit};
 use crate::transaction::{Shared, Transaction};
 use crate::types::{Outcome, Param, Rows, Statement};
 
@@ -210,7 +210,7 @@ impl Scope {
             // Anew: the time that it waited isn't database time.
             let until = Until::deadline(context.deadline.min(Instant::now() + context.budget.db_left()?));
             let mut on = Reading { session, until };
-            run::read(&mut on, read, &params, allowance, &context.budget)
+            run::now(run::read(&mut on, read, &params, allowance, &context))
         });
         // A read has no other limits than its request's.
         result.await.map_err(|fault| self.app.explain(fault, &self.context, Instant::now()))
@@ -225,7 +225,7 @@ impl Scope {
         let allowance = Allowance::of(&self.context, self.app.config.max_result_bytes);
         let result = self.app.store.read_inline(|session| {
             let mut on = Reading { session, until: Until::short(deadline, kilosteps) };
-            run::read::<S>(&mut on, read, params, allowance, &self.context.budget)
+            run::now(run::read::<S>(&mut on, read, params, allowance, &self.context))
         })?;
         match result.map_err(Fault::Store).and_then(|result| result) {
             Err(Fault::Store(StoreError::NotShort)) => {
@@ -248,7 +248,6 @@ impl Scope {
         self.deadline()?;
         self.begin_writing()?;
         let (app, context, wall) = (self.app.clone(), self.context.clone(), self.context.deadline);
-        let alone = units.len() == 1;
         let mut left = None;
         let result = self.app.store.write(&self.app.owner, wall, move |work| -> Result<Vec<Outcome>, Fault> {
             // What is left when it begins, all of it again where it has to run again because of others.
@@ -258,34 +257,46 @@ impl Scope {
             };
             let deadline = wall.min(Instant::now() + left);
             work.no_later_than(deadline);
-            let unit = app.writing(&context);
-            let mut done: Vec<(&WritePlan, Outcome)> = Vec::with_capacity(units.len());
-            for (at, (plan, params)) in units.iter().enumerate() {
-                let plan = writing(plan)?;
-                let result = unit.write(work, plan, params, &done);
-                let outcome = result.map_err(|fault| {
-                    let error = app.explain(fault, &context, deadline);
-                    if alone { error } else { error.with("statement", at) }
-                })?;
-                done.push((plan, outcome));
-            }
-            if work.has_dangling_keys() {
-                // The first statement whose values explain it, else the last one.
-                for (at, (plan, params)) in units.iter().enumerate() {
-                    let fault = unit.dangling(work, writing(plan)?, params, &done);
-                    match fault {
-                        Fault::Db(error) if alone => return Err(error.into()),
-                        Fault::Db(error) if error.detail("field").is_some() || at + 1 == units.len() => {
-                            return Err(error.with("statement", at).into());
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
+            run::now(unit(work, &app, &context, &units, deadline))
         });
         result.await.map_err(|fault| self.app.explain(fault, &self.context, wall))
     }
+}
+
+/// Runs the statements of a batch, or the only one, inside a unit of work that the caller ends.
+async fn unit(
+    on: &mut impl Unit,
+    app: &AppDb,
+    context: &RequestContext,
+    statements: &[(Arc<Plan>, Vec<Param>)],
+    deadline: Instant,
+) -> Result<Vec<Outcome>, Fault> {
+    let alone = statements.len() == 1;
+    let write = app.writing(context);
+    let mut done: Vec<(&WritePlan, Outcome)> = Vec::with_capacity(statements.len());
+    for (at, (plan, params)) in statements.iter().enumerate() {
+        let plan = writing(plan)?;
+        let result = write.write(on, plan, params, &done).await;
+        let outcome = result.map_err(|fault| {
+            let error = app.explain(fault, context, deadline);
+            if alone { error } else { error.with("statement", at) }
+        })?;
+        done.push((plan, outcome));
+    }
+    if on.has_dangling_keys().await? {
+        // The first statement whose values explain it, else the last one.
+        for (at, (plan, params)) in statements.iter().enumerate() {
+            let fault = write.dangling(on, writing(plan)?, params, &done).await;
+            match fault {
+                Fault::Db(error) if alone => return Err(error.into()),
+                Fault::Db(error) if error.detail("field").is_some() || at + 1 == statements.len() => {
+                    return Err(error.with("statement", at).into());
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
 }
 
 pub(crate) fn reading(plan: &Plan) -> Result<&ReadPlan, DbError> {

@@ -128,7 +128,7 @@ impl Transaction {
                     .run(move |work| -> Result<S, Fault> {
                         work.no_later_than(deadline);
                         let allowance = Allowance::of(&context, app.config.max_result_bytes);
-                        run::read(work, reading(&plan)?, &params, allowance, &context.budget)
+                        run::now(run::read(work, reading(&plan)?, &params, allowance, &context))
                     })
                     .await;
                 self.settle(state, result, deadline)
@@ -150,7 +150,7 @@ impl Transaction {
         let result = lease
             .run(move |work| -> Result<Outcome, Fault> {
                 work.no_later_than(deadline);
-                app.writing(&context).write(work, writing(&plan)?, &params, &[])
+                run::now(app.writing(&context).write(work, writing(&plan)?, &params, &[]))
             })
             .await;
         self.settle(state, result, deadline)

@@ -1,7 +1,5 @@
 //! The way of a request: from the route to the app, and from its answer to a response.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +21,7 @@ use crate::body::{Streamed, bounded};
 use crate::breaker::Pass;
 use crate::data::Current;
 use crate::failure::Failure;
+use crate::page::Making;
 use crate::response::{Described, assemble};
 use crate::run::{Answer, Call, Job, run};
 use crate::site::{Site, Snapshot};
@@ -225,14 +224,9 @@ impl Site {
         }
         let template = described.template.as_deref().unwrap_or_default();
         let context = described.context.map_or("{}", serde_json::value::RawValue::get);
-        let context = with_queries(context, &described.queries, db).await?;
         let page = crate::rooms::page(urls, version, arrival, uri);
-        let rendered = version.templates.render_page(template, &context, &page).await;
-        let text = rendered.map_err(|error| Failure::Render {
-            short: format!("{error:#}"),
-            dev_page: self.parts.dev.then(|| error.to_html()),
-            budget: error.is_budget(),
-        })?;
+        let making = Making { template, context, queries: &described.queries, db, dev: self.parts.dev };
+        let text = making.render(&version.templates, &version.followed, &page).await?;
         ctx.budget.charge_response(text.len() as u64).map_err(Failure::Budget)?;
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, content_type(template));
@@ -274,48 +268,6 @@ impl Site {
         };
         host_core::page::html_response(status, html)
     }
-}
-
-/// The context with the rows of deferred queries in it, which go into the template as they come from the database.
-async fn with_queries<'c>(
-    context: &'c str,
-    queries: &BTreeMap<String, u32>,
-    db: Option<&RequestDb>,
-) -> Result<Cow<'c, [u8]>, Failure> {
-    if queries.is_empty() {
-        return Ok(Cow::Borrowed(context.as_bytes()));
-    }
-    let members: BTreeMap<Cow<'_, str>, &serde_json::value::RawValue> = serde_json::from_str(context)
-        .map_err(|error| Failure::BadResponse(format!("its context is no JSON object: {error}")))?;
-    let mut whole = vec![b'{'];
-    for (name, number) in queries {
-        if members.contains_key(name.as_str()) {
-            return Err(Failure::BadResponse(format!(
-                "its context and its queries both have `{}`",
-                name.escape_debug()
-            )));
-        }
-        if whole.len() > 1 {
-            whole.push(b',');
-        }
-        // Writing to memory doesn't fail, and any text can be JSON.
-        let _ = serde_json::to_writer(&mut whole, name);
-        whole.push(b':');
-        let written = match db {
-            Some(db) => db.write_deferred(*number, &mut whole).await,
-            None => Ok(false),
-        };
-        if !written.map_err(Failure::Query)? {
-            let name = name.escape_debug();
-            return Err(Failure::BadResponse(format!("`{name}` is the query {number}, which it didn't defer")));
-        }
-    }
-    let rest = context.trim_start().strip_prefix('{').unwrap_or_default();
-    if !members.is_empty() {
-        whole.push(b',');
-    }
-    whole.extend_from_slice(rest.as_bytes());
-    Ok(Cow::Owned(whole))
 }
 
 fn tell(pass: Pass, version: &Version, failed: bool) {

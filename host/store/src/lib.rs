@@ -19,10 +19,12 @@
 //! ```
 
 mod authorizer;
+pub mod calendar;
 mod claim;
 mod code_cache;
 mod config;
 mod control;
+mod datum;
 mod error;
 mod fair;
 mod functions;
@@ -43,11 +45,11 @@ use parking_lot::Mutex;
 pub use code_cache::CodeCache;
 pub use config::StoreConfig;
 pub use control::Until;
+pub use datum::{Cells, Datum, Type};
 pub use error::{Constraint, StoreError};
 pub use lease::Lease;
 pub use owner::{Owner, Statement};
-pub use rusqlite::Row;
-pub use rusqlite::types::ValueRef;
+pub use rust_decimal::Decimal;
 pub use session::{KEEP_SQL, Session};
 pub use writer::Work;
 

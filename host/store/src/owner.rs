@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use host_core::name::AppId;
 use parking_lot::RwLock;
 
+use crate::datum::Type;
+
 /// An app as the database's wall sees it: a name and the tables that it owns. One for all versions of an app.
 #[derive(Debug)]
 pub struct Owner {
@@ -61,19 +63,33 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub struct Statement {
     id: u64,
     sql: Box<str>,
+    types: Box<[Type]>,
     owner: Option<Arc<Owner>>,
 }
 
 impl Statement {
     /// An app's statement. Everything it touches is checked against `owner` whenever it is prepared.
     pub fn of_app(owner: &Arc<Owner>, sql: impl Into<Box<str>>) -> Self {
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), owner: Some(owner.clone()) }
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            sql: sql.into(),
+            types: Box::default(),
+            owner: Some(owner.clone()),
+        }
     }
 
     /// The host's own statement, which nothing holds back. Never with a text that an app had a part in, except for names
     /// checked by [`host_core::name::check_name`].
     pub fn of_host(sql: impl Into<Box<str>>) -> Self {
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), owner: None }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), types: Box::default(), owner: None }
+    }
+
+    /// Says what its places take, in order. PostgreSQL settles that when it prepares a statement; without being told it
+    /// guesses from the text around a place, and a number that is too large for its guess could not be sent at all.
+    #[must_use]
+    pub fn taking(mut self, types: impl Into<Box<[Type]>>) -> Self {
+        self.types = types.into();
+        self
     }
 
     /// Its text.
@@ -83,6 +99,11 @@ impl Statement {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What its places take; empty where nobody said.
+    pub(crate) fn types(&self) -> &[Type] {
+        &self.types
     }
 
     pub(crate) fn owner(&self) -> Option<&Arc<Owner>> {

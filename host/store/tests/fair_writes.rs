@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use host_core::name::AppId;
-use host_store::{Owner, Statement, Store, StoreConfig, StoreError, ValueRef, Work};
+use host_store::{Datum, Owner, Statement, Store, StoreConfig, StoreError, Work};
 
-const NONE: [ValueRef<'static>; 0] = [];
+const NONE: [Datum<'static>; 0] = [];
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
@@ -223,9 +223,8 @@ async fn a_small_write_beside_a_crowd_of_slow_ones() {
     let insert = Arc::new(Statement::of_app(&hog, "INSERT INTO hog__t (s) VALUES (?)"));
     for _ in 0..270 {
         let (insert, text) = (insert.clone(), "x".repeat(900_000));
-        let row = move |work: &mut Work<'_>| {
-            work.run(&insert, [ValueRef::Text(text.as_bytes())], |_| Ok::<_, StoreError>(()))
-        };
+        let row =
+            move |work: &mut Work<'_>| work.run(&insert, [Datum::Text(text.as_bytes())], |_| Ok::<_, StoreError>(()));
         store.write(&hog, soon(), row).await.unwrap();
     }
     let slow = Arc::new(Statement::of_app(&hog, "UPDATE hog__t SET n = 1 WHERE bandstand_contains(s, 'needle')"));

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use host_core::name::AppId;
-use host_store::{Constraint, Owner, Statement, Store, StoreConfig, StoreError, Until, ValueRef};
+use host_store::{Constraint, Datum, Owner, Statement, Store, StoreConfig, StoreError, Until};
 
-const NONE: [ValueRef<'static>; 0] = [];
+const NONE: [Datum<'static>; 0] = [];
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
@@ -51,7 +51,7 @@ fn read_statement(store: &Store, statement: &Statement) -> Result<i64, StoreErro
     let mut number = i64::MIN;
     let result = store.read_inline(|session| {
         session.run(statement, Until::deadline(soon()), NONE, |row| {
-            if let ValueRef::Integer(cell) = row.get_ref(0).unwrap() {
+            if let Datum::Integer(cell) = row.get(0).unwrap() {
                 number = cell;
             }
             Ok::<_, StoreError>(())
@@ -165,7 +165,7 @@ const ENDLESS: &str = "UPDATE a__t SET s = 'x' WHERE (SELECT count(*) FROM a__t 
 async fn fill(store: &Store, owner: &Arc<Owner>, rows: i64) {
     let statement = Statement::of_app(owner, format!("INSERT INTO {}__t (n) VALUES (?)", owner.app()));
     let all = move |work: &mut host_store::Work<'_>| {
-        (0..rows).try_for_each(|n| work.run(&statement, [ValueRef::Integer(n)], |_| Ok(())).map(drop))
+        (0..rows).try_for_each(|n| work.run(&statement, [Datum::Integer(n)], |_| Ok(())).map(drop))
     };
     store.write(owner, soon(), all).await.map_err(|e: StoreError| e).unwrap();
 }
@@ -348,7 +348,7 @@ async fn an_exclusive_store_keeps_other_programs_out() {
         let threaded = move |session: &mut host_store::Session| {
             let mut number = 0;
             session.run(&statement, Until::deadline(soon()), NONE, |row| {
-                number = row.get(0).unwrap();
+                number = row.get(0).unwrap().as_integer().unwrap();
                 Ok::<_, StoreError>(())
             })?;
             Ok::<i64, StoreError>(number)
@@ -387,7 +387,7 @@ async fn values_have_a_largest_size() {
     let text = "x".repeat(70_000);
     let statement = Statement::of_app(&a, "INSERT INTO a__t (s) VALUES (?)");
     let insert = move |work: &mut host_store::Work<'_>| {
-        work.run(&statement, [ValueRef::Text(text.as_bytes())], |_| Ok::<_, StoreError>(()))
+        work.run(&statement, [Datum::Text(text.as_bytes())], |_| Ok::<_, StoreError>(()))
     };
     assert_eq!(store.write(&a, soon(), insert).await, Err(StoreError::TooBig(64 << 10)));
 }
@@ -423,7 +423,7 @@ async fn text_functions_know_case_and_stay_fast() {
     let statement = Statement::of_app(&a, "SELECT bandstand_contains(?, ?), bandstand_icontains(?, ?)");
     let (text, needle) = ("a".repeat(4_000_000), format!("{}b", "a".repeat(1_000_000)));
     let began = Instant::now();
-    let params = [&text, &needle, &text, &needle].map(|text| ValueRef::Text(text.as_bytes()));
+    let params = [&text, &needle, &text, &needle].map(|text| Datum::Text(text.as_bytes()));
     let ran = store
         .read_inline(|session| session.run(&statement, Until::deadline(soon()), params, |_| Ok::<_, StoreError>(())));
     ran.unwrap().unwrap().unwrap();

@@ -9,10 +9,8 @@ use super::{Catalog, Column, Fill, Link, Reference, Table};
 use crate::dialect::Dialect;
 use crate::kind::Kind;
 use crate::kind::validator::{Regexes, Validator};
+use crate::plan::SQLITE_DIGITS;
 use crate::types::Value;
-
-/// Most digits of a decimal on SQLite, which keeps it as a whole number of 64 bits.
-const SQLITE_DIGITS: u8 = 18;
 
 /// What is the same for all models.
 struct Building<'m> {
@@ -37,6 +35,7 @@ pub(super) fn catalog(manifest: &Manifest, dialect: Dialect) -> Result<Catalog, 
     let mut catalog = Catalog { app, dialect, named_zones: true, tables, by_name: building.by_name.clone() };
     building.references(&mut catalog)?;
     building.links(&mut catalog)?;
+    super::define::define(&mut catalog, manifest)?;
     Ok(catalog)
 }
 
@@ -79,7 +78,8 @@ impl Building<'_> {
             many: HashMap::new(),
             incoming: Vec::new(),
             unique_together: model.unique_together.iter().map(|names| set(names)).collect::<Result<_, _>>()?,
-            indexes: model.indexes.iter().map(|index| set(&index.fields)).collect::<Result<_, _>>()?,
+            indexes: Vec::new(),
+            constraints: Vec::new(),
             columns,
             by_field,
         })
@@ -120,7 +120,7 @@ impl Building<'_> {
         let name = field.column();
         let fill = match &field.kind {
             FieldKind::AutoUuid => Some(Fill::Uuid7),
-            _ if field.auto_now || field.auto_now_add => Some(Fill::Now),
+            _ if field.auto_now || field.auto_now_add => Some(Fill::Now(kind)),
             _ => None,
         };
         Ok(Column {
@@ -134,6 +134,8 @@ impl Building<'_> {
             index: field.index || target.is_some(),
             default,
             fill,
+            db_default: None,
+            generated: None,
             target,
             constrained: relation.is_some_and(|relation| relation.db_constraint),
             validators,

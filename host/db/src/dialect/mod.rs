@@ -11,6 +11,7 @@ mod choice;
 pub(crate) mod functions;
 mod json;
 pub(crate) mod kinds;
+pub(crate) mod literal;
 mod lookup;
 mod time;
 
@@ -38,6 +39,22 @@ impl Dialect {
             Dialect::Sqlite | Dialect::Postgres => format!("\"{name}\""),
             Dialect::Mariadb => format!("`{name}`"),
         }
+    }
+
+    /// A text of the host's own with its `?` as the database wants them.
+    pub(crate) fn number(self, text: String) -> String {
+        if self != Dialect::Postgres {
+            return text;
+        }
+        let mut numbered = String::with_capacity(text.len() + 16);
+        for (at, part) in text.split('?').enumerate() {
+            if at > 0 {
+                numbered.push('$');
+                numbered.push_str(&at.to_string());
+            }
+            numbered.push_str(part);
+        }
+        numbered
     }
 
     /// The place of a value of this kind. PostgreSQL has to know its type where nothing beside it tells.
@@ -72,12 +89,6 @@ impl Dialect {
             _ if number < 0 => format!("({number})"),
             _ => number.to_string(),
         }
-    }
-
-    /// A text of a schema, written into it.
-    pub(crate) fn text(self, text: &str) -> String {
-        // The sessions know no backslash escapes (MariaDB: NO_BACKSLASH_ESCAPES; PostgreSQL: standard strings).
-        format!("'{}'", text.replace('\'', "''"))
     }
 
     /// An entry of ORDER BY. NULL comes first ascending and last descending, unless `nulls` says otherwise.
@@ -124,5 +135,17 @@ impl Dialect {
             Dialect::Postgres => "EXPLAIN ",
             Dialect::Mariadb => "EXPLAIN FORMAT=JSON ",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dialect;
+
+    #[test]
+    fn values_are_numbered_where_the_database_wants_it() {
+        let text = || "SELECT ? WHERE a IN (?,?)".to_owned();
+        assert_eq!(Dialect::Postgres.number(text()), "SELECT $1 WHERE a IN ($2,$3)");
+        assert_eq!(Dialect::Sqlite.number(text()), text());
     }
 }

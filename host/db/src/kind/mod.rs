@@ -5,7 +5,7 @@ mod text;
 pub(crate) mod validator;
 
 use host_core::manifest::{FieldKind, Protocol};
-use host_store::ValueRef;
+use host_store::{Datum, Decimal, Type};
 
 use crate::types::Value;
 
@@ -48,7 +48,7 @@ pub(crate) enum Kind {
 }
 
 /// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
+pub(crate) const DAY: i64 = 86_400_000_000;
 
 impl Kind {
     /// The kind of a field's values. A foreign key's are those of the key that it leads to, which the catalog knows.
@@ -299,25 +299,43 @@ impl Kind {
         }
     }
 
-    /// A decimal as a whole number without its point; it was checked.
-    pub(crate) fn scaled(self, value: &Value, places: u8) -> i64 {
-        let units = decimal::read(value, places).map_or(0, |number| number.mantissa());
-        i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
-    }
-
     /// The value as the database takes it; it was checked.
-    pub(crate) fn to_sql(self, value: &Value) -> ValueRef<'_> {
+    pub(crate) fn to_sql(self, value: &Value) -> Datum<'_> {
         match (self, value) {
-            (_, Value::Null) => ValueRef::Null,
-            (_, Value::Boolean(truth)) => ValueRef::Integer(i64::from(*truth)),
+            (_, Value::Null) => Datum::Null,
+            (_, Value::Boolean(truth)) => Datum::Boolean(*truth),
             // Beyond 2^53 the nearest float is what the field can hold.
             #[allow(clippy::cast_precision_loss)]
-            (Kind::Float, Value::Integer(number)) => ValueRef::Real(*number as f64),
-            (Kind::Decimal { places, .. }, value) => ValueRef::Integer(self.scaled(value, places)),
-            (_, Value::Integer(number)) => ValueRef::Integer(*number),
-            (_, Value::Float(number)) => ValueRef::Real(*number),
-            (_, Value::Text(text)) => ValueRef::Text(text.as_bytes()),
-            (_, Value::Bytes(bytes)) => ValueRef::Blob(bytes),
+            (Kind::Float, Value::Integer(number)) => Datum::Real(*number as f64),
+            (Kind::Decimal { places, .. }, value) => {
+                Datum::Decimal(decimal::read(value, places).unwrap_or(Decimal::ZERO))
+            }
+            (Kind::Date, Value::Integer(days)) => Datum::Date(*days),
+            (Kind::Time, Value::Integer(micros)) => Datum::Time(*micros),
+            (Kind::DateTime, Value::Integer(micros)) => Datum::DateTime(*micros),
+            (_, Value::Integer(number)) => Datum::Integer(*number),
+            (_, Value::Float(number)) => Datum::Real(*number),
+            (Kind::Json, Value::Text(text)) => Datum::Json(text.as_bytes()),
+            (_, Value::Text(text)) => Datum::Text(text.as_bytes()),
+            (Kind::Uuid, Value::Bytes(bytes)) => Datum::Uuid(bytes),
+            (_, Value::Bytes(bytes)) => Datum::Blob(bytes),
+        }
+    }
+
+    /// What [`Kind::to_sql`] makes of values that aren't null.
+    pub(crate) fn sql_datum(self) -> Type {
+        match self {
+            Kind::Float => Type::Real,
+            Kind::Decimal { .. } => Type::Decimal,
+            Kind::Boolean => Type::Boolean,
+            Kind::Binary => Type::Blob,
+            Kind::Date => Type::Date,
+            Kind::Time => Type::Time,
+            Kind::DateTime => Type::DateTime,
+            Kind::Uuid => Type::Uuid,
+            Kind::Json => Type::Json,
+            kind if kind.is_text() => Type::Text,
+            _ => Type::Integer,
         }
     }
 

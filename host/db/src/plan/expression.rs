@@ -91,6 +91,10 @@ impl Query<'_> {
         want: Option<Kind>,
         mut sub: Option<&mut Sub<'p>>,
     ) -> Result<(Found, Found), DbError> {
+        let null = |expr: &Expr| matches!(expr, Expr::Operand(Operand::Literal(Literal::Null)));
+        if null(left) || null(right) {
+            return Err(invalid("arithmetic with null, which is always null; leave it out"));
+        }
         if is_open(left) && !is_open(right) {
             let right = self.expression(right, want, sub.as_deref_mut())?;
             let left = self.expression(left, Some(right.kind), sub)?;

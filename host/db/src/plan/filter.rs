@@ -5,6 +5,9 @@
 //! have one each, which is the same by logic (∃ distributes over ∨); `not` and `xor` begin anew, so that `not` means "no
 //! related row".
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::invalid;
 use super::path::{Join, Root, SubJoin};
 use super::sql::{Purpose, Slot, Sql};
@@ -24,6 +27,8 @@ pub(crate) struct Query<'c> {
     pub(super) root: usize,
     /// What stands before the own row's columns, where it isn't its table's name in the statement.
     pub(super) prefix: Option<String>,
+    /// The columns of the statement's own rows that were asked for.
+    pub(super) used: RefCell<BTreeSet<usize>>,
     pub(super) joins: Vec<Join>,
     /// The highest number of a table's name so far, those of shapes inside and outside among them.
     pub(super) aliases: usize,
@@ -112,6 +117,7 @@ impl<'c> Query<'c> {
             table,
             root: 0,
             prefix: None,
+            used: RefCell::default(),
             joins: Vec::new(),
             aliases: 0,
             joined: 0,

@@ -1,7 +1,7 @@
 //! Functions: what they take, and what comes out.
 
 use super::filter::{Found, Query, Sub};
-use super::invalid;
+use super::{SQLITE_DIGITS, invalid};
 use crate::dialect::Dialect;
 use crate::dialect::functions::{Function, Give, Take};
 use crate::dialect::kinds;
@@ -9,9 +9,6 @@ use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::plan::sql::Sql;
 use crate::shape::{DatePart, Expr, JsonResult, JsonStep, Part, Unit, Zone};
-
-/// Digits of a decimal that SQLite keeps as a whole number of 64 bits.
-const SQLITE_DIGITS: u8 = 18;
 
 impl Query<'_> {
     pub(super) fn call<'p>(

@@ -191,7 +191,7 @@ impl Query<'_> {
             Expr::Operand(Operand::Literal(literal)) if !matches!(literal, Literal::Null) => {
                 // A number with a point can be compared with a decimal, but is none.
                 match (literal, found.kind) {
-                    (Literal::Float(_), kind) if kinds::places(kind).is_some() || kind.is_whole() => None,
+                    (Literal::Float(_), kind) if kinds::places(kind).is_some() => None,
                     _ => Some(super::value_of(self.catalog, found.slot(), literal)?),
                 }
             }

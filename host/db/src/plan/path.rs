@@ -202,6 +202,9 @@ impl Query<'_> {
     /// A column of a table that is in the statement. `left` says whether the row may be missing.
     fn column(&self, letter: &str, alias: usize, table: usize, column: usize, left: bool) -> Found {
         let field = &self.catalog.tables[table].columns[column];
+        if letter == "t" && alias == self.root {
+            self.used.borrow_mut().insert(column);
+        }
         let sql = match &self.prefix {
             Some(prefix) if letter == "t" && alias == self.root => format!("{prefix}{}", field.quoted()),
             _ => format!("{letter}{alias}.{}", field.quoted()),

@@ -45,7 +45,8 @@ impl Planner<'_> {
         let columns = selected.names.into_iter().zip(&selected.columns);
         let names = columns.map(|(path, column)| Name { path, kind: column.kind }).collect();
         let short = short(&building, &select.reading) && with.is_empty();
-        Ok(ReadPlan { names, locks: select.lock.is_some(), ..self.read(sql, cells, short) })
+        let of = (!building.grouped && select.reading.combine.is_empty()).then_some(self.table);
+        Ok(ReadPlan { names, of, locks: select.lock.is_some(), ..self.read(sql, cells, short) })
     }
 
     pub(super) fn count(&self, select: &Select, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
@@ -116,6 +117,7 @@ impl Planner<'_> {
             query: self.query(sql),
             cells: cells.into(),
             names: Box::default(),
+            of: None,
             may_be_short: may_be_short && !self.explain,
             locks: false,
             explains: self.explain.then_some(first),

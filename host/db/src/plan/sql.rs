@@ -10,6 +10,9 @@ pub(crate) const MANY: char = '\u{1}';
 /// The same after other values: each value has a comma before it.
 pub(crate) const MANY_MORE: char = '\u{2}';
 
+/// Stands for a `?` that is part of a text which was written into a definition.
+const QUESTION: char = '\u{3}';
+
 /// What fills a `?`, in the order of the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Bind {
@@ -47,8 +50,6 @@ impl Slot {
 pub(crate) enum Purpose {
     /// It becomes the column's value.
     Store,
-    /// It is reckoned with on the way to the column's value.
-    Reckon,
     /// It is compared with the column.
     Compare,
     /// It is a regular expression.
@@ -67,6 +68,11 @@ pub(crate) struct Sql {
 impl Sql {
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), binds: Vec::new() }
+    }
+
+    /// What was written for a table's definition, with its values in it.
+    pub(crate) fn written(text: &str) -> Self {
+        Self::text(text.replace('?', &QUESTION.to_string()))
     }
 
     pub(crate) fn bind(bind: Bind) -> Self {
@@ -149,6 +155,7 @@ impl Sql {
                         text.push_str(if at == 0 && c == MANY { "?" } else { ",?" });
                     }
                 }
+                QUESTION => text.push('?'),
                 c => text.push(c),
             }
         }
@@ -165,7 +172,7 @@ impl Sql {
         let mut next = 1;
         for c in self.text.chars() {
             if !matches!(c, '?' | MANY | MANY_MORE) {
-                text.push(c);
+                text.push(if c == QUESTION { '?' } else { c });
                 continue;
             }
             let at = numbers.len();

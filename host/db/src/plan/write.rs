@@ -2,8 +2,8 @@
 
 use super::filter::{Found, Query as Building};
 use super::sql::{Bind, Purpose, Slot, Sql};
-use super::{Action, Cell, Planner, WritePlan, invalid, value_of};
-use crate::catalog::{Column, Table};
+use super::{Action, Cell, Planner, Query, WritePlan, invalid, value_of};
+use crate::catalog::{Column, Fill, Table};
 use crate::dialect::{Dialect, kinds};
 use crate::error::{DbError, code};
 use crate::kind::Kind;
@@ -26,24 +26,39 @@ impl Planner<'_> {
         }
         let mut building = Building::new(self.catalog, self.table);
         building.has_row = false;
-        let (mut names, mut values) = (Vec::new(), Vec::new());
+        let (mut names, mut values, mut fills) = (Vec::new(), Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
             let slot = Slot::of(self.catalog, self.table, at, Purpose::Store);
-            let value = match (given[at], &column.default) {
-                (Some(expr), _) => building.stored(expr, at)?,
-                (None, Some(default)) => self.bound(Bind::Const { value: default.clone(), slot }, column.kind),
-                (None, None) if column.kind == Kind::Auto => continue,
-                // Written out, so that a default which the table has from an older version doesn't fill it.
-                (None, None) if column.null => self.bound(Bind::Const { value: Value::Null, slot }, column.kind),
-                (None, None) => {
-                    let problem = format!(
-                        "`{}` of `{}` has no default and must have a value; give it one in `set`",
-                        column.field, table.model
-                    );
-                    return Err(DbError::new(code::NOT_NULL, problem)
-                        .with("model", &table.model)
-                        .with("field", &column.field));
-                }
+            let constant = |value: Value| self.bound(Bind::Const { value, slot }, column.kind);
+            // What the host makes stands in holes after the shape's own.
+            let mut fill = |fill| {
+                fills.push(fill);
+                self.bound(Bind::Hole { hole: self.holes + fills.len() - 1, slot }, column.kind)
+            };
+            let value = match given[at] {
+                Some(_) if column.generated.is_some() => return Err(generated(table, column)),
+                Some(expr) => match (building.stored(expr, at)?, column.fill) {
+                    // A key that is left out or null is the next one.
+                    (value, Some(Fill::Uuid7)) => Sql::fill("coalesce({0}, {1})", &[value, fill(Fill::Uuid7)]),
+                    (value, _) => value,
+                },
+                None if column.generated.is_some() || column.kind == Kind::Auto => continue,
+                None => match (&column.default, column.fill, &column.db_default) {
+                    (Some(default), _, _) => constant(default.clone()),
+                    (None, Some(made), _) => fill(made),
+                    (None, None, Some(default)) => Sql::written(&default.sql),
+                    // Written out, so that a default which the table has from an older version doesn't fill it.
+                    (None, None, None) if column.null => constant(Value::Null),
+                    (None, None, None) => {
+                        let problem = format!(
+                            "`{}` of `{}` has no default and must have a value; give it one in `set`",
+                            column.field, table.model
+                        );
+                        return Err(DbError::new(code::NOT_NULL, problem)
+                            .with("model", &table.model)
+                            .with("field", &column.field));
+                    }
+                },
             };
             names.push(column.quoted());
             values.push(value);
@@ -61,7 +76,9 @@ impl Planner<'_> {
             sql.append(self.conflict(conflict, &given, !insert.returning.is_empty())?);
         }
         let cells = self.returned(&insert.returning, &mut sql)?;
-        Ok(self.write(Action::Insert { query: self.query(sql), cells, returning: insert.returning.clone().into() }))
+        let query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
+        let returning = insert.returning.clone().into();
+        Ok(self.write(Action::Insert { query, fills: fills.into(), cells, returning }))
     }
 
     fn bound(&self, bind: Bind, kind: Kind) -> Sql {
@@ -149,6 +166,9 @@ impl Planner<'_> {
             if table.single_key() == Some(column) {
                 return Err(invalid(format!("`{name}` is the primary key of `{}` and never changes", table.model))
                     .with("field", name));
+            }
+            if table.columns[column].generated.is_some() {
+                return Err(generated(table, &table.columns[column]));
             }
             sql.push(if seen.is_empty() { "" } else { ", " });
             sql.push(table.columns[column].quoted()).push(" = ").append(building.stored(expr, column)?);
@@ -311,6 +331,11 @@ impl Building<'_> {
         };
         Ok(Found { column: Some((self.table, at)), ..Found::made(field, Sql::text(sql), column.kind, column.null) })
     }
+}
+
+fn generated(table: &Table, column: &Column) -> DbError {
+    let problem = format!("`{}` of `{}` is computed from other fields; leave it out", column.field, table.model);
+    invalid(problem).with("model", &table.model).with("field", &column.field)
 }
 
 /// The sets of columns that tell rows apart, each in the order of the columns.

@@ -9,7 +9,7 @@ pub(crate) use expression::{
     JsonResult, JsonStep, List, Literal, Lookup, Nulls, Operand, Order, Part, Ranked, TextLookup, Unit, Window,
     WindowFunction, Zone,
 };
-pub(crate) use parse::{parse, shown};
+pub(crate) use parse::{parse, parse_condition, parse_expression, shown};
 
 /// The largest shape in bytes: the largest that a generated form needs is 5 KiB.
 pub(crate) const MAX_BYTES: usize = 64 << 10;

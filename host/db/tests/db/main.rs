@@ -11,6 +11,7 @@ mod deferred;
 mod delete;
 mod filters;
 mod hostile;
+mod properties;
 mod schema;
 mod site;
 mod transactions;

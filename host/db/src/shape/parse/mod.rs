@@ -68,14 +68,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Shape, DbError> {
 }
 
 /// Reads an expression of a manifest: of the row's own fields, without holes.
-#[allow(dead_code, reason = "what the manifest says in expressions is read by the schema")]
 pub(crate) fn parse_expression(json: &serde_json::Value) -> Result<Expr, DbError> {
     let node = json::read(json.to_string().as_bytes()).map_err(|error| Place::Root.error(error))?;
     Reader { own_fields: true, ..Reader::default() }.expr(node, &Place::Root, 1)
 }
 
 /// Reads a condition of a manifest, as [`parse_expression`] does.
-#[allow(dead_code, reason = "what the manifest says in conditions is read by the schema")]
 pub(crate) fn parse_condition(json: &serde_json::Value) -> Result<Condition, DbError> {
     let node = json::read(json.to_string().as_bytes()).map_err(|error| Place::Root.error(error))?;
     Reader { own_fields: true, ..Reader::default() }.condition(node, &Place::Root, 1)
