@@ -6,11 +6,15 @@
 mod aggregates;
 mod bench;
 mod budget;
+mod constraints;
 mod crash;
 mod deferred;
 mod delete;
+mod fields;
 mod filters;
 mod hostile;
+mod keys;
+mod relations;
 mod schema;
 mod site;
 mod transactions;
