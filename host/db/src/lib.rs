@@ -47,6 +47,7 @@ mod dialect;
 mod error;
 mod expand;
 mod host;
+pub mod inspect;
 mod json;
 mod kind;
 mod packed;

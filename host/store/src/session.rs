@@ -99,6 +99,13 @@ impl Session {
         })
     }
 
+    /// Opens a database that may be anybody's, to look at its tables: nothing is made, changed or kept locked. Errors are
+    /// for the operator.
+    pub fn look(path: &Path) -> Result<Self, StoreError> {
+        let config = StoreConfig { exclusive: false, ..StoreConfig::temporary() };
+        Self::open(path, Mode::Read, true, &config)
+    }
+
     fn connection(&self) -> &Connection {
         // SAFETY: the connection lives as long as `self`, and nothing makes a `&mut` of it.
         unsafe { self.connection.as_ref() }

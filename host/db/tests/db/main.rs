@@ -14,6 +14,7 @@ mod fields;
 mod filters;
 mod hostile;
 mod keys;
+mod properties;
 mod relations;
 mod schema;
 mod site;
