@@ -3,7 +3,7 @@
 use host_db::{Param, Value};
 use serde_json::{Value as Json, json};
 
-use crate::site::{Ask, Site, code, int, null, text};
+use super::site::{Ask, Site, code, int, null, text};
 
 fn id() -> Json {
     json!({"name": "id", "kind": "auto"})

@@ -3,7 +3,7 @@
 use host_db::Value;
 use serde_json::{Value as Json, json};
 
-use crate::site::{Ask, Site, code, int};
+use super::site::{Ask, Site, code, int};
 
 fn id() -> Json {
     json!({"name": "id", "kind": "auto"})
