@@ -254,7 +254,7 @@ impl Scope {
             connection.until(context.deadline.min(Instant::now() + context.budget.db_left()?));
             let allowance = Allowance::of(context, app.config.max_result_bytes);
             let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
-            run::read(&mut on, read, params, allowance, &context).await
+            run::read(&mut on, read, params, allowance, context).await
         };
         result.await.map_err(|fault| app.explain(fault, context, Instant::now()))
     }

@@ -241,7 +241,8 @@ impl Writing<'_> {
             Action::Delete(query) => {
                 let mut keys = BTreeSet::new();
                 let width = self.collectors[plan.table].width;
-                self.run(work, query, params, earlier, &mut |row| self.collect_key(row, width, &mut keys)).await?;
+                let mut collect = |row: &Cells<'_>| self.collect_key(row, width, &mut keys);
+                self.run(work, query, params, earlier, &mut collect).await?;
                 let affected = self.delete(work, plan.table, keys).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
@@ -323,8 +324,8 @@ impl Writing<'_> {
                 let width = self.collectors[incoming.reference.table].width;
                 for chunk in keys.chunks(CHUNK) {
                     let (statement, keys) = incoming.find.fill(chunk);
-                    let mut take = |row: &Cells<'_>| self.collect_key(row, width, &mut children);
-                    work.run(statement, &mut keys.into_iter(), &mut take).await?;
+                    let mut collect = |row: &Cells<'_>| self.collect_key(row, width, &mut children);
+                    work.run(statement, &mut keys.into_iter(), &mut collect).await?;
                 }
                 if children.is_empty() {
                     continue;
@@ -428,8 +429,8 @@ impl Writing<'_> {
             for chunk in keys.chunks(CHUNK) {
                 let (statement, values) = self.collectors[target].exist.fill(chunk);
                 let mut found = BTreeSet::new();
-                let mut take = |row: &Cells<'_>| self.collect_key(row, 1, &mut found);
-                let looked = work.run(statement, &mut values.into_iter(), &mut take).await;
+                let mut collect = |row: &Cells<'_>| self.collect_key(row, 1, &mut found);
+                let looked = work.run(statement, &mut values.into_iter(), &mut collect).await;
                 if looked.is_ok() && found.len() < chunk.len() {
                     let target = &self.catalog.tables[target].model;
                     return error.with("field", &column.field).with("target", target).into();

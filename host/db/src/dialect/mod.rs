@@ -5,6 +5,7 @@
 //! is made.
 
 pub(crate) mod literal;
+
 use host_store::{Server, ServerKind, Store};
 
 /// The database that SQL is written for.
