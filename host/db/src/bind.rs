@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, Fill};
 use crate::error::{DbError, code};
 use crate::kind::{DAY, Kind};
-use crate::plan::sql::Bind;
+use crate::plan::sql::{Bind, Purpose};
 use crate::plan::{Action, WritePlan, check, rounded};
 use crate::types::{Outcome, Param, Value};
 
@@ -159,6 +159,20 @@ pub(crate) fn list_lengths<'v>(binds: &'v [Bind], params: &'v [Param]) -> impl I
             Param::Many(values) => Some(values.len()),
             Param::One(_) => Some(1),
         },
+        _ => None,
+    })
+}
+
+/// The columns of the plan's own table that get a value from it, or from reckoning with it.
+pub(crate) fn written(plan: &WritePlan) -> impl Iterator<Item = usize> + '_ {
+    let (Action::Insert { query, .. } | Action::Update(query) | Action::DeleteDirectly(query) | Action::Delete(query)) =
+        &plan.action;
+    query.binds.iter().filter_map(|bind| match bind {
+        Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. }
+            if matches!(slot.purpose, Purpose::Store | Purpose::Reckon) =>
+        {
+            slot.column.filter(|(table, _)| *table == plan.table).map(|(_, column)| column)
+        }
         _ => None,
     })
 }
