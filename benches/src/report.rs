@@ -42,11 +42,11 @@ pub(crate) fn render(plan: &Plan, machine: &Machine, results: &[Measured], wall:
         text,
         "Written by `cargo xtask bench -- --write docs/reference/performance.md`. wrk with {} connections, {} s, the median of {} \
          rounds; {} ({} cores, {pinned}). Ratios are made within a round and carry over to other machines; \
-         absolute numbers don't. *Fresh* makes a new instance for each request (the default), *reused* keeps instances (`reuse.count`), *shared* lets several requests into one (`reuse.concurrency`).\n",
+         absolute numbers don't. *Fresh* makes a new instance for each request (the default), *reused* keeps instances (`reuse.count`), *shared* lets several requests into one (`reuse.concurrency`). *Fortunes* is a page of twelve rows whose query is left for the page; *fetched*, the same page from rows that the app fetched.\n",
         plan.connections, plan.seconds, plan.rounds, machine.processor, machine.cores
     );
     text.push_str("| what | server | requests/s | processor µs per request | p99 µs |\n|---|---|---:|---:|---:|\n");
-    for what in ["hello", "row", "beside a spinner"] {
+    for what in ["hello", "row", "fortunes", "fortunes, fetched", "beside a spinner"] {
         for measured in results.iter().filter(|measured| measured.what == what) {
             let _ = writeln!(
                 text,
@@ -63,6 +63,11 @@ pub(crate) fn render(plan: &Plan, machine: &Machine, results: &[Measured], wall:
         if let Some(ratio) = ratio(results, (what, server), (base_what, base)) {
             let mark = if ratio >= goal { "" } else { " (missed)" };
             let _ = writeln!(text, "| {server}, {what} ÷ {base}, {base_what} | ≥ {goal:.2} | {ratio:.2}{mark} |");
+        }
+    }
+    for server in ["Bandstand, reused", "Bandstand, fresh"] {
+        if let Some(ratio) = ratio(results, ("fortunes", server), ("fortunes, fetched", server)) {
+            let _ = writeln!(text, "| {server}, fortunes ÷ fortunes, fetched by the app | | {ratio:.2} |");
         }
     }
     for server in ["wasmtime serve, wasi:http 0.2", "wasmtime serve, wasi:http 0.3"] {

@@ -207,6 +207,8 @@ fn site(name: &'static str, reuse: &str, bandstand: &Path, guests: &Path, folder
         paths: vec![
             ("hello", "/bench/hello/".into()),
             ("row", "/bench/row/{}/".into()),
+            ("fortunes", "/bench/fortunes/".into()),
+            ("fortunes, fetched", "/bench/fortunes/fetched/".into()),
             ("beside a spinner", "/bench/hello/".into()),
         ],
         prepare: Some("/bench/fill/"),

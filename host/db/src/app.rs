@@ -202,28 +202,26 @@ impl AppDb {
             Constraint::NotNull => (code::NOT_NULL, "the field must have a value"),
             Constraint::Check | Constraint::Type => (code::CHECK, "the result is outside of what the field can hold"),
         };
-        let named = self.named(subject);
+        let catalog = &*self.catalog;
+        let named = expand::names::named(catalog, subject).or_else(|| expand::names::listed(catalog, subject));
         let mut error = DbError::new(code, problem);
-        if let Some((model, _)) = named.first() {
-            error.message = format!(
-                "{problem}: `{}` of `{model}`",
-                named.iter().map(|(_, field)| *field).collect::<Vec<_>>().join("`, `")
-            );
-            error = error.with("model", model);
-        }
-        for (_, field) in named {
+        let Some(named) = named else { return error };
+        let fields: Vec<&str> = named.columns.iter().map(|column| column.field.as_str()).collect();
+        error.message = format!("{problem}: `{}` of `{}`", fields.join("`, `"), named.table.model);
+        error = error.with("model", &named.table.model);
+        for field in fields {
             error = error.with("field", field);
         }
-        error
-    }
-
-    /// Model and fields behind what the database named: `polls__choice.votes, polls__choice.text`, or a constraint.
-    fn named(&self, subject: &str) -> Vec<(&str, &str)> {
-        if let Some((table, columns)) = expand::names::columns_of(&self.catalog, subject) {
-            return columns.into_iter().map(|column| (table.model.as_str(), column.field.as_str())).collect();
+        if let Some(constraint) = named.constraint {
+            error.message = match (constraint.message.as_str(), code) {
+                ("", code::CHECK) => {
+                    format!("the row of `{}` doesn't fulfil the check `{}`", named.table.model, constraint.name)
+                }
+                ("", _) => error.message,
+                (message, _) => message.to_owned(),
+            };
+            error = error.with("constraint", &constraint.name);
         }
-        let columns = subject.split(", ").filter_map(|part| part.split_once('.'));
-        let known = columns.filter_map(|(table, column)| self.catalog.column_of(table, column));
-        known.map(|(table, column)| (table.model.as_str(), column.field.as_str())).collect()
+        error
     }
 }

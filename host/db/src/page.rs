@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use host_core::rows::{MARK, Need, Node};
 
-use crate::catalog::{Catalog, Reference, Step};
+use crate::catalog::{Catalog, Link, Reference, Step};
 use crate::error::{DbError, code};
 use crate::json;
 use crate::kind::Kind;
@@ -73,6 +73,8 @@ struct Follow {
     /// The field there.
     to: String,
     many: bool,
+    /// Where it goes over a table of pairs: the rows are those of the pairs, each with its row of the other side.
+    pairs: Option<Link>,
 }
 
 impl PageRows {
@@ -171,35 +173,53 @@ impl Branch {
                 let shape =
                     format!(r#"{{"v":1,"from":"{}","filter":[["in","pk",{{"$":0}}]],"order":[]}}"#, target.model);
                 let to = target.columns[target.single_key()?].field.clone();
-                Some(Follow { key: self.cell(&column.field)?, shape, to, many: false })
+                Some(Follow { key: self.cell(&column.field)?, shape, to, many: false, pairs: None })
             }
-            // Through a table of pairs: the rows there don't hold whose they are.
-            Step::Many(_) => None,
+            Step::Many(link) => {
+                let key = self.cell(&table.columns[table.single_key()?].field)?;
+                let pairs = &catalog.tables[link.through];
+                let to = pairs.columns[link.near].field.clone();
+                Some(Follow { key, shape: shape_of_pairs(catalog, link), to, many: true, pairs: Some(link) })
+            }
             Step::Reverse(Reference { table: child, column, single, .. }) => {
                 let child = &catalog.tables[child];
                 let field = &child.columns[column].field;
                 let shape = format!(r#"{{"v":1,"from":"{}","filter":[["in","{field}",{{"$":0}}]]}}"#, child.model);
                 let key = self.cell(&table.columns[table.single_key()?].field)?;
-                Some(Follow { key, shape, to: field.clone(), many: !single })
+                Some(Follow { key, shape, to: field.clone(), many: !single, pairs: None })
             }
         }
     }
 
     async fn fetch_relation(&self, scope: &Scope, follow: Follow) -> Result<Relation, DbError> {
-        let Follow { key, shape, to, many } = follow;
+        let Follow { key, shape, to, many, pairs } = follow;
         let keys: BTreeMap<&[u8], Cell<'_>> =
             (0..self.rows.len()).map(|row| (self.rows.raw(row, key), self.rows.cell(row, key))).collect();
         let values: Vec<Value> = keys.into_values().filter(|key| *key != Cell::Null).map(Cell::to_value).collect();
         let plan = scope.app.plan(shape.as_bytes())?;
         let params = values.chunks(KEYS_AT_ONCE).map(|values| vec![Param::Many(values.to_vec())]).collect();
-        let branch = Branch::fetch(scope, plan, params).await?;
+        let mut branch = Branch::fetch(scope, plan, params).await?;
+        let to = branch.cell(&to);
+        if let Some(link) = pairs {
+            branch.of_the_other_side(link.target);
+        }
         let mut by_key: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
-        if let Some(to) = branch.cell(&to) {
+        if let Some(to) = to {
             for row in 0..branch.rows.len() {
                 by_key.entry(branch.rows.raw(row, to).to_vec()).or_default().push(row);
             }
         }
         Ok(Relation { branch, by_key, key, many })
+    }
+
+    /// Makes rows of pairs those of the other side: each is its pair's key, and then that row by its path.
+    fn of_the_other_side(&mut self, target: usize) {
+        self.of = Some(target);
+        self.members.clear();
+        for (at, name) in self.names.iter_mut().enumerate() {
+            name.path = name.path.split_off(1);
+            place(&mut self.members, &name.path, Member::Cell { at, kind: name.kind });
+        }
     }
 
     /// The ways of all nodes of this branch, in the order in which they are written.
@@ -211,6 +231,21 @@ impl Branch {
             relation.branch.ways(way, nodes);
         }
     }
+}
+
+/// The pairs of given rows, each with all fields of its row on the other side, in the order of that side's model.
+fn shape_of_pairs(catalog: &Catalog, link: Link) -> String {
+    let (pairs, target) = (&catalog.tables[link.through], &catalog.tables[link.target]);
+    let (near, far) = (&pairs.columns[link.near].field, &pairs.columns[link.far].field);
+    let fields = target.columns.iter().map(|column| format!(r#",["{far}","{}"]"#, column.field)).collect::<String>();
+    let order = target.ordering.iter().map(|(column, descends)| {
+        format!(r#""{}{far}.{}""#, if *descends { "-" } else { "" }, target.columns[*column].field)
+    });
+    let order = order.collect::<Vec<_>>().join(",");
+    format!(
+        r#"{{"v":1,"from":"{}","fields":["{near}"{fields}],"filter":[["in","{near}",{{"$":0}}]],"order":[{order}]}}"#,
+        pairs.model
+    )
 }
 
 /// Puts a member at the end of `path`. A related row that the query asked for takes the place of the key that leads to it.
@@ -265,7 +300,8 @@ impl Writer<'_> {
                 known.map(|(name, _)| name)
             };
             let mut one: Vec<String> = one.chain(back(true)).filter(|name| can(name)).cloned().collect();
-            let mut many: Vec<String> = back(false).filter(|name| can(name)).cloned().collect();
+            let many = back(false).chain(table.many.keys());
+            let mut many: Vec<String> = many.filter(|name| can(name)).cloned().collect();
             one.sort_unstable();
             many.sort_unstable();
             self.nodes[node] = Node { one, many };

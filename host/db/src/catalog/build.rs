@@ -35,6 +35,7 @@ pub(super) fn catalog(manifest: &Manifest, dialect: Dialect) -> Result<Catalog, 
     let mut catalog = Catalog { app, dialect, tables, by_name: building.by_name.clone() };
     building.references(&mut catalog)?;
     building.links(&mut catalog)?;
+    super::define::define(&mut catalog, manifest)?;
     Ok(catalog)
 }
 
@@ -77,7 +78,8 @@ impl Building<'_> {
             many: HashMap::new(),
             incoming: Vec::new(),
             unique_together: model.unique_together.iter().map(|names| set(names)).collect::<Result<_, _>>()?,
-            indexes: model.indexes.iter().map(|index| set(&index.fields)).collect::<Result<_, _>>()?,
+            indexes: Vec::new(),
+            constraints: Vec::new(),
             columns,
             by_field,
         })

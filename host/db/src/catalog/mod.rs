@@ -1,6 +1,7 @@
 //! An app's models as the planner needs them: columns by name, relations both ways.
 
 mod build;
+mod define;
 
 use std::collections::HashMap;
 
@@ -46,7 +47,79 @@ pub(crate) struct Table {
     /// All that points here, whether or not it has a name, in the manifest's order.
     pub(crate) incoming: Vec<Reference>,
     pub(crate) unique_together: Vec<Vec<usize>>,
-    pub(crate) indexes: Vec<Vec<usize>>,
+    pub(crate) indexes: Vec<Index>,
+    pub(crate) constraints: Vec<Constraint>,
+}
+
+/// What is indexed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    /// The manifest's name for it; empty where it has none.
+    pub(crate) name: String,
+    /// Columns, and whether they descend.
+    pub(crate) columns: Vec<(usize, bool)>,
+    /// They come after the columns.
+    pub(crate) expressions: Vec<Inline>,
+    /// Only rows that fulfil it are indexed.
+    pub(crate) condition: Option<Inline>,
+    /// Columns that it holds besides.
+    pub(crate) include: Vec<usize>,
+}
+
+impl Index {
+    /// One over plain columns.
+    pub(crate) fn over(columns: &[usize]) -> Self {
+        Self { columns: columns.iter().map(|column| (*column, false)).collect(), ..Self::default() }
+    }
+
+    /// Whether its columns are all that there is to say of it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.expressions.is_empty()
+            && self.condition.is_none()
+            && self.include.is_empty()
+            && self.columns.iter().all(|(_, descending)| !descending)
+    }
+}
+
+/// What must be true of the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Constraint {
+    pub(crate) name: String,
+    /// What people are told; empty for the host's own words.
+    pub(crate) message: String,
+    pub(crate) rule: Rule,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// It is true or NULL.
+    Check(Inline),
+    /// What the index holds is unique.
+    Unique {
+        index: Index,
+        /// Whether NULL never equals NULL.
+        nulls_distinct: bool,
+        /// Whether it is looked at when the unit of work ends.
+        deferrable: bool,
+    },
+}
+
+impl Constraint {
+    /// The columns that it is about.
+    pub(crate) fn columns(&self) -> Vec<usize> {
+        match &self.rule {
+            Rule::Check(inline) => inline.columns.clone(),
+            Rule::Unique { index, .. } => {
+                let mut columns: Vec<usize> = index.columns.iter().map(|(column, _)| *column).collect();
+                for column in index.expressions.iter().flat_map(|inline| &inline.columns) {
+                    if !columns.contains(column) {
+                        columns.push(*column);
+                    }
+                }
+                columns
+            }
+        }
+    }
 }
 
 /// A foreign key, seen from where it points to.

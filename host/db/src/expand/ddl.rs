@@ -1,12 +1,9 @@
 //! Tables, columns, indexes and keys as each database wants them written.
 
-use host_store::calendar;
-
 use super::{Change, names};
-use crate::catalog::{Catalog, Column, Table};
-use crate::dialect::Dialect;
+use crate::catalog::{Catalog, Column, Constraint, Rule, Table};
+use crate::dialect::{Dialect, literal};
 use crate::kind::Kind;
-use crate::types::Value;
 
 /// The host's own table: each app's manifest as it was last expanded.
 pub(crate) fn own_table(dialect: Dialect) -> &'static str {
@@ -94,11 +91,8 @@ pub(crate) fn column_type(dialect: Dialect, kind: Kind) -> String {
 /// Characters of the longest text that lies in the row itself. All columns of a row share 65,535 bytes.
 const MAX_VARCHAR: u32 = 255;
 
-/// Characters of a text that an index which isn't unique holds: 16 columns of four bytes each fit into its 3,072 bytes.
-const INDEXED: u32 = 48;
-
 /// The type with what a new column needs besides.
-fn declared_type(dialect: Dialect, kind: Kind) -> String {
+pub(super) fn declared_type(dialect: Dialect, kind: Kind) -> String {
     let word = column_type(dialect, kind);
     match dialect {
         Dialect::Postgres if kind.is_text() => format!("{word} COLLATE \"C\""),
@@ -135,6 +129,11 @@ pub(super) fn create(catalog: &Catalog, table: &Table) -> Change {
     if dialect != Dialect::Sqlite {
         parts.extend(table.columns.iter().filter_map(|column| named_check(dialect, table, column)));
     }
+    if !table.columns.iter().any(|column| column.kind == Kind::Auto) {
+        let name = dialect.quote(&names::primary(dialect, table));
+        parts.push(format!("CONSTRAINT {name} PRIMARY KEY ({})", table.key_list("")));
+    }
+    parts.extend(checks(dialect, table).into_iter().map(|(_, check)| check));
     let end = match dialect {
         Dialect::Sqlite => " STRICT",
         Dialect::Postgres => "",
@@ -144,6 +143,54 @@ pub(super) fn create(catalog: &Catalog, table: &Table) -> Change {
         sql: format!("CREATE TABLE {} ({}){end}", table.quoted(), parts.join(", ")),
         line: format!("create the table of model `{}`", table.model),
         trouble: "it can't be made".into(),
+    }
+}
+
+/// The manifest's checks of a table: their names and definitions.
+pub(super) fn checks(dialect: Dialect, table: &Table) -> Vec<(String, String)> {
+    let check = |constraint: &Constraint| {
+        let Rule::Check(inline) = &constraint.rule else { return None };
+        let name = names::check(dialect, table, constraint)?;
+        let definition = format!("CONSTRAINT {} CHECK ({})", dialect.quote(&name), inline.sql);
+        Some((name, definition))
+    };
+    table.constraints.iter().filter_map(check).collect()
+}
+
+/// Adds a check to a table that is there.
+pub(super) fn add_check(table: &Table, definition: &str) -> Change {
+    Change {
+        sql: format!("ALTER TABLE {} ADD {definition}", table.quoted()),
+        line: format!("check the rows of model `{}` for what is newly declared", table.model),
+        trouble: "rows that are there already don't fulfil it; change or delete them first".into(),
+    }
+}
+
+/// Drops a check that is no longer declared.
+pub(super) fn drop_check(dialect: Dialect, table: &Table, name: &str) -> Change {
+    Change {
+        sql: format!("ALTER TABLE {} DROP CONSTRAINT {}", table.quoted(), dialect.quote(name)),
+        line: format!("drop the check `{name}` of model `{}`, which is no longer declared", table.model),
+        trouble: "it can't be dropped".into(),
+    }
+}
+
+/// Drops a foreign key that the database shall no longer look after.
+pub(super) fn drop_key(dialect: Dialect, table: &Table, name: &str) -> Change {
+    let word = if dialect == Dialect::Mariadb { "FOREIGN KEY" } else { "CONSTRAINT" };
+    Change {
+        sql: format!("ALTER TABLE {} DROP {word} {}", table.quoted(), dialect.quote(name)),
+        line: format!("drop the foreign key `{name}` of model `{}`, which is no longer declared", table.model),
+        trouble: "it can't be dropped".into(),
+    }
+}
+
+/// Drops a column that only an index needed which is gone.
+pub(super) fn drop_hidden(dialect: Dialect, table: &Table, name: &str) -> Change {
+    Change {
+        sql: format!("ALTER TABLE {} DROP COLUMN {}", table.quoted(), dialect.quote(name)),
+        line: format!("drop what an index of model `{}` needed which is no longer declared", table.model),
+        trouble: "it can't be dropped".into(),
     }
 }
 
@@ -181,35 +228,45 @@ fn definition(catalog: &Catalog, table: &Table, column: &Column) -> String {
         };
     }
     let mut sql = format!("{name} {}", declared_type(dialect, column.kind));
-    if !column.null {
+    if let Some(generated) = &column.generated {
+        let word = if generated.stored { "STORED" } else { "VIRTUAL" };
+        sql.push_str(&format!(" GENERATED ALWAYS AS ({}) {word}", generated.inline.sql));
+    }
+    if must(dialect, column) {
         sql.push_str(" NOT NULL");
     }
-    if let Some(default) = &column.default {
-        sql.push_str(" DEFAULT ");
-        sql.push_str(&literal(dialect, column.kind, default));
+    match (&column.default, &column.db_default) {
+        (Some(default), _) => sql.push_str(&format!(" DEFAULT {}", literal::write(dialect, column.kind, default))),
+        (None, Some(default)) => sql.push_str(&format!(" DEFAULT ({})", default.sql)),
+        (None, None) => {}
     }
     if dialect == Dialect::Sqlite {
         if let Some(check) = named_check(dialect, table, column) {
             sql.push(' ');
             sql.push_str(&check);
         }
-        if let Some(target) = column.target {
+        if let (Some(target), true) = (column.target, column.constrained) {
             let target = &catalog.tables[target];
             sql.push_str(&format!(
                 " CONSTRAINT {} REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED",
                 dialect.quote(&names::key(dialect, table, column)),
                 target.quoted(),
-                target.columns[0].quoted()
+                target.key_list("")
             ));
         }
     }
     sql
 }
 
+/// Whether the column is declared to have a value. MariaDB says so of no column that is generated.
+pub(super) fn must(dialect: Dialect, column: &Column) -> bool {
+    !column.null && (dialect != Dialect::Mariadb || column.generated.is_none())
+}
+
 /// Adds a foreign key to a table that is there. `None` where keys stand in the column's definition.
 pub(super) fn key(catalog: &Catalog, table: &Table, column: &Column) -> Option<Change> {
     let dialect = catalog.dialect;
-    let target = &catalog.tables[column.target?];
+    let target = &catalog.tables[column.target.filter(|_| column.constrained)?];
     let deferred = match dialect {
         Dialect::Sqlite => return None,
         Dialect::Postgres => " DEFERRABLE INITIALLY DEFERRED",
@@ -223,51 +280,11 @@ pub(super) fn key(catalog: &Catalog, table: &Table, column: &Column) -> Option<C
             dialect.quote(&names::key(dialect, table, column)),
             column.quoted(),
             target.quoted(),
-            target.columns[0].quoted()
+            target.key_list("")
         ),
         line: format!("let `{}` of model `{}` point to `{}`", column.field, table.model, target.model),
         trouble: "rows that are there already point to rows that don't exist; change or delete them first".into(),
     })
-}
-
-/// Makes an index.
-pub(super) fn index(dialect: Dialect, table: &Table, columns: &[usize], unique: bool) -> Change {
-    let shown: Vec<&str> = columns.iter().map(|at| table.columns[*at].name.as_str()).collect();
-    let part = |at: &usize| {
-        let column = &table.columns[*at];
-        let long = match column.kind {
-            Kind::Json | Kind::Binary => true,
-            kind => kind.is_text() && kind.max_length().is_none_or(|most| most > INDEXED),
-        };
-        match dialect {
-            // A unique index holds the whole, by a hash where it is long.
-            Dialect::Mariadb if long && !unique => format!("{}({INDEXED})", column.quoted()),
-            _ => column.quoted().to_owned(),
-        }
-    };
-    let parts: Vec<String> = columns.iter().map(part).collect();
-    let kind = if unique { "UNIQUE INDEX" } else { "INDEX" };
-    let name = dialect.quote(&names::index(dialect, table, columns, unique));
-    Change {
-        sql: format!("CREATE {kind} {name} ON {} ({})", table.quoted(), parts.join(", ")),
-        line: format!(
-            "make `{}` of model `{}` {}",
-            shown.join(", "),
-            table.model,
-            if unique { "unique" } else { "an index" }
-        ),
-        trouble: "rows that are there already have the same values; change or delete them first".into(),
-    }
-}
-
-/// Drops an index.
-pub(super) fn drop_index(dialect: Dialect, table: &Table, name: &str) -> Change {
-    let on = if dialect == Dialect::Mariadb { format!(" ON {}", table.quoted()) } else { String::new() };
-    Change {
-        sql: format!("DROP INDEX {}{on}", dialect.quote(name)),
-        line: format!("drop the index `{name}` of model `{}`, which is no longer declared", table.model),
-        trouble: "it can't be dropped".into(),
-    }
 }
 
 /// Drops a table that is empty, makes it anew, and lets its keys go on after `last`.
@@ -286,8 +303,8 @@ pub(super) fn anew(catalog: &Catalog, table: &Table, last: Option<i64>) -> Vec<C
         }
     }
     changes.push(step(create(catalog, table).sql));
-    if let (Some(last), Some(Kind::Auto)) = (last, table.columns.first().map(|column| column.kind)) {
-        let (name, key) = (table.quoted(), table.columns[0].quoted());
+    if let (Some(last), Some(Kind::Auto)) = (last, table.single_key().map(|key| table.columns[key].kind)) {
+        let (name, key) = (table.quoted(), table.key_list(""));
         changes.push(step(match dialect {
             // The table's name is one that the catalog made, of letters, digits and underscores.
             Dialect::Sqlite => format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{}', {last})", table.name),
@@ -303,35 +320,6 @@ pub(super) fn anew(catalog: &Catalog, table: &Table, last: Option<i64>) -> Vec<C
     changes
 }
 
-/// A default in a table's definition, the only place where a value is written into SQL: it can't be bound there.
-fn literal(dialect: Dialect, kind: Kind, value: &Value) -> String {
-    use Dialect::{Mariadb, Postgres, Sqlite};
-    let typed =
-        |text: String, word: &str| if dialect == Postgres { format!("'{text}'::{word}") } else { format!("'{text}'") };
-    match (dialect, kind, value) {
-        (_, _, Value::Null) => "NULL".into(),
-        (Postgres, _, Value::Boolean(truth)) => if *truth { "TRUE" } else { "FALSE" }.into(),
-        (_, _, Value::Boolean(truth)) => u8::from(*truth).to_string(),
-        (Postgres | Mariadb, Kind::Date, Value::Integer(day)) => typed(calendar::date_text(*day), "date"),
-        (Postgres | Mariadb, Kind::Time, Value::Integer(micros)) => typed(calendar::time_text(*micros), "time"),
-        (Postgres, Kind::DateTime, Value::Integer(micros)) => {
-            typed(format!("{}+00", calendar::datetime_text(*micros)), "timestamptz")
-        }
-        (Mariadb, Kind::DateTime, Value::Integer(micros)) => typed(calendar::datetime_text(*micros), "timestamp"),
-        (_, Kind::Float, Value::Integer(number)) => format!("({number}.0)"),
-        (_, _, Value::Integer(number)) => format!("({number})"),
-        (Postgres, _, Value::Float(number)) if number.is_infinite() => {
-            if *number > 0.0 { "'Infinity'::float8" } else { "'-Infinity'::float8" }.into()
-        }
-        (_, _, Value::Float(number)) if number.is_infinite() => if *number > 0.0 { "9e999" } else { "(-9e999)" }.into(),
-        (_, _, Value::Float(number)) => format!("({number:e})"),
-        (_, _, Value::Text(text)) => format!("'{}'", text.replace('\'', "''")),
-        (Postgres, Kind::Uuid, Value::Bytes(bytes)) => format!("'{}'::uuid", hex::encode(bytes)),
-        (Postgres, _, Value::Bytes(bytes)) => format!("'\\x{}'::bytea", hex::encode(bytes)),
-        (Sqlite | Mariadb, _, Value::Bytes(bytes)) => format!("X'{}'", hex::encode(bytes)),
-    }
-}
-
 /// Brings a column that is there to the wanted type where that loses nothing: a text that may be longer than before.
 pub(super) fn lengthen(dialect: Dialect, table: &Table, column: &Column, known: &str) -> Option<Change> {
     let wanted = column_type(dialect, column.kind);
@@ -340,7 +328,7 @@ pub(super) fn lengthen(dialect: Dialect, table: &Table, column: &Column, known: 
     }
     let null = if column.null { "NULL" } else { "NOT NULL" };
     let default = match &column.default {
-        Some(default) => format!(" DEFAULT {}", literal(dialect, column.kind, default)),
+        Some(default) => format!(" DEFAULT {}", literal::write(dialect, column.kind, default)),
         None => String::new(),
     };
     let declared = declared_type(dialect, column.kind);
@@ -375,16 +363,5 @@ mod tests {
         assert!(is_longer("varchar(20)", "varchar(10)") && is_longer("longtext", "varchar(10)"));
         assert!(!is_longer("varchar(10)", "varchar(20)") && !is_longer("longtext", "longtext"));
         assert!(fits(Dialect::Mariadb, Kind::Text, "varchar(3)") && !fits(Dialect::Mariadb, Kind::Text, "bigint"));
-    }
-
-    #[test]
-    fn defaults_cannot_leave_their_quotes() {
-        let hostile = Value::Text("'; DROP TABLE x; --\\".into());
-        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::Mariadb] {
-            assert_eq!(literal(dialect, Kind::Text, &hostile), "'''; DROP TABLE x; --\\'");
-        }
-        let moment = Value::Integer(-1);
-        assert_eq!(literal(Dialect::Postgres, Kind::DateTime, &moment), "'1969-12-31 23:59:59.999999+00'::timestamptz");
-        assert_eq!(literal(Dialect::Sqlite, Kind::DateTime, &moment), "(-1)");
     }
 }

@@ -9,12 +9,13 @@
 //! things are made in `ddl`.
 
 pub(crate) mod ddl;
+mod indexes;
 pub(crate) mod names;
 mod present;
 
 use std::collections::BTreeSet;
 
-use host_core::manifest::{FieldKind, Manifest};
+use host_core::manifest::{Field, Manifest};
 use host_store::{Datum, Statement, StoreError, Type};
 
 use crate::catalog::{Catalog, Column, Table};
@@ -65,16 +66,22 @@ pub(crate) async fn changes(on: &mut impl Run, catalog: &Catalog, manifest: &Man
     let mut made_anew = BTreeSet::new();
     for (at, table) in catalog.tables.iter().enumerate() {
         let none = BTreeSet::new();
-        let Some(present) = present::present(on, catalog.dialect, &table.name).await? else {
+        let present = present::present(on, catalog.dialect, &table.name).await?;
+        if !table.managed {
+            there(catalog, table, present.as_ref()).map_err(refuse)?;
+            continue;
+        }
+        let Some(present) = present else {
             changes.push(ddl::create(catalog, table));
-            indexes(catalog.dialect, table, &none, &mut changes);
+            changes.extend(indexes(catalog.dialect, table, &Present::default()));
             keys.push((at, none));
             continue;
         };
         match widen(catalog, table, &present, before.as_ref(), manifest) {
             Ok(added) => {
                 changes.extend(added);
-                indexes(catalog.dialect, table, &present.indexes, &mut changes);
+                changes.extend(checks(catalog.dialect, table, &present));
+                changes.extend(indexes(catalog.dialect, table, &present));
                 keys.push((at, present.keys));
             }
             // Without rows there is nothing to lose.
@@ -82,7 +89,7 @@ pub(crate) async fn changes(on: &mut impl Run, catalog: &Catalog, manifest: &Man
             Err(_) => {
                 let last = present::last_key(on, catalog.dialect, &table.name).await?;
                 changes.extend(ddl::anew(catalog, table, last));
-                indexes(catalog.dialect, table, &none, &mut changes);
+                changes.extend(indexes(catalog.dialect, table, &Present::default()));
                 keys.push((at, none));
                 made_anew.insert(at);
             }
@@ -97,9 +104,45 @@ pub(crate) async fn changes(on: &mut impl Run, catalog: &Catalog, manifest: &Man
             if lost || !present.contains(&names::key(catalog.dialect, table, column)) {
                 changes.extend(ddl::key(catalog, table, column));
             }
+            // One that pointed somewhere and shall no longer.
+            let name = names::key(catalog.dialect, table, column);
+            if !column.constrained && present.contains(&name) {
+                changes.push(ddl::drop_key(catalog.dialect, table, &name));
+            }
         }
     }
     Ok(changes)
+}
+
+/// Whether a table that the host doesn't manage has what the model says.
+fn there(catalog: &Catalog, table: &Table, present: Option<&Present>) -> Result<(), String> {
+    let Some(present) = present else {
+        return Err(format!(
+            "model `{}` isn't managed, and there is no table `{}`; make it, or take `managed` away",
+            table.model, table.name
+        ));
+    };
+    for column in &table.columns {
+        let Some(known) = present.columns.iter().find(|known| known.name == column.name) else {
+            return Err(format!(
+                "model `{}` isn't managed, and its table `{}` has no column `{}` for the field `{}`; say which one it is by \
+                 `column`",
+                table.model, table.name, column.name, column.field
+            ));
+        };
+        if !ddl::fits(catalog.dialect, column.kind, &known.sql_type) {
+            return Err(format!(
+                "model `{}` isn't managed, and the column `{}` of its table is {}, where the field `{}` of kind {} needs {}",
+                table.model,
+                column.name,
+                known.sql_type,
+                column.field,
+                column.word,
+                ddl::column_type(catalog.dialect, column.kind)
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What a table that is there lacks, or why it can't be brought to what is declared with the rows that it has.
@@ -119,12 +162,25 @@ fn widen(
                 changes.push(ddl::add(catalog, table, column));
             }
             Some(known) => {
-                let old = old.and_then(|model| model.fields.iter().find(|field| field.column() == column.name));
+                let has = |field: &&Field| field.has_column() && field.column() == column.name;
+                let old = old.and_then(|model| model.fields.iter().find(has));
                 let new = manifest.model(&table.model).and_then(|model| model.field(&column.field));
-                let kinds = old.zip(new).map(|(old, new)| (&old.kind, &new.kind));
-                same(catalog.dialect, table, column, known, kinds)?;
+                same(catalog.dialect, table, column, known, old.zip(new))?;
                 changes.extend(ddl::lengthen(catalog.dialect, table, column, &known.sql_type));
             }
+        }
+    }
+    if let Some(old) = old {
+        let was: Vec<String> = old.key().map(Field::column).collect();
+        let is: Vec<String> = table.key.iter().map(|at| table.columns[*at].name.clone()).collect();
+        if was != is {
+            return Err(format!(
+                "model `{}`: its primary key was `{}` and is `{}`, which needs the data to be rewritten; add a new model \
+                 instead",
+                table.model,
+                was.join("`, `"),
+                is.join("`, `")
+            ));
         }
     }
     for known in &present.columns {
@@ -191,7 +247,25 @@ async fn stored(on: &mut impl Run, catalog: &Catalog) -> Result<Option<Manifest>
 
 /// Whether rows that are there can have a new column.
 fn addable(dialect: Dialect, table: &Table, column: &Column) -> Result<(), String> {
-    let has_default = column.default.as_ref().is_some_and(|default| *default != Value::Null);
+    if let Some(generated) = &column.generated {
+        if dialect == Dialect::Sqlite && generated.stored {
+            return Err(format!(
+                "model `{}` has the new field `{}`, which is generated and stored; SQLite can't add that to a table that \
+                 exists: take `stored` away",
+                table.model, column.field
+            ));
+        }
+        return Ok(());
+    }
+    if dialect == Dialect::Sqlite && column.db_default.as_ref().is_some_and(|default| !default.constant) {
+        return Err(format!(
+            "model `{}` has the new field `{}` with a db_default that is computed, which SQLite can't add to a table that \
+             exists; give it a value, or make the field null-able without a default",
+            table.model, column.field
+        ));
+    }
+    let has_default =
+        column.default.as_ref().is_some_and(|default| *default != Value::Null) || column.db_default.is_some();
     if !column.null && !has_default {
         return Err(format!(
             "model `{}` has the new field `{}`, for which rows that are there already have no value; \
@@ -199,7 +273,7 @@ fn addable(dialect: Dialect, table: &Table, column: &Column) -> Result<(), Strin
             table.model, column.field
         ));
     }
-    if dialect == Dialect::Sqlite && column.target.is_some() && has_default {
+    if dialect == Dialect::Sqlite && column.target.is_some() && column.constrained && has_default {
         return Err(format!(
             "model `{}` has the new foreign key `{}` with a default, which SQLite can't add to a table that exists; \
              make it null-able without a default",
@@ -214,7 +288,7 @@ fn same(
     table: &Table,
     column: &Column,
     known: &PresentColumn,
-    kinds: Option<(&FieldKind, &FieldKind)>,
+    fields: Option<(&Field, &Field)>,
 ) -> Result<(), String> {
     let (model, field) = (&table.model, &column.field);
     let changed = |what: String| {
@@ -222,23 +296,27 @@ fn same(
             "model `{model}`, field `{field}`: {what}, which needs the data to be rewritten; add a new field instead"
         )
     };
-    if let Some((old, new)) = kinds {
-        let target = |kind: &FieldKind| match kind {
-            FieldKind::ForeignKey { to, .. } => Some(to.clone()),
-            _ => None,
-        };
-        let (was, is) = (Kind::of(old), Kind::of(new));
-        // The length of texts is checked on the way in, so the column is the same for all of them.
+    if let Some((old, new)) = fields {
+        let target = |field: &Field| field.kind.relation().map(|relation| relation.to.to_owned());
+        let (was, is) = (Kind::of(&old.kind), Kind::of(&new.kind));
+        // The length and form of texts is checked on the way in, so the column is the same for all of them.
         let alike = was.is_text() && is.is_text() || was == is && target(old) == target(new);
         if !alike {
             return Err(changed(format!("its kind was `{}` and is `{}`", was.word(), is.word())));
+        }
+        if old.generated != new.generated {
+            return Err(changed("it is generated otherwise than before".into()));
+        }
+        let constrained = |field: &Field| field.kind.relation().is_some_and(|relation| relation.db_constraint);
+        if dialect == Dialect::Sqlite && constrained(old) != constrained(new) {
+            return Err(changed("its db_constraint is another one".into()));
         }
     }
     if !ddl::fits(dialect, column.kind, &known.sql_type) {
         let wanted = ddl::column_type(dialect, column.kind);
         return Err(changed(format!("its column is {} and would be {wanted}", known.sql_type)));
     }
-    let must = !column.null;
+    let must = ddl::must(dialect, column);
     if known.not_null != must {
         let (was, is) = if must { ("null-able", "required") } else { ("required", "null-able") };
         return Err(changed(format!("it was {was} and is {is}")));
@@ -247,18 +325,38 @@ fn same(
 }
 
 /// Makes the indexes that are missing and drops those of this module's making that are no longer declared.
-fn indexes(dialect: Dialect, table: &Table, present: &BTreeSet<String>, changes: &mut Vec<Change>) {
-    let mut wanted = BTreeSet::new();
-    for (columns, unique) in names::wanted(table) {
-        let name = names::index(dialect, table, &columns, unique);
-        if !present.contains(&name) {
-            changes.push(ddl::index(dialect, table, &columns, unique));
-        }
-        wanted.insert(name);
+fn indexes(dialect: Dialect, table: &Table, present: &Present) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut columns: Vec<&str> = present.columns.iter().map(|column| column.name.as_str()).collect();
+    let wanted = indexes::wanted(dialect, table);
+    for one in wanted.iter().filter(|one| !present.indexes.contains(&one.name)) {
+        changes.extend(one.make(dialect, table, &columns));
+        columns.extend(one.hidden());
     }
-    for name in present {
-        if names::is_ours(table, name) && !wanted.contains(name) {
-            changes.push(ddl::drop_index(dialect, table, name));
+    for name in &present.indexes {
+        let ours = ["unique", "index", "deferred"].iter().any(|word| names::is_ours(table, name, word));
+        if ours && !wanted.iter().any(|one| one.name == *name) {
+            changes.push(indexes::drop(dialect, table, name));
         }
     }
+    // Made for an index alone: no field's column is called so.
+    for column in present.columns.iter().filter(|column| column.name.starts_with('$')) {
+        if !wanted.iter().any(|one| one.hidden().any(|name| name == column.name)) {
+            changes.push(ddl::drop_hidden(dialect, table, &column.name));
+        }
+    }
+    changes
+}
+
+/// Adds the checks that are missing and drops those that are no longer declared.
+fn checks(dialect: Dialect, table: &Table, present: &Present) -> Vec<Change> {
+    let wanted = ddl::checks(dialect, table);
+    let gone = present
+        .checks
+        .iter()
+        .filter(|name| names::is_ours(table, name, "check") && !wanted.iter().any(|(wanted, _)| wanted == *name));
+    let mut changes: Vec<Change> = gone.map(|name| ddl::drop_check(dialect, table, name)).collect();
+    let missing = wanted.iter().filter(|(name, _)| !present.checks.contains(name));
+    changes.extend(missing.map(|(_, definition)| ddl::add_check(table, definition)));
+    changes
 }

@@ -10,11 +10,14 @@ use crate::run::{Run, first_cell};
 use crate::types::Value;
 
 /// What there is of a table.
+#[derive(Default)]
 pub(super) struct Present {
     pub(super) columns: Vec<PresentColumn>,
     pub(super) indexes: BTreeSet<String>,
     /// Foreign keys, where they have names of their own: not on SQLite.
     pub(super) keys: BTreeSet<String>,
+    /// Checks that have names.
+    pub(super) checks: BTreeSet<String>,
 }
 
 pub(super) struct PresentColumn {
@@ -29,7 +32,7 @@ pub(super) struct PresentColumn {
 fn columns(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => {
-            "SELECT name, type, \"notnull\" OR pk, dflt_value IS NOT NULL OR pk FROM pragma_table_xinfo(?)"
+            "SELECT name, type, \"notnull\" OR pk, dflt_value IS NOT NULL OR pk OR hidden FROM pragma_table_xinfo(?)"
         }
         Dialect::Postgres => {
             "SELECT attname::text, format_type(atttypid, atttypmod), attnotnull, atthasdef OR attidentity <> '' \
@@ -70,6 +73,42 @@ fn keys(dialect: Dialect) -> Option<&'static str> {
              WHERE constraint_schema = database() AND table_name = ?",
         ),
     }
+}
+
+/// The names of a table's checks; on SQLite the text that made it.
+fn checks(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?",
+        Dialect::Postgres => {
+            "SELECT conname::text FROM pg_catalog.pg_constraint \
+             WHERE conrelid = to_regclass(quote_ident($1)) AND contype = 'c'"
+        }
+        Dialect::Mariadb => {
+            "SELECT constraint_name FROM information_schema.check_constraints \
+             WHERE constraint_schema = database() AND table_name = ?"
+        }
+    }
+}
+
+/// The names of the constraints in the text that made a table: `CONSTRAINT "name"`, wherever it doesn't stand in a text.
+fn constraints(sql: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut rest = sql;
+    let mut before = "";
+    while let Some(at) = rest.find(['\'', '"']) {
+        let quote = &rest[at..=at];
+        if at > 0 {
+            before = rest[..at].trim();
+        }
+        let Some(length) = rest[at + 1..].find(quote) else { break };
+        let inside = &rest[at + 1..at + 1 + length];
+        if quote == "\"" && before.ends_with("CONSTRAINT") {
+            names.insert(inside.to_owned());
+        }
+        before = "";
+        rest = &rest[at + length + 2..];
+    }
+    names
 }
 
 /// The counter of an automatic key: the last number that it gave, or the next one.
@@ -114,7 +153,12 @@ pub(super) async fn present(on: &mut impl Run, dialect: Dialect, table: &str) ->
         Some(sql) => names(on, &ask(sql), name).await?,
         None => BTreeSet::new(),
     };
-    Ok(Some(Present { columns: found, indexes, keys }))
+    let checks = names(on, &ask(checks(dialect)), name).await?;
+    let checks = match dialect {
+        Dialect::Sqlite => checks.iter().flat_map(|sql| constraints(sql)).collect(),
+        _ => checks,
+    };
+    Ok(Some(Present { columns: found, indexes, keys, checks }))
 }
 
 async fn names(on: &mut impl Run, ask: &Statement, table: [Datum<'_>; 1]) -> Result<BTreeSet<String>, Refusal> {
@@ -144,5 +188,22 @@ fn plain_type(dialect: Dialect, shown: String) -> String {
     match shown.split_once('(') {
         Some((word, _)) if word.ends_with("int") => word.to_owned(),
         _ => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constraints_are_found_by_their_names_alone() {
+        let sql = r#"CREATE TABLE "t" ("a" TEXT DEFAULT 'CONSTRAINT "x"' CONSTRAINT "t__a__range" CHECK (1), "b" TEXT DEFAULT ''' CONSTRAINT "y"',
+            CONSTRAINT
+            "t__check__one" CHECK ("a" <> 'it''s CONSTRAINT "z"'), CONSTRAINT"t__check__two" CHECK ("CONSTRAINT" > 1))"#;
+        let found: Vec<String> = constraints(sql).into_iter().collect();
+        assert_eq!(found, ["t__a__range", "t__check__one", "t__check__two"]);
+        for broken in ["", "'", "\"", "CONSTRAINT", "CONSTRAINT \"", "ä'ä\"ä"] {
+            assert!(constraints(broken).is_empty());
+        }
     }
 }

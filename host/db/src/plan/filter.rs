@@ -4,6 +4,9 @@
 //! speaks of the same related row (the conditions of one entry of `filter`) shares one `EXISTS`; `or` and entries apart
 //! have one each, which is the same by logic (∃ distributes over ∨); `not` begins anew, so that it means "no related row".
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::path::{Join, Root, SubJoin};
 use super::sql::{Bind, MANY, Purpose, Slot, Sql};
 use super::{invalid, value_of};
@@ -18,6 +21,10 @@ pub(crate) struct Query<'c> {
     pub(crate) table: usize,
     pub(super) joins: Vec<Join>,
     pub(super) aliases: usize,
+    /// Whether columns stand without their table's name, as in the table's own definition.
+    pub(super) bare: bool,
+    /// The columns of the statement's own rows that were asked for.
+    pub(super) used: RefCell<BTreeSet<usize>>,
     /// What `annotate` has named so far.
     pub(super) annotations: Vec<Annotation>,
     /// Whether the statement makes one row of several, so that aggregates are about its own rows.
@@ -80,6 +87,8 @@ impl<'c> Query<'c> {
             table,
             joins: Vec::new(),
             aliases: 0,
+            bare: false,
+            used: RefCell::default(),
             annotations: Vec::new(),
             grouped: false,
             aggregating: false,

@@ -6,6 +6,7 @@ mod filter;
 pub(crate) mod key;
 mod path;
 mod read;
+pub(crate) mod schema;
 pub(crate) mod sql;
 mod write;
 

@@ -199,8 +199,15 @@ impl Query<'_> {
     /// A column of a table that is in the statement. `left` says whether the row may be missing.
     fn column(&self, letter: &str, alias: usize, table: usize, column: usize, left: bool) -> Found {
         let field = &self.catalog.tables[table].columns[column];
+        if alias == 0 {
+            self.used.borrow_mut().insert(column);
+        }
+        let sql = match (self.bare, alias) {
+            (true, 0) => field.quoted().to_owned(),
+            _ => format!("{letter}{alias}.{}", field.quoted()),
+        };
         Found {
-            sql: Sql::text(format!("{letter}{alias}.{}", field.quoted())),
+            sql: Sql::text(sql),
             kind: field.kind,
             column: Some((table, column)),
             name: field.field.clone(),

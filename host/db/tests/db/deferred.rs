@@ -3,7 +3,8 @@
 use host_core::budget::Limits;
 use host_core::grants::Grants;
 use host_core::rows::{Need, Node};
-use host_db::{PageRows, RequestDb, Value};
+use host_db::{DbConfig, PageRows, RequestDb, Value};
+use host_store::StoreConfig;
 use serde_json::json;
 
 use crate::site::{Ask, Site, code, int, text};
@@ -154,4 +155,41 @@ async fn a_templates_needs_are_ways_from_the_queries() {
     assert_eq!(ways(&page, 7, "question"), None);
     // Rows that stand in many places may not make a page larger than it can be.
     assert_eq!(page.write(&db, &mut Vec::new(), 10), None);
+}
+
+#[tokio::test]
+async fn relations_over_a_table_of_pairs_are_fetched_with_the_rows_of_the_other_side() {
+    let manifest = json!({"v": 1, "name": "blog", "models": [
+        {"name": "tag", "ordering": ["-word"], "fields": [
+            {"name": "id", "kind": "auto"},
+            {"name": "word", "kind": "char", "max_length": 20},
+        ]},
+        {"name": "post", "fields": [
+            {"name": "id", "kind": "auto"},
+            {"name": "title", "kind": "char", "max_length": 20},
+            {"name": "tags", "kind": "many_to_many", "to": "tag", "related_name": "posts"},
+        ]},
+    ]});
+    let site = Site::with(manifest, StoreConfig::temporary(), DbConfig::default());
+    let db = site.request();
+    let mut tags = Vec::new();
+    for word in ["a", "b", "c"] {
+        tags.push(db.add("tag", json!({"word": word})).await);
+    }
+    let first = db.add("post", json!({"title": "first"})).await;
+    let second = db.add("post", json!({"title": "second"})).await;
+    db.add("post", json!({"title": "third"})).await;
+    for (post, tag) in [(first, tags[0]), (first, tags[2]), (second, tags[2])] {
+        db.add("post_tags", json!({"post": post, "tag": tag})).await;
+    }
+    let number = defer(&db, json!({"v":1,"from":"post","order":["id"]}), vec![]);
+    let (rows, nodes) = page(&db, number, &[&["tags"], &["tags", "posts"]]).await;
+    let words = |row: usize| {
+        rows[row]["tags"].as_array().expect("a list").iter().map(|tag| tag["word"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!([words(0), words(1), words(2)], [vec![json!("c"), json!("a")], vec![json!("c")], vec![]]);
+    assert_eq!(rows[0]["tags"][0]["posts"].as_array().expect("a list").len(), 2);
+    assert_eq!(nodes, [node(&[], &[]), node(&[], &[]), node(&[], &["tags"])]);
+    let keys: Vec<&String> = rows[0]["tags"][1].as_object().expect("a row").keys().collect();
+    assert_eq!(keys, ["\u{0}", "id", "posts", "word"], "the key of the pair isn't part of the row");
 }

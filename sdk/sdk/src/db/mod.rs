@@ -15,6 +15,7 @@
 
 mod aggregate;
 mod condition;
+mod deferred;
 mod expression;
 mod field;
 mod kinds;
@@ -29,6 +30,7 @@ mod transaction;
 
 pub use aggregate::{Aggregate, Aggregates, Annotated, Answer, Averaged, Grouped, Groups, Keys, Summed, count};
 pub use condition::Q;
+pub use deferred::Deferred;
 pub use expression::{Assignment, Expr, Expression, IntoAssignments, Operand, Single};
 pub use field::{Field, IntoOrder, Number, Order, Ordered, Path, Related, Reverse};
 pub use kinds::{FieldKind, Kind, Store};

@@ -4,6 +4,8 @@
 //! builds marks each value with `?`, whatever the database; it is numbered where the database wants that when the statement
 //! is made.
 
+pub(crate) mod literal;
+
 /// The database that SQL is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "statements are written for all three; connections choose")]
