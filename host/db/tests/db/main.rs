@@ -6,6 +6,7 @@
 mod aggregates;
 mod bench;
 mod budget;
+mod chinook;
 mod crash;
 mod deferred;
 mod delete;
