@@ -64,6 +64,8 @@ on!(mariadb, crate::Backend::Mariadb);
 mod file {
     #[path = "bench.rs"]
     mod bench;
+    #[path = "chinook.rs"]
+    mod chinook;
     #[path = "crash.rs"]
     mod crash;
     #[path = "restart.rs"]
