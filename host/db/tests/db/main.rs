@@ -25,16 +25,24 @@ macro_rules! on {
             mod aggregates;
             #[path = "budget.rs"]
             mod budget;
+            #[path = "constraints.rs"]
+            mod constraints;
             #[path = "deferred.rs"]
             mod deferred;
             #[path = "delete.rs"]
             mod delete;
+            #[path = "fields.rs"]
+            mod fields;
             #[path = "filters.rs"]
             mod filters;
             #[path = "hostile.rs"]
             mod hostile;
+            #[path = "keys.rs"]
+            mod keys;
             #[path = "properties/mod.rs"]
             mod properties;
+            #[path = "relations.rs"]
+            mod relations;
             #[path = "schema.rs"]
             mod schema;
             #[path = "site.rs"]
@@ -56,6 +64,8 @@ on!(mariadb, crate::Backend::Mariadb);
 mod file {
     #[path = "bench.rs"]
     mod bench;
+    #[path = "chinook.rs"]
+    mod chinook;
     #[path = "crash.rs"]
     mod crash;
     #[path = "restart.rs"]
