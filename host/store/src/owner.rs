@@ -1,8 +1,8 @@
 //! Whose a statement is, and what that lets it touch.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use host_core::name::AppId;
 use parking_lot::RwLock;
@@ -10,17 +10,34 @@ use parking_lot::RwLock;
 use crate::datum::Type;
 
 /// An app as the database's wall sees it: a name and the tables that it owns. One for all versions of an app.
-#[derive(Debug)]
 pub struct Owner {
     app: AppId,
     lane: u64,
     tables: RwLock<HashSet<String>>,
     commits: AtomicU64,
+    /// On PostgreSQL, the role that its statements run as.
+    role: OnceLock<Arc<str>>,
+    /// On MariaDB, the account that its connections log in with, and the password.
+    login: OnceLock<(Arc<str>, Arc<str>)>,
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the password.
+        f.debug_struct("Owner").field("app", &self.app).finish_non_exhaustive()
+    }
 }
 
 impl Owner {
     pub(crate) fn new(app: AppId, lane: u64) -> Self {
-        Self { app, lane, tables: RwLock::default(), commits: AtomicU64::new(0) }
+        Self {
+            app,
+            lane,
+            tables: RwLock::default(),
+            commits: AtomicU64::new(0),
+            role: OnceLock::new(),
+            login: OnceLock::new(),
+        }
     }
 
     /// The app.
@@ -43,6 +60,30 @@ impl Owner {
     /// read after the first was asked for is still so.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Acquire)
+    }
+
+    /// Its tables, in order.
+    pub(crate) fn tables(&self) -> Vec<String> {
+        let mut tables: Vec<String> = self.tables.read().iter().cloned().collect();
+        tables.sort();
+        tables
+    }
+
+    pub(crate) fn acts_as(&self, role: Arc<str>) {
+        // The same for all versions of the app.
+        let _ = self.role.set(role);
+    }
+
+    pub(crate) fn logs_in(&self, account: Arc<str>, password: Arc<str>) {
+        let _ = self.login.set((account, password));
+    }
+
+    pub(crate) fn role(&self) -> Option<&Arc<str>> {
+        self.role.get()
+    }
+
+    pub(crate) fn login(&self) -> Option<&(Arc<str>, Arc<str>)> {
+        self.login.get()
     }
 
     /// Its place in the queues.
