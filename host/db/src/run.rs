@@ -216,11 +216,12 @@ pub(crate) async fn read<S: Sink>(
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
     let mut values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
-    let mut take = |row: &Cells<'_>| match plan.explains {
-        None => allowance.take(row, &plan.cells, &mut sink),
-        Some(column) => allowance.take_lines(row, column, &mut sink),
+    match plan.explains {
+        None => on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, &mut sink)).await?,
+        Some(column) => {
+            on.run(&statement, &mut values, &mut |row| allowance.take_lines(row, column, &mut sink)).await?
+        }
     };
-    on.run(&statement, &mut values, &mut take).await?;
     note(context, &statement, time.since, allowance.taken.into());
     context.budget.charge_rows(allowance.taken.into())?;
     sink.end(allowance.taken);
@@ -260,9 +261,17 @@ impl Writing<'_> {
                 columns.join(", ")
             }
             "" if kind == Constraint::Check => {
-                let mut numbers = plan.computed.iter().filter(|at| table.columns[**at].kind.is_number());
-                match (numbers.next(), numbers.next()) {
-                    (Some(only), None) => full(&table.columns[*only].name),
+                let written: BTreeSet<usize> = plan
+                    .columns
+                    .iter()
+                    .copied()
+                    .filter(|at| {
+                        let kind = table.columns[*at].kind;
+                        kind.is_number() || kind.is_text()
+                    })
+                    .collect();
+                match written.into_iter().collect::<Vec<_>>().as_slice() {
+                    [only] => full(&table.columns[*only].name),
                     _ => subject,
                 }
             }
@@ -290,8 +299,8 @@ impl Writing<'_> {
             Action::Update { query, cells, .. } => {
                 let mut returned = Rows::start(cells.len());
                 let mut allowance = Allowance::of(self.context, self.max_result_bytes);
-                let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
-                let affected = self.run(work, query, params, earlier, &mut take).await?;
+                let mut row = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+                let affected = self.run(work, query, params, earlier, &mut row).await?;
                 self.context.budget.charge_rows(allowance.taken.into())?;
                 Ok(Outcome { affected, returned })
             }

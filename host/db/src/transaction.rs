@@ -109,8 +109,9 @@ impl Transaction {
 
     async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
         let mut state = self.enter().await?;
-        if reading(&*self.scope.app.plan(shape)?)?.locks {
-            // What is read with a lock is read with nobody writing.
+        let locks = reading(&*self.scope.app.plan(shape)?)?.locks;
+        if locks {
+            // What is read with a lock is read where it writes.
             self.hold_to_write(&mut state).await?;
         }
         if let State::Reading { seen } = &mut *state

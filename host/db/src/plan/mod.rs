@@ -121,9 +121,9 @@ impl Cell {
 pub(crate) struct WritePlan {
     /// The model's table.
     pub(crate) table: usize,
+    /// The columns of it that get a value.
+    pub(crate) columns: Box<[usize]>,
     pub(crate) action: Action,
-    /// The columns that get what the database computes, for errors that name none.
-    pub(crate) computed: Box<[usize]>,
 }
 
 #[derive(Debug)]

@@ -37,11 +37,11 @@ fn words() -> impl Iterator<Item = &'static str> + Clone {
 
 impl Reader {
     pub(super) fn expr(&mut self, node: Node, place: &Place<'_>, depth: usize) -> Result<Expr, DbError> {
-        let deeper = self.deeper(depth, place)?;
         let parts = match node {
             Node::List(parts) => parts,
             other => return self.operand(other, place).map(Expr::Operand),
         };
+        let deeper = self.deeper(depth, place)?;
         let mut parts = parts.into_iter();
         let word = match parts.next() {
             Some(Node::Text(word)) => word,
