@@ -46,6 +46,9 @@ fn database(options: &Inspect, overrides: &[Override]) -> Result<PathBuf> {
         (_, DatabaseUrl::Memory) => {
             bail!("a database in memory has no tables to read; name a file with --url sqlite:PATH")
         }
+        (_, DatabaseUrl::Server(target)) => {
+            bail!("reading the tables of {target} isn't possible yet; name a SQLite file with --url sqlite:PATH")
+        }
         (None, DatabaseUrl::Sqlite(path)) => Ok(path),
         (Some(folder), DatabaseUrl::Sqlite(path)) => Ok(folder.shown(&path)),
     }
