@@ -243,6 +243,11 @@ impl AppDb {
         for field in fields {
             error = error.with("field", field);
         }
+        if let (Constraint::ForeignKey, [column]) = (kind, named.columns.as_slice())
+            && let Some(target) = column.target
+        {
+            error = error.with("target", &catalog.tables[target].model);
+        }
         if let Some(constraint) = named.constraint {
             error.message = match (constraint.message.as_str(), code) {
                 ("", code::CHECK) => {

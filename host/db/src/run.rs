@@ -8,7 +8,7 @@ use futures::FutureExt;
 use host_core::budget::{Budget, Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::manifest::OnDelete;
-use host_store::{Cells, Datum, Session, Statement, StoreError, Until, Work};
+use host_store::{Cells, Constraint, Datum, Session, Statement, StoreError, Until, Work};
 
 use crate::bind::{self, Bulk, Earlier};
 use crate::catalog::Catalog;
@@ -240,6 +240,41 @@ pub(crate) struct Writing<'a> {
 impl Writing<'_> {
     /// Runs a writing plan. Whether foreign keys dangle afterwards is the caller's to ask, at the end of the unit.
     pub(crate) async fn write(
+        &self,
+        work: &mut impl Unit,
+        plan: &WritePlan,
+        params: &[Param],
+        earlier: Earlier<'_>,
+    ) -> Result<Outcome, Fault> {
+        self.carry_out(work, plan, params, earlier).await.map_err(|fault| self.located(plan, fault))
+    }
+
+    /// Adds the table where the database named a column alone, and the column where it named none and only one can be meant.
+    fn located(&self, plan: &WritePlan, fault: Fault) -> Fault {
+        let Fault::Store(StoreError::Constraint { kind, subject }) = fault else { return fault };
+        let table = &self.catalog.tables[plan.table];
+        let full = |column: &str| format!("{}.{column}", table.name);
+        let named = match subject.as_str() {
+            // MariaDB's name of every primary key.
+            "PRIMARY" => {
+                let columns: Vec<String> = table.key.iter().map(|at| full(&table.columns[*at].name)).collect();
+                columns.join(", ")
+            }
+            "" if kind == Constraint::Check => {
+                let written: BTreeSet<usize> =
+                    bind::written(plan).filter(|at| table.columns[*at].kind.is_number()).collect();
+                match written.into_iter().collect::<Vec<_>>().as_slice() {
+                    [only] => full(&table.columns[*only].name),
+                    _ => subject,
+                }
+            }
+            name if table.columns.iter().any(|column| column.name == name) => full(name),
+            _ => subject,
+        };
+        StoreError::Constraint { kind, subject: named }.into()
+    }
+
+    async fn carry_out(
         &self,
         work: &mut impl Unit,
         plan: &WritePlan,

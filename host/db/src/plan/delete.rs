@@ -148,8 +148,9 @@ pub(crate) fn dangling(catalog: &Catalog, owner: &Arc<Owner>) -> Vec<Statement> 
     }
     let mut statements = Vec::new();
     for table in &catalog.tables {
-        for column in &table.columns {
+        for column in table.columns.iter().filter(|column| column.constrained) {
             let Some(target) = column.target.map(|target| &catalog.tables[target]) else { continue };
+            let Some(key) = target.single_key().map(|key| target.columns[key].quoted()) else { continue };
             statements.push(Statement::of_app(
                 owner,
                 format!(
@@ -157,8 +158,8 @@ pub(crate) fn dangling(catalog: &Catalog, owner: &Arc<Owner>) -> Vec<Statement> 
                      WHERE c.{point} IS NOT NULL AND t.{} IS NULL LIMIT 1 LOCK IN SHARE MODE",
                     table.quoted(),
                     target.quoted(),
-                    target.columns[0].quoted(),
-                    target.columns[0].quoted(),
+                    key,
+                    key,
                     point = column.quoted(),
                 ),
             ));

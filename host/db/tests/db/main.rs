@@ -39,6 +39,8 @@ macro_rules! on {
             mod hostile;
             #[path = "keys.rs"]
             mod keys;
+            #[path = "properties/mod.rs"]
+            mod properties;
             #[path = "relations.rs"]
             mod relations;
             #[path = "schema.rs"]
@@ -62,10 +64,10 @@ on!(mariadb, crate::Backend::Mariadb);
 mod file {
     #[path = "bench.rs"]
     mod bench;
+    #[path = "chinook.rs"]
+    mod chinook;
     #[path = "crash.rs"]
     mod crash;
-    #[path = "properties/mod.rs"]
-    mod properties;
     #[path = "restart.rs"]
     mod restart;
     pub use crate::sqlite::site;
