@@ -46,6 +46,7 @@ mod deferred;
 mod dialect;
 mod error;
 mod expand;
+mod hold;
 mod host;
 pub mod inspect;
 mod json;
@@ -56,7 +57,9 @@ mod plan;
 mod request;
 mod result;
 mod run;
+mod serve;
 mod shape;
+mod tables;
 mod transaction;
 #[allow(unreachable_pub)]
 mod types;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::grants::Capability;
-use host_store::{StoreError, Until};
+use host_store::{Backend, Server, Sqlite, StoreError, Until};
 use parking_lot::Mutex;
 
 use crate::app::AppDb;
@@ -17,6 +17,7 @@ use crate::error::{DbError, Fault, code};
 use crate::plan::{Action, Plan, ReadPlan, WritePlan};
 use crate::result::{Packed, Sink};
 use crate::run::{self, Allowance, Reading, Unit};
+use crate::serve::{self, Serving};
 use crate::transaction::{Shared, Transaction};
 use crate::types::{Outcome, Param, Rows, Statement};
 
@@ -196,11 +197,15 @@ impl Scope {
         let read = reading(&plan)?;
         self.context.budget.charge_statements(1)?;
         let deadline = self.deadline()?;
-        if let Some(result) = self.read_inline(read, &params, deadline) {
+        let sqlite = match self.app.store.backend() {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Server(server) => return self.read_on_server(server, read, &params).await,
+        };
+        if let Some(result) = self.read_inline(sqlite, read, &params, deadline) {
             return result;
         }
         let (app, context) = (self.app.clone(), self.context.clone());
-        let result = self.app.store.read(&self.app.owner, deadline, move |session| -> Result<S, Fault> {
+        let result = sqlite.read(&self.app.owner, deadline, move |session| -> Result<S, Fault> {
             let read = reading(&plan)?;
             let allowance = Allowance::of(&context, app.config.max_result_bytes);
             // Anew: the time that it waited isn't database time.
@@ -213,13 +218,19 @@ impl Scope {
     }
 
     /// A read that is short runs here and now. `None` where it isn't, or no connection is free.
-    fn read_inline<S: Sink>(&self, read: &ReadPlan, params: &[Param], deadline: Instant) -> Option<Result<S, DbError>> {
+    fn read_inline<S: Sink>(
+        &self,
+        sqlite: &Sqlite,
+        read: &ReadPlan,
+        params: &[Param],
+        deadline: Instant,
+    ) -> Option<Result<S, DbError>> {
         let kilosteps = self.app.config.inline_kilosteps;
         if kilosteps == 0 || !read.is_short() {
             return None;
         }
         let allowance = Allowance::of(&self.context, self.app.config.max_result_bytes);
-        let result = self.app.store.read_inline(|session| {
+        let result = sqlite.read_inline(|session| {
             let mut on = Reading { session, until: Until::short(deadline, kilosteps) };
             run::now(run::read::<S>(&mut on, read, params, allowance, &self.context))
         })?;
@@ -230,6 +241,22 @@ impl Scope {
             }
             result => Some(result.map_err(|fault| self.app.explain(fault, &self.context, deadline))),
         }
+    }
+
+    async fn read_on_server<S: Sink>(&self, server: &Server, read: &ReadPlan, params: &[Param]) -> Result<S, DbError> {
+        let (app, context) = (&self.app, &self.context);
+        let result = async {
+            // Who has written wants to see it, and a replica follows some time later.
+            let mut connection = match self.state.wrote.load(Ordering::SeqCst) {
+                true => server.connection(&app.owner, context.deadline).await?,
+                false => server.reader(&app.owner, context.deadline).await?,
+            };
+            connection.until(context.deadline.min(Instant::now() + context.budget.db_left()?));
+            let allowance = Allowance::of(context, app.config.max_result_bytes);
+            let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
+            run::read(&mut on, read, params, allowance, &context).await
+        };
+        result.await.map_err(|fault| app.explain(fault, context, Instant::now()))
     }
 
     async fn write(&self, units: Vec<(Arc<Plan>, Vec<Param>)>) -> Result<Vec<Outcome>, DbError> {
@@ -244,8 +271,15 @@ impl Scope {
         self.deadline()?;
         self.begin_writing()?;
         let (app, context, wall) = (self.app.clone(), self.context.clone(), self.context.deadline);
+        let sqlite = match self.app.store.backend() {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Server(server) => {
+                let result = serve::write(server, &app, &context, &units).await;
+                return result.map_err(|fault| self.app.explain(fault, &self.context, wall));
+            }
+        };
         let mut left = None;
-        let result = self.app.store.write(&self.app.owner, wall, move |work| -> Result<Vec<Outcome>, Fault> {
+        let result = sqlite.write(&self.app.owner, wall, move |work| -> Result<Vec<Outcome>, Fault> {
             // What is left when it begins, all of it again where it has to run again because of others.
             let left = match left {
                 Some(left) => left,
@@ -260,7 +294,7 @@ impl Scope {
 }
 
 /// Runs the statements of a batch, or the only one, inside a unit of work that the caller ends.
-async fn unit(
+pub(crate) async fn unit(
     on: &mut impl Unit,
     app: &AppDb,
     context: &RequestContext,
@@ -273,6 +307,10 @@ async fn unit(
     for (at, (plan, params)) in statements.iter().enumerate() {
         let plan = writing(plan)?;
         let result = write.write(on, plan, params, &done).await;
+        if let Err(Fault::Store(StoreError::Conflict)) = &result {
+            // The caller may begin again.
+            return Err(StoreError::Conflict.into());
+        }
         let outcome = result.map_err(|fault| {
             let error = app.explain(fault, context, deadline);
             if alone { error } else { error.with("statement", at) }

@@ -20,6 +20,12 @@ use crate::plan::{Action, Cell, Query, ReadPlan, WritePlan};
 use crate::result::{Sink, to_value};
 use crate::types::{Outcome, Param, Rows, Value};
 
+/// The values of a statement, in order.
+pub(crate) type Params<'i, 'p> = &'i mut (dyn Iterator<Item = Datum<'p>> + Send);
+
+/// What takes the rows of a result.
+pub(crate) type OnRow<'r> = &'r mut (dyn FnMut(&Cells<'_>) -> Result<(), Fault> + Send);
+
 /// A connection that can run statements, whatever the database.
 ///
 /// What is written against it is written once. SQLite's is done when it is asked: its futures are ready at once, and
@@ -27,19 +33,30 @@ use crate::types::{Outcome, Param, Rows, Value};
 pub(crate) trait Run: Send {
     /// Runs `statement` with `params` in order and hands each of its rows to `row`. Returns the number of rows that it
     /// inserted, changed or deleted; that of a reading statement means nothing.
-    fn run<'p>(
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = Datum<'p>>,
-        row: impl FnMut(&Cells<'_>) -> Result<(), Fault> + Send,
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
     ) -> impl Future<Output = Result<u64, Fault>> + Send;
+
+    /// Runs `statement` once for each of `rows`, the values of one run each. A server needn't answer one before it gets the
+    /// next.
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send;
+}
+
+/// Takes the rows of a statement that gives none.
+pub(crate) fn no_rows(_: &Cells<'_>) -> Result<(), Fault> {
+    Ok(())
 }
 
 /// A connection inside a unit of work.
 pub(crate) trait Unit: Run {
-    /// Lets nothing of this unit run past `deadline`, which can only come earlier than the unit's own.
-    fn no_later_than(&mut self, deadline: Instant);
-
     /// Whether a foreign key points nowhere at this moment.
     fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send;
 }
@@ -51,21 +68,26 @@ pub(crate) fn now<T, E: From<StoreError>>(work: impl Future<Output = Result<T, E
 }
 
 impl Run for Work<'_> {
-    fn run<'p>(
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = Datum<'p>>,
-        row: impl FnMut(&Cells<'_>) -> Result<(), Fault> + Send,
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(Work::run(self, statement, params, row))
+    }
+
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send {
+        ready(rows.map(|params| Work::run(self, statement, params, &mut *row)).sum())
     }
 }
 
 impl Unit for Work<'_> {
-    fn no_later_than(&mut self, deadline: Instant) {
-        Work::no_later_than(self, deadline);
-    }
-
     fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send {
         ready(Ok(Work::has_dangling_keys(self)))
     }
@@ -78,13 +100,22 @@ pub(crate) struct Reading<'s> {
 }
 
 impl Run for Reading<'_> {
-    fn run<'p>(
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = Datum<'p>>,
-        row: impl FnMut(&Cells<'_>) -> Result<(), Fault> + Send,
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(self.session.run(statement, self.until, params, row))
+    }
+
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send {
+        ready(rows.map(|params| self.session.run(statement, self.until, params, &mut *row)).sum())
     }
 }
 
@@ -168,9 +199,9 @@ pub(crate) async fn read<S: Sink>(
     let time = Stopwatch::start(&context.budget);
     let params = &bind::canonical(&plan.query.binds, params);
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
-    let values = bind::values(&plan.query.binds, params, 0, &[]);
+    let mut values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
-    on.run(&statement, values, |row| allowance.take(row, &plan.cells, &mut sink)).await?;
+    on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, &mut sink)).await?;
     note(context, &statement, time.since, allowance.taken.into());
     context.budget.charge_rows(allowance.taken.into())?;
     sink.end(allowance.taken);
@@ -204,13 +235,13 @@ impl Writing<'_> {
                 self.insert(work, query, cells, &params, earlier).await
             }
             Action::Update(query) | Action::DeleteDirectly(query) => {
-                let affected = self.run(work, query, params, earlier, |_| Ok(())).await?;
+                let affected = self.run(work, query, params, earlier, &mut no_rows).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
             Action::Delete(query) => {
                 let mut keys = BTreeSet::new();
                 let width = self.collectors[plan.table].width;
-                self.run(work, query, params, earlier, |row| self.collect_key(row, width, &mut keys)).await?;
+                self.run(work, query, params, earlier, &mut |row| self.collect_key(row, width, &mut keys)).await?;
                 let affected = self.delete(work, plan.table, keys).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
@@ -223,13 +254,13 @@ impl Writing<'_> {
         query: &Query,
         params: &[Param],
         earlier: Earlier<'_>,
-        row: impl FnMut(&Cells<'_>) -> Result<(), Fault> + Send,
+        row: OnRow<'_>,
     ) -> Result<u64, Fault> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
         let params = &bind::canonical(&query.binds, params);
         let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
-        let affected = Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row).await?;
+        let affected = work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), row).await?;
         note(self.context, &statement, began, affected);
         Ok(affected)
     }
@@ -247,11 +278,14 @@ impl Writing<'_> {
         let (began, statement) = (Instant::now(), query.statement(std::iter::empty()));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
-        let mut affected = 0;
-        for row in 0..rows {
-            let values = bind::values(&query.binds, params, row, earlier);
-            affected += Run::run(work, &statement, values, |row| allowance.take(row, cells, &mut returned)).await?;
-        }
+        let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+        let affected = match rows {
+            1 => work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), &mut take).await?,
+            rows => {
+                let mut rows = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
+                work.run_rows(&statement, &mut rows, &mut take).await?
+            }
+        };
         note(self.context, &statement, began, affected);
         self.context.budget.charge_rows(allowance.taken.into())?;
         Ok(Outcome { affected, returned })
@@ -289,7 +323,8 @@ impl Writing<'_> {
                 let width = self.collectors[incoming.reference.table].width;
                 for chunk in keys.chunks(CHUNK) {
                     let (statement, keys) = incoming.find.fill(chunk);
-                    Run::run(work, statement, keys, |row| self.collect_key(row, width, &mut children)).await?;
+                    let mut take = |row: &Cells<'_>| self.collect_key(row, width, &mut children);
+                    work.run(statement, &mut keys.into_iter(), &mut take).await?;
                 }
                 if children.is_empty() {
                     continue;
@@ -330,14 +365,15 @@ impl Writing<'_> {
                 children.into_iter().filter(|key| !gone.is_some_and(|gone| gone.contains(key))).collect();
             for chunk in stay.chunks(CHUNK) {
                 let (statement, keys) = statements.fill(chunk);
-                Run::run(work, statement, std::iter::once(incoming.replacement()).chain(keys), |_| Ok(())).await?;
+                let mut values = std::iter::once(incoming.replacement()).chain(keys);
+                work.run(statement, &mut values, &mut no_rows).await?;
             }
         }
         let mut affected = 0;
         for (table, keys) in doomed {
             for chunk in keys.into_iter().collect::<Vec<_>>().chunks(CHUNK) {
                 let (statement, keys) = self.collectors[table].delete.fill(chunk);
-                affected += Run::run(work, statement, keys, |_| Ok(())).await?;
+                affected += work.run(statement, &mut keys.into_iter(), &mut no_rows).await?;
             }
         }
         Ok(affected)
@@ -392,7 +428,8 @@ impl Writing<'_> {
             for chunk in keys.chunks(CHUNK) {
                 let (statement, values) = self.collectors[target].exist.fill(chunk);
                 let mut found = BTreeSet::new();
-                let looked = Run::run(work, statement, values, |row| self.collect_key(row, 1, &mut found)).await;
+                let mut take = |row: &Cells<'_>| self.collect_key(row, 1, &mut found);
+                let looked = work.run(statement, &mut values.into_iter(), &mut take).await;
                 if looked.is_ok() && found.len() < chunk.len() {
                     let target = &self.catalog.tables[target].model;
                     return error.with("field", &column.field).with("target", target).into();
@@ -410,12 +447,12 @@ pub(crate) async fn first_cell(
     params: &[Datum<'_>],
 ) -> Result<Option<Value>, Fault> {
     let mut value = None;
-    let first = |row: &Cells<'_>| {
+    let mut first = |row: &Cells<'_>| {
         if value.is_none() {
             value = Some(to_value(row.get(0)?, Cell::Plain)?);
         }
         Ok(())
     };
-    on.run(statement, params.iter().copied(), first).await?;
+    on.run(statement, &mut params.iter().copied(), &mut first).await?;
     Ok(value)
 }

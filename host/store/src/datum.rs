@@ -127,6 +127,8 @@ pub struct Cells<'r>(pub(crate) Row<'r>);
 
 pub(crate) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
+    Mariadb(&'r mysql_async::Row),
 }
 
 impl std::fmt::Debug for Row<'_> {
@@ -143,6 +145,14 @@ impl Cells<'_> {
             Row::Sqlite(row) => match row.get_ref(at) {
                 Ok(value) => Ok(Datum::from_sqlite(value)),
                 Err(error) => Err(StoreError::Internal(error.to_string())),
+            },
+            Row::Postgres(row) => match row.try_get::<_, crate::postgres::wire::Cell<'_>>(at) {
+                Ok(cell) => Ok(cell.0),
+                Err(error) => Err(StoreError::Internal(crate::postgres::said(&error))),
+            },
+            Row::Mariadb(row) => match (row.as_ref(at), row.columns_ref().get(at)) {
+                (Some(value), Some(column)) => crate::mariadb::wire::cell(value, column),
+                _ => Err(StoreError::Internal(format!("a row has no cell {at}"))),
             },
         }
     }

@@ -1,8 +1,8 @@
 //! Whose a statement is, and what that lets it touch.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use host_core::name::AppId;
 use parking_lot::RwLock;
@@ -16,11 +16,22 @@ pub struct Owner {
     lane: u64,
     tables: RwLock<HashSet<String>>,
     commits: AtomicU64,
+    /// On PostgreSQL, the role that its statements run as.
+    role: OnceLock<Arc<str>>,
+    /// On MariaDB, the account that its connections log in with, and the password.
+    login: OnceLock<(Arc<str>, Arc<str>)>,
 }
 
 impl Owner {
     pub(crate) fn new(app: AppId, lane: u64) -> Self {
-        Self { app, lane, tables: RwLock::default(), commits: AtomicU64::new(0) }
+        Self {
+            app,
+            lane,
+            tables: RwLock::default(),
+            commits: AtomicU64::new(0),
+            role: OnceLock::new(),
+            login: OnceLock::new(),
+        }
     }
 
     /// The app.
@@ -43,6 +54,14 @@ impl Owner {
     /// read after the first was asked for is still so.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn role(&self) -> Option<&Arc<str>> {
+        self.role.get()
+    }
+
+    pub(crate) fn login(&self) -> Option<&(Arc<str>, Arc<str>)> {
+        self.login.get()
     }
 
     /// Its place in the queues.

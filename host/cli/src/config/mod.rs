@@ -134,6 +134,7 @@ impl DatabaseSection {
     pub(crate) fn store(&self, path: Option<PathBuf>) -> StoreConfig {
         StoreConfig {
             path,
+            server: None,
             readers: self.readers,
             inline_readers: self.inline_readers,
             cache_kib: self.cache_kib,

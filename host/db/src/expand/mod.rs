@@ -23,7 +23,7 @@ use crate::catalog::{Catalog, Column, Table};
 use crate::dialect::Dialect;
 use crate::error::{Fault, SchemaError};
 use crate::kind::Kind;
-use crate::run::{Run, first_cell};
+use crate::run::{Run, first_cell, no_rows};
 use crate::types::Value;
 use present::{Present, PresentColumn};
 
@@ -208,7 +208,10 @@ async fn is_empty(on: &mut impl Run, table: &Table) -> Result<bool, Refusal> {
 pub(crate) async fn expand(on: &mut impl Run, catalog: &Catalog, manifest: &Manifest) -> Result<Vec<String>, Refusal> {
     let changes = changes(on, catalog, manifest).await?;
     for change in &changes {
-        let done = on.run(&Statement::of_host(change.sql.clone()), [], |_| Ok(())).await.map_err(Refusal::from);
+        let done = on
+            .run(&Statement::of_host(change.sql.clone()), &mut [].into_iter(), &mut no_rows)
+            .await
+            .map_err(Refusal::from);
         done.map_err(|error| match error {
             Refusal::Store(StoreError::Constraint { .. }) => Refusal::Schema(SchemaError {
                 app: catalog.app.to_string(),
@@ -220,7 +223,7 @@ pub(crate) async fn expand(on: &mut impl Run, catalog: &Catalog, manifest: &Mani
     let json = serde_json::to_string(manifest).map_err(|e| StoreError::Internal(format!("writing a manifest: {e}")))?;
     let remember = Statement::of_host(ddl::remember(catalog.dialect)).taking([Type::Text, Type::Text]);
     let values = [Datum::Text(catalog.app.as_str().as_bytes()), Datum::Text(json.as_bytes())];
-    on.run(&remember, values, |_| Ok(())).await.map_err(Refusal::from)?;
+    on.run(&remember, &mut values.into_iter(), &mut no_rows).await.map_err(Refusal::from)?;
     Ok(lines(changes))
 }
 

@@ -132,7 +132,7 @@ pub(super) async fn present(on: &mut impl Run, dialect: Dialect, table: &str) ->
     let name = [Datum::Text(table.as_bytes())];
     let ask = |sql: &str| Statement::of_host(sql).taking([Type::Text]);
     let mut found = Vec::new();
-    on.run(&ask(columns(dialect)), name, |row| {
+    on.run(&ask(columns(dialect)), &mut name.into_iter(), &mut |row| {
         let text = |at: usize| Ok::<_, StoreError>(row.get(at)?.as_text().unwrap_or_default().to_owned());
         let truth = |at: usize| Ok::<_, StoreError>(matches!(row.get(at)?, Datum::Boolean(true) | Datum::Integer(1)));
         let column = PresentColumn {
@@ -163,7 +163,7 @@ pub(super) async fn present(on: &mut impl Run, dialect: Dialect, table: &str) ->
 
 async fn names(on: &mut impl Run, ask: &Statement, table: [Datum<'_>; 1]) -> Result<BTreeSet<String>, Refusal> {
     let mut names = BTreeSet::new();
-    on.run(ask, table, |row| {
+    on.run(ask, &mut table.into_iter(), &mut |row| {
         names.insert(row.get(0)?.as_text().unwrap_or_default().to_owned());
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! Questions about a database's own tables.
 
-use host_store::{Datum, Statement, StoreError};
+use host_store::{Cells, Datum, Statement, StoreError};
 
 use crate::error::Fault;
 use crate::run::Run;
@@ -25,7 +25,7 @@ pub(super) async fn rows_of(
     most: usize,
 ) -> Result<Vec<Vec<Value>>, StoreError> {
     let mut rows = Vec::new();
-    let done = on.run(ask, params.iter().copied(), |row| {
+    let mut take = |row: &Cells<'_>| -> Result<(), Fault> {
         if rows.len() == most {
             return Err(StoreError::Internal(format!("it has more than {most} tables or columns")).into());
         }
@@ -43,8 +43,8 @@ pub(super) async fn rows_of(
         }
         rows.push(cells);
         Ok(())
-    });
-    match done.await {
+    };
+    match on.run(ask, &mut params.iter().copied(), &mut take).await {
         Ok(_) => Ok(rows),
         Err(Fault::Store(error)) => Err(error),
         Err(Fault::Db(error)) => Err(StoreError::Internal(error.to_string())),

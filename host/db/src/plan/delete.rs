@@ -139,6 +139,35 @@ fn incoming(catalog: &Catalog, owner: &Arc<Owner>, target: &Table, reference: Re
     }
 }
 
+/// A statement for each foreign key that gives a row where the key points nowhere. They are needed where the database
+/// looks at keys row by row (MariaDB), for units in which a key may point nowhere for a while. What they read is locked, so
+/// that it is still so when the unit is committed.
+pub(crate) fn dangling(catalog: &Catalog, owner: &Arc<Owner>) -> Vec<Statement> {
+    if catalog.dialect != Dialect::Mariadb {
+        return Vec::new();
+    }
+    let mut statements = Vec::new();
+    for table in &catalog.tables {
+        for column in table.columns.iter().filter(|column| column.constrained) {
+            let Some(target) = column.target.map(|target| &catalog.tables[target]) else { continue };
+            let Some(key) = target.single_key().map(|key| target.columns[key].quoted()) else { continue };
+            statements.push(Statement::of_app(
+                owner,
+                format!(
+                    "SELECT 1 FROM {} AS c LEFT JOIN {} AS t ON t.{} = c.{point} \
+                     WHERE c.{point} IS NOT NULL AND t.{} IS NULL LIMIT 1 LOCK IN SHARE MODE",
+                    table.quoted(),
+                    target.quoted(),
+                    key,
+                    key,
+                    point = column.quoted(),
+                ),
+            ));
+        }
+    }
+    statements
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use host_db::{DbConfig, Statement, Value};
 use host_store::StoreConfig;
 use serde_json::json;
 
-use crate::site::{Ask, Site, code, int, integer, ints, polls, text};
+use super::site::{Ask, Site, code, int, integer, ints, polls, text};
 
 #[tokio::test]
 async fn without_the_grant_nothing_is_even_looked_at() {

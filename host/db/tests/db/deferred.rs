@@ -7,7 +7,7 @@ use host_db::{DbConfig, PageRows, RequestDb, Value};
 use host_store::StoreConfig;
 use serde_json::json;
 
-use crate::site::{Ask, Site, code, int, text};
+use super::site::{Ask, Site, code, int, text};
 
 /// The rows of one query, called `rows`, with what can be followed from them.
 async fn page(db: &RequestDb, number: u32, ways: &[&[&str]]) -> (serde_json::Value, Vec<Node>) {

@@ -2,10 +2,10 @@
 
 use host_core::manifest::Manifest;
 use host_db::{Db, DbConfig, Value};
-use host_store::{Store, StoreConfig};
+use host_store::StoreConfig;
 use serde_json::{Value as Json, json};
 
-use crate::site::{Ask, Site, code, polls, text};
+use super::site::{Ask, Site, code, database, text};
 
 fn one(fields: Json) -> Manifest {
     with(json!([{"name": "item", "fields": fields}]))
@@ -20,7 +20,7 @@ fn id() -> Json {
 }
 
 fn db() -> std::sync::Arc<Db> {
-    Db::open(Store::open(StoreConfig::temporary()).unwrap(), DbConfig::default()).unwrap()
+    database(StoreConfig::temporary(), DbConfig::default())
 }
 
 #[test]
@@ -189,22 +189,4 @@ fn names_that_mean_two_things_are_refused() {
     // Field names that are SQL's own words are names like any other.
     let fields = json!([id(), {"name": "select", "kind": "text"}, {"name": "order", "kind": "text", "index": true}, {"name": "rowid", "kind": "text", "unique": true}]);
     db().for_app(&one(fields)).unwrap();
-}
-
-#[tokio::test]
-async fn data_is_there_after_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("deep/er/site.db");
-    for round in 0..3 {
-        let site = Site::with(polls(), StoreConfig::file(&path), DbConfig::default());
-        let db = site.request();
-        assert_eq!(db.one(json!({"v":1,"op":"count","from":"author"}), vec![]).await, Value::Integer(round));
-        db.add("author", json!({"name": format!("a{round}")})).await;
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0, "nobody else may read it");
-    }
 }

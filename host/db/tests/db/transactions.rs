@@ -6,7 +6,7 @@ use host_db::{DbConfig, RequestDb, Transaction, Value};
 use host_store::StoreConfig;
 use serde_json::{Value as Json, json};
 
-use crate::site::{Ask, Site, code, int, polls, text};
+use super::site::{Ask, Site, code, int, polls, text};
 
 fn add(name: &str) -> Vec<u8> {
     json!({"v":1,"op":"insert","from":"author","set":{"name":name},"returning":["id"]}).to_string().into_bytes()
@@ -236,7 +236,7 @@ async fn transactions_of_many_requests_lose_no_update() {
             let mut done = 0;
             while done < 10 {
                 let transaction = db.begin().await.unwrap();
-                let votes = crate::site::integer(
+                let votes = super::site::integer(
                     &transaction.fetch(read.as_bytes(), vec![int(counter)]).await.unwrap().cells[0],
                 );
                 match transaction.execute(write.as_bytes(), vec![int(counter), int(votes + 1)]).await {

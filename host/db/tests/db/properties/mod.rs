@@ -22,7 +22,7 @@ use serde_json::json;
 use self::judge::{Expected, Judge, Verdict};
 use self::query::{Query, query};
 use self::world::{Field, Kind, MODELS, Model, Rows, Table};
-use crate::site::{Ask, Site};
+use super::site::{Ask, Site};
 
 /// Worlds and queries for each of them, where nobody asks for more.
 const CASES: u32 = 800;
