@@ -20,7 +20,10 @@ const LOCK: i64 = 0x6261_6e64_7374;
 pub(crate) async fn prepare(store: &Store, own: &Statement) -> Result<(), StoreError> {
     let server = server(store)?;
     let mut connection = alone(server).await?;
-    let result = connection.run(own, &[], |_| Ok::<_, StoreError>(())).await.map(drop);
+    let result = match connection.run(own, &[], |_| Ok::<_, StoreError>(())).await {
+        Ok(_) => server.look_at_wall(&mut connection).await,
+        Err(error) => Err(error),
+    };
     let_others(server, connection, result).await
 }
 

@@ -10,7 +10,6 @@ use parking_lot::RwLock;
 use crate::datum::Type;
 
 /// An app as the database's wall sees it: a name and the tables that it owns. One for all versions of an app.
-#[derive(Debug)]
 pub struct Owner {
     app: AppId,
     lane: u64,
@@ -20,6 +19,13 @@ pub struct Owner {
     role: OnceLock<Arc<str>>,
     /// On MariaDB, the account that its connections log in with, and the password.
     login: OnceLock<(Arc<str>, Arc<str>)>,
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the password.
+        f.debug_struct("Owner").field("app", &self.app).finish_non_exhaustive()
+    }
 }
 
 impl Owner {
@@ -54,6 +60,22 @@ impl Owner {
     /// read after the first was asked for is still so.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Acquire)
+    }
+
+    /// Its tables, in order.
+    pub(crate) fn tables(&self) -> Vec<String> {
+        let mut tables: Vec<String> = self.tables.read().iter().cloned().collect();
+        tables.sort();
+        tables
+    }
+
+    pub(crate) fn acts_as(&self, role: Arc<str>) {
+        // The same for all versions of the app.
+        let _ = self.role.set(role);
+    }
+
+    pub(crate) fn logs_in(&self, account: Arc<str>, password: Arc<str>) {
+        let _ = self.login.set((account, password));
     }
 
     pub(crate) fn role(&self) -> Option<&Arc<str>> {

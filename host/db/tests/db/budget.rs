@@ -11,7 +11,7 @@ use host_db::{DbConfig, Statement, Value};
 use host_store::StoreConfig;
 use serde_json::json;
 
-use super::site::{Ask, Site, code, int, integer, ints, polls, text};
+use super::site::{Ask, Site, code, int, integer, ints, polls, server, text};
 
 #[tokio::test]
 async fn without_the_grant_nothing_is_even_looked_at() {
@@ -103,7 +103,8 @@ async fn slow_statements_end_with_their_budget() {
     let (one, two) = (site.request(), site.request());
     let add = json!({"v":1,"op":"insert","from":"author","set":{"name":"meanwhile"}});
     let (slow, quick) = tokio::join!(one.run(update.clone(), vec![]), two.run(add, vec![]));
-    assert_eq!(code(slow), "timeout");
+    // On a server nothing is shared that a slow write could hold up: its request's own limit ends it.
+    assert_eq!(code(slow), if server().is_some() { "budget" } else { "timeout" });
     quick.unwrap();
     let changed = json!({"v":1,"op":"count","from":"choice","filter":[["isnull","rank",false]]});
     assert_eq!(site.request().one(changed, vec![]).await, Value::Integer(0));

@@ -145,7 +145,7 @@ impl Shop {
         let app = db.for_app(&manifest).unwrap();
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let file = rusqlite::Connection::open_with_flags(&path, flags).unwrap();
-        Self { site: Site { db, app, name: "chinook".into() }, file, _folder: folder }
+        Self { site: Site { db, app, name: "chinook".into(), manifest }, file, _folder: folder }
     }
 
     /// What the SQL gives, as rows of the host's values.

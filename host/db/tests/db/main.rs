@@ -27,16 +27,24 @@ macro_rules! on {
             mod budget;
             #[path = "chinook.rs"]
             mod chinook;
+            #[path = "constraints.rs"]
+            mod constraints;
             #[path = "deferred.rs"]
             mod deferred;
             #[path = "delete.rs"]
             mod delete;
+            #[path = "fields.rs"]
+            mod fields;
             #[path = "filters.rs"]
             mod filters;
             #[path = "hostile.rs"]
             mod hostile;
+            #[path = "keys.rs"]
+            mod keys;
             #[path = "properties/mod.rs"]
             mod properties;
+            #[path = "relations.rs"]
+            mod relations;
             #[path = "schema.rs"]
             mod schema;
             #[path = "site.rs"]

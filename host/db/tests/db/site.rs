@@ -16,6 +16,7 @@ pub struct Site {
     pub db: Arc<Db>,
     pub app: Arc<AppDb>,
     pub name: String,
+    pub manifest: Manifest,
 }
 
 pub fn polls() -> serde_json::Value {
@@ -74,6 +75,8 @@ pub fn server() -> Option<test_servers::Kind> {
 
 /// An empty database of the test's own.
 pub fn database(mut store: StoreConfig, config: DbConfig) -> Arc<Db> {
+    // What the log says of a failing statement is what whoever mends the test wants to know.
+    let _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::ERROR).try_init();
     if let Some(kind) = server() {
         let target = Target::parse(&kind.shared().database()).unwrap();
         store.server = Some(ServerConfig { connections: 8, ..ServerConfig::new(target) });
@@ -86,11 +89,15 @@ impl Site {
         Self::with(polls(), StoreConfig::temporary(), DbConfig::default())
     }
 
+    pub fn of(manifest: serde_json::Value) -> Self {
+        Self::with(manifest, StoreConfig::temporary(), DbConfig::default())
+    }
+
     pub fn with(manifest: serde_json::Value, store: StoreConfig, config: DbConfig) -> Self {
         let manifest = Manifest::parse(&manifest.to_string()).unwrap();
         let db = database(store, config);
         let app = db.for_app(&manifest).unwrap();
-        Self { db, app, name: manifest.name.to_string() }
+        Self { db, app, name: manifest.name.to_string(), manifest }
     }
 
     pub fn request(&self) -> RequestDb {
