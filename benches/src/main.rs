@@ -11,6 +11,7 @@ mod baseline;
 mod load;
 mod report;
 mod servers;
+mod wall;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,6 +62,9 @@ enum Task {
         /// The database, for baselines with rows
         database: Option<PathBuf>,
     },
+    /// Runs the queries of the wall's measurement without a guest; started by the comparison itself
+    #[command(hide = true)]
+    Native,
 }
 
 fn main() -> ExitCode {
@@ -77,13 +81,20 @@ fn run(cli: Cli) -> Result<()> {
     if let Some(Task::Baseline { kind, address, database }) = cli.task {
         return baseline::serve(kind, address, database);
     }
+    if let Some(Task::Native) = cli.task {
+        return wall::native();
+    }
     let scratch = tempfile::tempdir().context("a scratch folder")?;
     let machine = servers::Machine::look()?;
     let plan =
         load::Plan { seconds: cli.seconds, rounds: cli.rounds.max(1), connections: cli.connections, only: cli.only };
     let candidates = servers::candidates(&cli.bandstand, &cli.guests, scratch.path())?;
     let results = load::measure(&plan, &machine, candidates)?;
-    let text = report::render(&plan, &machine, &results);
+    let wall = match plan.only.as_deref().is_none_or(|only| "wall".contains(only)) {
+        true => Some(wall::measure(&plan, &machine, &cli.bandstand, &cli.guests, scratch.path())?),
+        false => None,
+    };
+    let text = report::render(&plan, &machine, &results, wall.as_ref());
     println!("\n{text}");
     if let Some(path) = cli.write {
         std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::load::{Measured, Plan, Sample};
 use crate::servers::Machine;
+use crate::wall::Wall;
 
 /// The goals: what, of which server, as a ratio to which baseline.
 const GOALS: [(&str, &str, &str, &str, f64); 6] = [
@@ -33,7 +34,7 @@ fn ratio(results: &[Measured], (what, server): (&str, &str), (base_what, base): 
     ratios.get(ratios.len() / 2).copied()
 }
 
-pub(crate) fn render(plan: &Plan, machine: &Machine, results: &[Measured]) -> String {
+pub(crate) fn render(plan: &Plan, machine: &Machine, results: &[Measured], wall: Option<&Wall>) -> String {
     let mut text = String::from("# Performance\n\n");
     let pinned = if machine.pins.is_some() { "one for the server, one for the load" } else { "shared" };
     // Writing to a string can't fail.
@@ -41,11 +42,11 @@ pub(crate) fn render(plan: &Plan, machine: &Machine, results: &[Measured]) -> St
         text,
         "Written by `cargo xtask bench -- --write docs/reference/performance.md`. wrk with {} connections, {} s, the median of {} \
          rounds; {} ({} cores, {pinned}). Ratios are made within a round and carry over to other machines; \
-         absolute numbers don't. *Fresh* makes a new instance for each request (the default), *reused* keeps instances (`reuse.count`), *shared* lets several requests into one (`reuse.concurrency`).\n",
+         absolute numbers don't. *Fresh* makes a new instance for each request (the default), *reused* keeps instances (`reuse.count`), *shared* lets several requests into one (`reuse.concurrency`). *Fortunes* is a page of twelve rows whose query is left for the page; *fetched*, the same page from rows that the app fetched.\n",
         plan.connections, plan.seconds, plan.rounds, machine.processor, machine.cores
     );
     text.push_str("| what | server | requests/s | processor µs per request | p99 µs |\n|---|---|---:|---:|---:|\n");
-    for what in ["hello", "row", "beside a spinner"] {
+    for what in ["hello", "row", "fortunes", "fortunes, fetched", "beside a spinner"] {
         for measured in results.iter().filter(|measured| measured.what == what) {
             let _ = writeln!(
                 text,
@@ -64,11 +65,37 @@ pub(crate) fn render(plan: &Plan, machine: &Machine, results: &[Measured]) -> St
             let _ = writeln!(text, "| {server}, {what} ÷ {base}, {base_what} | ≥ {goal:.2} | {ratio:.2}{mark} |");
         }
     }
+    for server in ["Bandstand, reused", "Bandstand, fresh"] {
+        if let Some(ratio) = ratio(results, ("fortunes", server), ("fortunes, fetched", server)) {
+            let _ = writeln!(text, "| {server}, fortunes ÷ fortunes, fetched by the app | | {ratio:.2} |");
+        }
+    }
     for server in ["wasmtime serve, wasi:http 0.2", "wasmtime serve, wasi:http 0.3"] {
         let ours = if server.ends_with("0.2") { "Bandstand, fresh" } else { "Bandstand, reused" };
         if let Some(ratio) = ratio(results, ("hello", ours), ("hello", server)) {
             let _ = writeln!(text, "| {ours}, hello ÷ {server}, hello | | {ratio:.2} |");
         }
+    }
+    if let Some(wall) = wall {
+        let _ = write!(
+            text,
+            "\n## A query's way through the wall\n\nThe same queries asked by an app inside its sandbox, and by Rust code on the host's side of the \
+             contract, on one core; microseconds, the least of {} rounds. What the wall costs is the difference: building the shape in the app, \
+             crossing twice, copying, reading the rows.\n\n\
+             | what | inside | on the host | the wall | goal |\n|---|---:|---:|---:|---:|\n\
+             | one row of two cells, by its key | {:.2} | {:.2} | {:.2} | ≤ 3{} |\n\
+             | each further cell | {:.3} | {:.3} | {:.3} | |\n\
+             | a plan, when a shape comes for the first time | | {:.1} | | |\n",
+            plan.rounds,
+            wall.inside.query,
+            wall.host.query,
+            wall.inside.query - wall.host.query,
+            if wall.inside.query - wall.host.query <= 3.0 { "" } else { " (missed)" },
+            wall.inside.cell,
+            wall.host.cell,
+            wall.inside.cell - wall.host.cell,
+            wall.plan,
+        );
     }
     text.push_str(
         "\nThe time in the spinner's rows includes what two endless loops burnt on idle priority, so its processor \

@@ -110,6 +110,32 @@ impl Drop for Server {
     }
 }
 
+/// The server whose queries are looked at one by one.
+pub(crate) fn wall(bandstand: &Path, guests: &Path, scratch: &Path) -> Result<Candidate> {
+    site("Bandstand, reused", "{ count = 1000000 }", bandstand, guests, &scratch.join("wall"))
+}
+
+/// What a server answers to a GET, as one request on a connection of its own would.
+pub(crate) fn get(stream: &mut TcpStream, path: &str) -> Result<String> {
+    use std::io::{Read, Write};
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4 << 10];
+    loop {
+        let read = stream.read(&mut chunk)?;
+        ensure!(read > 0, "{path}: the server hung up");
+        answer.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&answer);
+        // All measured pages are short and have a length.
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        ensure!(head.starts_with("HTTP/1.1 200"), "{path} answered: {}", head.lines().next().unwrap_or_default());
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        if body.len() >= length.unwrap_or(0) {
+            return Ok(body.to_owned());
+        }
+    }
+}
+
 fn post(address: SocketAddr, path: &str) -> Result<()> {
     use std::io::{Read, Write};
     let mut stream = TcpStream::connect(address)?;
@@ -167,7 +193,8 @@ fn site(name: &'static str, reuse: &str, bandstand: &Path, guests: &Path, folder
     let config = format!(
         "[site]\nname = \"bench\"\n\n[server]\nbind = [\"{address}\"]\n\n\
          [database]\nurl = \"sqlite:data/site.db\"\n\n\
-         [apps.bench]\nwasm = \"apps/bench.wasm\"\nmount = \"/bench/\"\ngrants = [\"db\"]\nreuse = {reuse}\n\n\
+         [apps.bench]\nwasm = \"apps/bench.wasm\"\nmount = \"/bench/\"\ngrants = [\"db\"]\nreuse = {reuse}\n\
+         limits = {{ db_statements = 100000, db_rows = 1000000 }}\n\n\
          [apps.hostile]\nwasm = \"apps/hostile.wasm\"\nmount = \"/hostile/\"\ngrants = [\"db\"]\n"
     );
     std::fs::write(folder.join("bandstand.toml"), config)?;
@@ -180,6 +207,8 @@ fn site(name: &'static str, reuse: &str, bandstand: &Path, guests: &Path, folder
         paths: vec![
             ("hello", "/bench/hello/".into()),
             ("row", "/bench/row/{}/".into()),
+            ("fortunes", "/bench/fortunes/".into()),
+            ("fortunes, fetched", "/bench/fortunes/fetched/".into()),
             ("beside a spinner", "/bench/hello/".into()),
         ],
         prepare: Some("/bench/fill/"),

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
+mod chinook;
 mod ci;
 mod demo;
 mod guests;
@@ -35,6 +36,8 @@ enum Task {
     Tidy,
     /// Builds everything, makes the site demo/ with some polls in it, and serves it
     Demo(demo::Options),
+    /// Makes the Chinook sample database: a SQLite file, or SQL for another database
+    Chinook(chinook::Options),
     /// Runs the comparisons in benches/
     Bench {
         /// Handed on
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Guests { names } => guests::run(&names),
         Task::Tidy => tidy::run(),
         Task::Demo(options) => demo::run(&options),
+        Task::Chinook(options) => chinook::run(&options),
         Task::Bench { arguments } => bench::run(&arguments),
     };
     match result {

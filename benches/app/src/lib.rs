@@ -10,6 +10,17 @@ struct World {
     random_number: i32,
 }
 
+/// A saying, as in the same benchmarks; it belongs to a world.
+#[derive(Model)]
+#[model(ordering = ["message"])]
+struct Fortune {
+    id: Id<Self>,
+    #[field(on_delete = Cascade, related_name = "fortunes")]
+    world: ForeignKey<World>,
+    #[field(max_length = 200)]
+    message: String,
+}
+
 /// How many rows there are.
 const ROWS: i32 = 10_000;
 /// Rows that one statement inserts.
@@ -30,6 +41,53 @@ struct Answer {
 async fn row(world: Path<Id<World>>) -> Result<Response> {
     let world = World::objects().get_or_404(world).await?;
     Response::json(&Answer { id: world.id.get(), random_number: world.random_number })
+}
+
+/// Reads so many rows by key, one after the other.
+#[get("/queries/{count}/")]
+async fn queries(count: Path<i64>) -> Result<Response> {
+    let mut sum = 0;
+    for at in 0..*count {
+        sum += i64::from(World::objects().get(at % i64::from(ROWS) + 1).await?.random_number);
+    }
+    Ok(Response::text(sum.to_string()))
+}
+
+/// Reads so many rows at once, so many times.
+#[get("/rows/{count}/{rows}/")]
+async fn rows(count: Path<i64>, rows: Path<i64>) -> Result<Response> {
+    let mut sum = 0;
+    for _ in 0..*count {
+        let worlds = World::objects().order_by(World::ID).limit(u64::try_from(*rows).unwrap_or(0)).all().await?;
+        sum += worlds.len();
+    }
+    Ok(Response::text(sum.to_string()))
+}
+
+/// The sayings, from the database into the page.
+#[get("/fortunes/")]
+async fn fortunes(req: &Request) -> Result<Response> {
+    render(req, "bench/fortunes.html", context! { numbers: false, fortunes: Fortune::objects().defer().await? })
+}
+
+/// The same page, with the rows fetched by the app.
+#[get("/fortunes/fetched/")]
+async fn fetched(req: &Request) -> Result<Response> {
+    let fortunes = Fortune::objects().all().await?;
+    render(req, "bench/fortunes.html", context! { numbers: false, fortunes })
+}
+
+/// The sayings with the numbers of their worlds.
+#[get("/fortunes/numbers/")]
+async fn numbers(req: &Request) -> Result<Response> {
+    render(req, "bench/fortunes.html", context! { numbers: true, fortunes: Fortune::objects().defer().await? })
+}
+
+/// The first worlds with what belongs to them.
+#[get("/worlds/")]
+async fn worlds(req: &Request) -> Result<Response> {
+    let worlds = World::objects().filter(World::ID.le(2)).order_by(World::ID).defer().await?;
+    render(req, "bench/worlds.html", context! { worlds })
 }
 
 /// What all rows are together.
@@ -65,11 +123,17 @@ async fn fill() -> Result<Response> {
         let rows = (0..AT_ONCE).map(|at| NewWorld { random_number: (block * AT_ONCE + at) * 7_919 % ROWS });
         World::objects().bulk_create(rows).await?;
     }
+    // TechEmpower's number of sayings; one of them would be a script, were it not escaped.
+    let fortunes = (0..12).map(|at| NewFortune {
+        world: Id::new(at % 2 + 1),
+        message: if at == 7 { "<script>alert(\"no\")</script>".into() } else { format!("Saying {}", (at * 5) % 12) },
+    });
+    Fortune::objects().bulk_create(fortunes).await?;
     Ok(Response::text("filled"))
 }
 
 app! {
     name: "bench",
-    models: [World],
-    routes: [hello, row, stats, raise, fill],
+    models: [World, Fortune],
+    routes: [hello, row, queries, rows, fortunes, fetched, numbers, worlds, stats, raise, fill],
 }

@@ -42,6 +42,10 @@ pub(crate) enum Command {
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
+    /// Prints models for the tables of a database that is there already
+    #[command(after_help = "Examples:\n  bandstand inspectdb > apps/shop/src/models.rs\n  \
+        bandstand inspectdb --url sqlite:old.db --table Customer --table Invoice")]
+    Inspectdb(Inspect),
     /// Makes a new site or a new app
     #[command(subcommand, arg_required_else_help = true)]
     New(New),
@@ -93,6 +97,23 @@ pub(crate) struct NewApp {
     /// The folder of the SDK (sdk/sdk in Bandstand's source); by default the one this command was built from
     #[arg(long, value_name = "FOLDER")]
     pub(crate) sdk: Option<PathBuf>,
+}
+
+/// Arguments of `inspectdb`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The site's folder
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Another database than the site's: sqlite:PATH
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Only this table; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Vec<String>,
+    /// Let the host change the tables as the models change
+    #[arg(long)]
+    pub(crate) managed: bool,
 }
 
 /// Arguments of `serve` and `dev`.

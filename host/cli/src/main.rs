@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod config;
 mod dev;
+mod inspect;
 mod logging;
 mod new;
 mod plugins;
@@ -60,6 +61,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Routes { dir } => {
             logging::start("warn", args::LogFormat::Text)?;
             routes::run(&dir, &overrides)?;
+        }
+        Command::Inspectdb(options) => {
+            logging::start("warn", args::LogFormat::Text)?;
+            inspect::run(&options, &overrides)?;
         }
         Command::New(New::Site { folder }) => new::site(&folder)?,
         Command::New(New::App(app)) => new::app(&app.folder, app.sdk.as_deref())?,

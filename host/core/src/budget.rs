@@ -22,6 +22,8 @@ pub struct Limits {
     pub db_ms: u64,
     /// Rows that its statements return.
     pub db_rows: u64,
+    /// Statements that it runs.
+    pub db_statements: u64,
     /// Bytes of the request's body.
     pub body_bytes: u64,
     /// Bytes of the response's body, streamed or not.
@@ -38,6 +40,8 @@ impl Default for Limits {
             handles: 256,
             db_ms: 2_000,
             db_rows: 10_000,
+            // A page of an admin takes some fifty; a thousand is a loop that asks for each row.
+            db_statements: 1_000,
             body_bytes: 1 << 20,
             response_bytes: 64 << 20,
         }
@@ -61,6 +65,8 @@ pub enum Resource {
     DbTime,
     /// [`Limits::db_rows`].
     DbRows,
+    /// [`Limits::db_statements`].
+    DbStatements,
     /// [`Limits::body_bytes`].
     BodyBytes,
     /// [`Limits::response_bytes`].
@@ -78,6 +84,7 @@ impl Resource {
             Resource::Handles => "handles",
             Resource::DbTime => "db_ms",
             Resource::DbRows => "db_rows",
+            Resource::DbStatements => "db_statements",
             Resource::BodyBytes => "body_bytes",
             Resource::ResponseBytes => "response_bytes",
         }
@@ -147,9 +154,13 @@ impl Budget {
         self.limits.db_rows.saturating_sub(self.db_rows.load(Relaxed))
     }
 
-    /// Charges time in the database and counts the statement.
+    /// Charges statements before they run.
+    pub fn charge_statements(&self, statements: u64) -> Result<(), Exhausted> {
+        charge(&self.statements, statements, self.limits.db_statements, Resource::DbStatements)
+    }
+
+    /// Charges time in the database.
     pub fn charge_db(&self, time: Duration) {
-        self.statements.fetch_add(1, Relaxed);
         self.db_nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
@@ -167,7 +178,7 @@ impl Budget {
         Duration::from_nanos(self.db_nanos.load(Relaxed))
     }
 
-    /// Statements run so far.
+    /// Statements begun so far.
     pub fn statements(&self) -> u64 {
         self.statements.load(Relaxed)
     }
@@ -203,12 +214,19 @@ mod tests {
     }
 
     #[test]
+    fn a_loop_of_statements_ends() {
+        let budget = Budget::new(Limits { db_statements: 3, ..Limits::default() });
+        assert_eq!(budget.charge_statements(3), Ok(()));
+        let error = budget.charge_statements(1).expect_err("the fourth");
+        assert_eq!(error.to_string(), "the request's budget ran out: db_statements = 3");
+    }
+
+    #[test]
     fn database_time_runs_out() {
         let budget = Budget::new(Limits { db_ms: 5, ..Limits::default() });
         budget.charge_db(Duration::from_millis(3));
         assert_eq!(budget.db_left(), Ok(Duration::from_millis(2)));
         budget.charge_db(Duration::from_millis(2));
         assert!(budget.db_left().is_err());
-        assert_eq!(budget.statements(), 2);
     }
 }

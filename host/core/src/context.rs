@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::budget::{Budget, Limits};
 use crate::grants::{Capability, Grants};
 use crate::name::AppId;
+use crate::queries::QueryLog;
 
 /// A request's name in the log, in error pages and in the `x-request-id` header: 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +33,8 @@ pub struct RequestContext {
     pub budget: Budget,
     /// When it must have ended.
     pub deadline: Instant,
+    /// What it asks of the database, where somebody wants to see it.
+    pub queries: Option<QueryLog>,
     /// Whether the app waits for the request's body.
     awaits_body: AtomicBool,
     /// What the app complained of in the log, for its author's error page.
@@ -48,9 +51,16 @@ impl RequestContext {
             grants,
             budget: Budget::new(limits),
             deadline,
+            queries: None,
             awaits_body: AtomicBool::new(false),
             complaint: OnceLock::new(),
         }
+    }
+
+    /// The same, keeping what is asked of the database.
+    pub fn with_query_log(mut self) -> Self {
+        self.queries = Some(QueryLog::new(self.id, self.app.clone()));
+        self
     }
 
     /// Whether the app may use `capability`.

@@ -12,5 +12,7 @@ pub mod http;
 pub mod manifest;
 pub mod name;
 pub mod page;
+pub mod queries;
 pub mod reverse;
+pub mod rows;
 pub mod text;

@@ -1,13 +1,12 @@
 //! One version of an app: its models, its plans.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::manifest::Manifest;
-use host_store::{Constraint, Owner, Store, StoreError, Until};
+use host_store::{Backend, Constraint, Owner, Statement, Store, StoreError, Until};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -19,8 +18,9 @@ use crate::expand::{self, Refusal};
 use crate::plan::delete::{Collect, collectors};
 use crate::plan::{self, Plan};
 use crate::request::RequestDb;
-use crate::run::{Reading, Writing};
+use crate::run::{Reading, Writing, now};
 use crate::shape;
+use crate::tables;
 
 /// The site's databases for apps. One for the whole process.
 #[derive(Debug)]
@@ -32,14 +32,17 @@ pub struct Db {
 impl Db {
     /// Prepares the store: makes the host's own table where it is missing. Blocks; call it at the start.
     pub fn open(store: Arc<Store>, config: DbConfig) -> Result<Arc<Self>, StoreError> {
-        store.write_as_host(|work| {
-            crate::run::Run::run(work, &host_store::Statement::of_host(expand::OWN_TABLE), [], |_| Ok(())).map_err(
-                |fault| match fault {
-                    Fault::Store(error) => error,
-                    Fault::Db(error) => StoreError::Internal(error.to_string()),
-                },
-            )
-        })?;
+        let dialect = Dialect::of(&store);
+        let own = Statement::of_host(expand::ddl::own_table(dialect));
+        match store.backend() {
+            Backend::Sqlite(sqlite) => {
+                sqlite.write_as_host(move |work| work.run(&own, [], |_| Ok::<_, StoreError>(())))?;
+            }
+            Backend::Server(server) => {
+                let store = store.clone();
+                server.blocking(async move { tables::prepare(&store, &own).await })??;
+            }
+        }
         Ok(Arc::new(Self { store, config }))
     }
 
@@ -48,19 +51,28 @@ impl Db {
     ///
     /// Blocks until the change is on disk, so call it on a thread that serves no requests.
     pub fn for_app(self: &Arc<Self>, manifest: &Manifest) -> Result<Arc<AppDb>, SchemaError> {
-        let catalog = Arc::new(Catalog::new(manifest, Dialect::Sqlite)?);
-        let lines = {
-            let (catalog, manifest) = (catalog.clone(), manifest.clone());
-            self.store.write_as_host(move |work| expand::expand(work, &catalog, &manifest))
+        let catalog = Arc::new(Catalog::new(manifest, Dialect::of(&self.store))?);
+        let owner = self.store.owner(&manifest.name, catalog.table_names());
+        let lines = match self.store.backend() {
+            Backend::Sqlite(sqlite) => {
+                let (catalog, manifest) = (catalog.clone(), manifest.clone());
+                sqlite.write_as_host(move |work| now(expand::expand(work, &catalog, &manifest)))
+            }
+            Backend::Server(server) => {
+                let (store, catalog, manifest) = (self.store.clone(), catalog.clone(), manifest.clone());
+                let owner = owner.clone();
+                let work = async move { tables::make(&store, &owner, &catalog, &manifest).await };
+                server.blocking(work).map_err(Refusal::Store).and_then(|result| result)
+            }
         };
         let lines = lines.map_err(|refusal| schema_error(manifest, refusal))?;
         for line in &lines {
             tracing::info!(app = %manifest.name, "{line}");
         }
-        let owner = self.store.owner(&manifest.name, catalog.table_names());
         let weight = u64::from(self.config.plan_cache_kib) << 10;
         Ok(Arc::new(AppDb {
             collectors: collectors(&catalog, &owner),
+            dangling: plan::delete::dangling(&catalog, &owner),
             plans: Cache::with_weighter(1_000, weight.max(4 << 10), ShapeWeight),
             store: self.store.clone(),
             config: self.config.clone(),
@@ -71,12 +83,21 @@ impl Db {
 
     /// What [`Db::for_app`] would do, a line for each change; none where nothing is to do. It changes nothing.
     pub fn plan_app(&self, manifest: &Manifest) -> Result<Vec<String>, SchemaError> {
-        let catalog = Catalog::new(manifest, Dialect::Sqlite)?;
-        let until = Until::deadline(Instant::now() + std::time::Duration::from_secs(60));
-        let read =
-            self.store.read_inline(|session| expand::changes(&mut Reading { session, until }, &catalog, manifest));
-        let busy = StoreError::Busy("no connection was free");
-        let changes = read.unwrap_or(Err(busy)).map_err(Refusal::Store).and_then(|changes| changes);
+        let catalog = Catalog::new(manifest, Dialect::of(&self.store))?;
+        let changes = match self.store.backend() {
+            Backend::Sqlite(sqlite) => {
+                let until = Until::deadline(Instant::now() + Duration::from_secs(60));
+                let read = sqlite
+                    .read_inline(|session| now(expand::changes(&mut Reading { session, until }, &catalog, manifest)));
+                let busy = StoreError::Busy("no connection was free");
+                read.unwrap_or(Err(busy)).map_err(Refusal::Store).and_then(|changes| changes)
+            }
+            Backend::Server(server) => {
+                let (store, manifest) = (self.store.clone(), manifest.clone());
+                let work = async move { tables::plan(&store, &catalog, &manifest).await };
+                server.blocking(work).map_err(Refusal::Store).and_then(|result| result)
+            }
+        };
         let changes = changes.map_err(|refusal| schema_error(manifest, refusal))?;
         Ok(expand::lines(changes))
     }
@@ -106,6 +127,7 @@ pub struct AppDb {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) owner: Arc<Owner>,
     collectors: Vec<Collect>,
+    dangling: Vec<Statement>,
     plans: Cache<Box<[u8]>, Arc<Plan>, ShapeWeight>,
 }
 
@@ -130,6 +152,11 @@ impl AppDb {
         let plan = Arc::new(plan::plan(&self.catalog, &self.owner, &shape)?);
         self.plans.insert(bytes.into(), plan.clone());
         Ok(plan)
+    }
+
+    /// One for each foreign key: gives a row where it points nowhere.
+    pub(crate) fn dangling(&self) -> &[Statement] {
+        &self.dangling
     }
 
     pub(crate) fn writing<'a>(&'a self, context: &'a RequestContext) -> Writing<'a> {
@@ -206,32 +233,35 @@ impl AppDb {
             Constraint::NotNull => (code::NOT_NULL, "the field must have a value"),
             Constraint::Check | Constraint::Type => (code::CHECK, "the result is outside of what the field can hold"),
         };
-        let named: Vec<_> = subject.split(", ").filter_map(|part| self.named(part)).collect();
+        let catalog = &*self.catalog;
+        let named = expand::names::named(catalog, subject).or_else(|| expand::names::listed(catalog, subject));
         let mut error = DbError::new(code, problem);
-        if let Some((model, _)) = named.first() {
-            error.message = format!(
-                "{problem}: `{}` of `{model}`",
-                named.iter().map(|(_, field)| field.as_ref()).collect::<Vec<_>>().join("`, `")
-            );
-            error = error.with("model", model);
-        }
-        for (_, field) in named {
+        let Some(named) = named else { return error };
+        let fields: Vec<&str> = named.columns.iter().map(|column| column.field.as_str()).collect();
+        error.message = format!("{problem}: `{}` of `{}`", fields.join("`, `"), named.table.model);
+        error = error.with("model", &named.table.model);
+        for field in fields {
             error = error.with("field", field);
         }
+        if let (Constraint::ForeignKey, [column]) = (kind, named.columns.as_slice())
+            && let Some(target) = column.target
+        {
+            error = error.with("target", &catalog.tables[target].model);
+        }
+        if let Some(constraint) = named.constraint {
+            error.message = match (constraint.message.as_str(), code) {
+                ("", code::CHECK) => {
+                    format!("the row of `{}` doesn't fulfil the check `{}`", named.table.model, constraint.name)
+                }
+                ("", _) => error.message,
+                (message, _) => message.to_owned(),
+            };
+            error = error.with("constraint", &constraint.name);
+        }
+        if let (Constraint::ForeignKey, [column]) = (kind, named.columns.as_slice()) {
+            let target = column.target.map_or("", |target| &catalog.tables[target].model);
+            error = error.with("target", target);
+        }
         error
-    }
-
-    /// Model and field behind `polls__choice.votes`, or behind the constraint `polls__choice__votes__range`.
-    fn named<'a>(&'a self, subject: &'a str) -> Option<(&'a str, Cow<'a, str>)> {
-        let (table, column) = match subject.split_once('.') {
-            Some((table, column)) => (Cow::Borrowed(table), column),
-            None => {
-                let mut parts = subject.split("__");
-                let (app, model, column) = (parts.next()?, parts.next()?, parts.next()?);
-                (Cow::Owned(format!("{app}__{model}")), column)
-            }
-        };
-        let (table, column) = self.catalog.column_of(&table, column)?;
-        Some((&table.model, Cow::Borrowed(&column.field)))
     }
 }

@@ -1,11 +1,15 @@
 //! Parameters: checked as a whole first, then handed to the database one by one without a copy.
 
-use host_store::ValueRef;
+use std::borrow::Cow;
+use std::time::SystemTime;
 
-use crate::catalog::Catalog;
+use host_store::{Datum, Type};
+use uuid::Uuid;
+
+use crate::catalog::{Catalog, Fill};
 use crate::error::{DbError, code};
-use crate::kind::Kind;
-use crate::plan::sql::Bind;
+use crate::kind::{DAY, Kind};
+use crate::plan::sql::{Bind, Purpose};
 use crate::plan::{Action, WritePlan, check, rounded};
 use crate::types::{Outcome, Param, Value};
 
@@ -29,6 +33,15 @@ fn wrong(hole: usize, problem: impl std::fmt::Display) -> DbError {
     DbError::new(code::INVALID_VALUE, format!("parameter {hole}: {problem}")).with("parameter", hole)
 }
 
+/// Checks that there is a parameter for each hole.
+pub(crate) fn check_count(holes: usize, params: &[Param]) -> Result<(), DbError> {
+    if params.len() == holes {
+        return Ok(());
+    }
+    let problem = format!("the shape has {holes} holes, but {} parameters came with it", params.len());
+    Err(DbError::new(code::INVALID_VALUE, problem).with("holes", holes))
+}
+
 /// Checks all parameters against their places. Returns the number of rows that a bulk insert writes, `None` where no
 /// `many` stands in for single values.
 pub(crate) fn check_params(
@@ -38,10 +51,7 @@ pub(crate) fn check_params(
     params: &[Param],
     bulk: Bulk,
 ) -> Result<Option<usize>, DbError> {
-    if params.len() != holes {
-        let problem = format!("the shape has {holes} holes, but {} parameters came with it", params.len());
-        return Err(DbError::new(code::INVALID_VALUE, problem).with("holes", holes));
-    }
+    check_count(holes, params)?;
     for (hole, param) in params.iter().enumerate() {
         if let Param::Many(values) = param
             && values.len() > MAX_MANY
@@ -86,6 +96,62 @@ pub(crate) fn check_params(
     Ok(rows)
 }
 
+/// The parameters in the form in which fields hold them: the addresses among them.
+pub(crate) fn canonical<'p>(binds: &[Bind], params: &'p [Param]) -> Cow<'p, [Param]> {
+    let mut canonical = Cow::Borrowed(params);
+    for bind in binds {
+        let (Bind::Hole { hole, slot } | Bind::Many { hole, slot }) = bind else { continue };
+        if !matches!(slot.kind, Kind::Ip(_)) {
+            continue;
+        }
+        let values = match params.get(*hole) {
+            Some(Param::One(value)) => std::slice::from_ref(value),
+            Some(Param::Many(values)) => values.as_slice(),
+            None => continue,
+        };
+        for (at, value) in values.iter().enumerate() {
+            let Some(value) = slot.kind.canonical(value) else { continue };
+            match &mut canonical.to_mut()[*hole] {
+                Param::One(one) => *one = value,
+                Param::Many(many) => many[at] = value,
+            }
+        }
+    }
+    canonical
+}
+
+/// The parameters with what the host makes after them.
+pub(crate) fn fill<'p>(params: Cow<'p, [Param]>, fills: &[Fill]) -> Cow<'p, [Param]> {
+    if fills.is_empty() {
+        return params;
+    }
+    let rows = params.iter().find_map(|param| match param {
+        Param::Many(values) => Some(values.len().min(MAX_MANY)),
+        Param::One(_) => None,
+    });
+    let uuid = || Value::Bytes(Uuid::now_v7().into_bytes().into());
+    let mut params = params.into_owned();
+    for fill in fills {
+        params.push(match (fill, rows) {
+            (Fill::Now(kind), _) => Param::One(now(*kind)),
+            (Fill::Uuid7, None) => Param::One(uuid()),
+            (Fill::Uuid7, Some(rows)) => Param::Many((0..rows).map(|_| uuid()).collect()),
+        });
+    }
+    Cow::Owned(params)
+}
+
+/// The moment as a field of the kind holds it, in UTC.
+fn now(kind: Kind) -> Value {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    Value::Integer(match kind {
+        Kind::Date => micros.div_euclid(DAY),
+        Kind::Time => micros.rem_euclid(DAY),
+        _ => micros,
+    })
+}
+
 /// The lengths of the `in` lists, in the order of the text.
 pub(crate) fn list_lengths<'v>(binds: &'v [Bind], params: &'v [Param]) -> impl Iterator<Item = usize> + 'v {
     binds.iter().filter_map(|bind| match bind {
@@ -93,6 +159,20 @@ pub(crate) fn list_lengths<'v>(binds: &'v [Bind], params: &'v [Param]) -> impl I
             Param::Many(values) => Some(values.len()),
             Param::One(_) => Some(1),
         },
+        _ => None,
+    })
+}
+
+/// The columns of the plan's own table that get a value from it, or from reckoning with it.
+pub(crate) fn written(plan: &WritePlan) -> impl Iterator<Item = usize> + '_ {
+    let (Action::Insert { query, .. } | Action::Update(query) | Action::DeleteDirectly(query) | Action::Delete(query)) =
+        &plan.action;
+    query.binds.iter().filter_map(|bind| match bind {
+        Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. }
+            if matches!(slot.purpose, Purpose::Store | Purpose::Reckon) =>
+        {
+            slot.column.filter(|(table, _)| *table == plan.table).map(|(_, column)| column)
+        }
         _ => None,
     })
 }
@@ -135,7 +215,7 @@ pub(crate) fn values<'v>(
     params: &'v [Param],
     row: usize,
     earlier: Earlier<'v>,
-) -> impl Iterator<Item = ValueRef<'v>> {
+) -> impl Iterator<Item = Datum<'v>> {
     const NULL: &[Value] = &[Value::Null];
     binds.iter().flat_map(move |bind| {
         let (values, kind, places): (&[Value], Kind, usize) = match bind {
@@ -159,7 +239,27 @@ pub(crate) fn values<'v>(
         };
         (0..places).map(move |at| match values.get(at).or(values.last()) {
             Some(value) => kind.to_sql(value),
-            None => ValueRef::Null,
+            None => Datum::Null,
         })
     })
+}
+
+/// What each place of the text takes, in its order; `sizes` has the number of places of each list.
+pub(crate) fn types(binds: &[Bind], sizes: &[usize]) -> Vec<Type> {
+    let mut sizes = sizes.iter();
+    let mut types = Vec::with_capacity(binds.len());
+    for bind in binds {
+        match bind {
+            Bind::Many { slot, .. } => {
+                let places = sizes.next().copied().unwrap_or(0);
+                types.extend(std::iter::repeat_n(slot.kind.sql_datum(), places));
+            }
+            Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. } => {
+                types.push(slot.kind.sql_datum());
+            }
+            Bind::Rows { .. } => types.push(Type::Integer),
+            Bind::Truth { .. } => types.push(Type::Boolean),
+        }
+    }
+    types
 }

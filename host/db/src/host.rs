@@ -117,6 +117,16 @@ impl<T: Send + 'static> queries::HostWithStore<T> for HasDb {
         let outgoing = |outcomes: &Vec<Outcome>| outcomes.iter().map(outcome_weight).sum();
         Ok(charged(&request, weight, request.batch(statements), outgoing).await)
     }
+
+    async fn defer(store: &Accessor<T, Self>, statement: Statement) -> Answer<u32> {
+        let request = match caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        let kept = async { request.defer(&statement.shape, statement.params) };
+        Ok(charged(&request, weight, kept, |_| size_of::<u32>()).await)
+    }
 }
 
 impl<T: Send + 'static> queries::HostTransactionWithStore<T> for HasDb {

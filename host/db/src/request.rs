@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::grants::Capability;
-use host_store::{StoreError, Until};
+use host_store::{Backend, Server, Sqlite, StoreError, Until};
 use parking_lot::Mutex;
 
 use crate::app::AppDb;
 use crate::bind::{self, Bulk};
+use crate::deferred::Deferred;
 use crate::error::{DbError, Fault, code};
 use crate::plan::{Action, Plan, ReadPlan, WritePlan};
 use crate::result::{Packed, Sink};
-use crate::run::{self, Allowance, Reading};
+use crate::run::{self, Allowance, Reading, Unit};
+use crate::serve::{self, Serving};
 use crate::transaction::{Shared, Transaction};
 use crate::types::{Outcome, Param, Rows, Statement};
 
@@ -25,7 +27,7 @@ pub(crate) const MAX_BATCH: usize = 100;
 /// An app's database as one request sees it. Dropped, it rolls back a transaction that is open.
 #[derive(Debug)]
 pub struct RequestDb {
-    scope: Scope,
+    pub(crate) scope: Scope,
 }
 
 /// What every call of a request works with; its transaction has it as well, without keeping the request open.
@@ -45,6 +47,8 @@ pub(crate) struct RequestState {
     /// Whether its transaction has the write lease, or waits for it.
     pub(crate) writes: AtomicBool,
     pub(crate) open: Mutex<Option<Arc<Shared>>>,
+    /// What runs when the page is made.
+    pub(crate) deferred: Mutex<Vec<Deferred>>,
 }
 
 impl Drop for RequestDb {
@@ -175,37 +179,60 @@ impl Scope {
     }
 
     pub(crate) async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
+        let plan = self.planned(shape, &params)?;
+        self.fetch_planned(plan, params).await
+    }
+
+    /// The plan of a reading shape that the request may run with these values.
+    pub(crate) fn planned(&self, shape: &[u8], params: &[Param]) -> Result<Arc<Plan>, DbError> {
         self.admit()?;
         let plan = self.app.plan(shape)?;
         let read = reading(&plan)?;
-        bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+        bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, params, Bulk::No)?;
+        Ok(plan)
+    }
+
+    /// Runs what was planned.
+    pub(crate) async fn fetch_planned<S: Sink>(&self, plan: Arc<Plan>, params: Vec<Param>) -> Result<S, DbError> {
+        let read = reading(&plan)?;
+        self.context.budget.charge_statements(1)?;
         let deadline = self.deadline()?;
-        if let Some(result) = self.read_inline(read, &params, deadline) {
+        let sqlite = match self.app.store.backend() {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Server(server) => return self.read_on_server(server, read, &params).await,
+        };
+        if let Some(result) = self.read_inline(sqlite, read, &params, deadline) {
             return result;
         }
         let (app, context) = (self.app.clone(), self.context.clone());
-        let result = self.app.store.read(&self.app.owner, deadline, move |session| -> Result<S, Fault> {
+        let result = sqlite.read(&self.app.owner, deadline, move |session| -> Result<S, Fault> {
             let read = reading(&plan)?;
             let allowance = Allowance::of(&context, app.config.max_result_bytes);
             // Anew: the time that it waited isn't database time.
             let until = Until::deadline(context.deadline.min(Instant::now() + context.budget.db_left()?));
             let mut on = Reading { session, until };
-            run::read(&mut on, read, &params, allowance, &context.budget)
+            run::now(run::read(&mut on, read, &params, allowance, &context))
         });
         // A read has no other limits than its request's.
         result.await.map_err(|fault| self.app.explain(fault, &self.context, Instant::now()))
     }
 
     /// A read that is short runs here and now. `None` where it isn't, or no connection is free.
-    fn read_inline<S: Sink>(&self, read: &ReadPlan, params: &[Param], deadline: Instant) -> Option<Result<S, DbError>> {
+    fn read_inline<S: Sink>(
+        &self,
+        sqlite: &Sqlite,
+        read: &ReadPlan,
+        params: &[Param],
+        deadline: Instant,
+    ) -> Option<Result<S, DbError>> {
         let kilosteps = self.app.config.inline_kilosteps;
         if kilosteps == 0 || !read.is_short() {
             return None;
         }
         let allowance = Allowance::of(&self.context, self.app.config.max_result_bytes);
-        let result = self.app.store.read_inline(|session| {
+        let result = sqlite.read_inline(|session| {
             let mut on = Reading { session, until: Until::short(deadline, kilosteps) };
-            run::read::<S>(&mut on, read, params, allowance, &self.context.budget)
+            run::now(run::read::<S>(&mut on, read, params, allowance, &self.context))
         })?;
         match result.map_err(Fault::Store).and_then(|result| result) {
             Err(Fault::Store(StoreError::NotShort)) => {
@@ -216,6 +243,22 @@ impl Scope {
         }
     }
 
+    async fn read_on_server<S: Sink>(&self, server: &Server, read: &ReadPlan, params: &[Param]) -> Result<S, DbError> {
+        let (app, context) = (&self.app, &self.context);
+        let result = async {
+            // Who has written wants to see it, and a replica follows some time later.
+            let mut connection = match self.state.wrote.load(Ordering::SeqCst) {
+                true => server.connection(&app.owner, context.deadline).await?,
+                false => server.reader(&app.owner, context.deadline).await?,
+            };
+            connection.until(context.deadline.min(Instant::now() + context.budget.db_left()?));
+            let allowance = Allowance::of(context, app.config.max_result_bytes);
+            let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
+            run::read(&mut on, read, params, allowance, context).await
+        };
+        result.await.map_err(|fault| app.explain(fault, context, Instant::now()))
+    }
+
     async fn write(&self, units: Vec<(Arc<Plan>, Vec<Param>)>) -> Result<Vec<Outcome>, DbError> {
         if self.state.writes.load(Ordering::Acquire) {
             return Err(DbError::new(
@@ -223,13 +266,20 @@ impl Scope {
                 "the request's own transaction writes, and a write outside of it would wait for its end; write inside it",
             ));
         }
+        self.context.budget.charge_statements(units.len() as u64)?;
         // Whether there is time to begin with. Waiting takes wall time alone.
         self.deadline()?;
         self.begin_writing()?;
         let (app, context, wall) = (self.app.clone(), self.context.clone(), self.context.deadline);
-        let alone = units.len() == 1;
+        let sqlite = match self.app.store.backend() {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Server(server) => {
+                let result = serve::write(server, &app, &context, &units).await;
+                return result.map_err(|fault| self.app.explain(fault, &self.context, wall));
+            }
+        };
         let mut left = None;
-        let result = self.app.store.write(&self.app.owner, wall, move |work| -> Result<Vec<Outcome>, Fault> {
+        let result = sqlite.write(&self.app.owner, wall, move |work| -> Result<Vec<Outcome>, Fault> {
             // What is left when it begins, all of it again where it has to run again because of others.
             let left = match left {
                 Some(left) => left,
@@ -237,34 +287,50 @@ impl Scope {
             };
             let deadline = wall.min(Instant::now() + left);
             work.no_later_than(deadline);
-            let unit = app.writing(&context);
-            let mut done: Vec<(&WritePlan, Outcome)> = Vec::with_capacity(units.len());
-            for (at, (plan, params)) in units.iter().enumerate() {
-                let plan = writing(plan)?;
-                let result = unit.write(work, plan, params, &done);
-                let outcome = result.map_err(|fault| {
-                    let error = app.explain(fault, &context, deadline);
-                    if alone { error } else { error.with("statement", at) }
-                })?;
-                done.push((plan, outcome));
-            }
-            if work.has_dangling_keys() {
-                // The first statement whose values explain it, else the last one.
-                for (at, (plan, params)) in units.iter().enumerate() {
-                    let fault = unit.dangling(work, writing(plan)?, params, &done);
-                    match fault {
-                        Fault::Db(error) if alone => return Err(error.into()),
-                        Fault::Db(error) if error.detail("field").is_some() || at + 1 == units.len() => {
-                            return Err(error.with("statement", at).into());
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
+            run::now(unit(work, &app, &context, &units, deadline))
         });
         result.await.map_err(|fault| self.app.explain(fault, &self.context, wall))
     }
+}
+
+/// Runs the statements of a batch, or the only one, inside a unit of work that the caller ends.
+pub(crate) async fn unit(
+    on: &mut impl Unit,
+    app: &AppDb,
+    context: &RequestContext,
+    statements: &[(Arc<Plan>, Vec<Param>)],
+    deadline: Instant,
+) -> Result<Vec<Outcome>, Fault> {
+    let alone = statements.len() == 1;
+    let write = app.writing(context);
+    let mut done: Vec<(&WritePlan, Outcome)> = Vec::with_capacity(statements.len());
+    for (at, (plan, params)) in statements.iter().enumerate() {
+        let plan = writing(plan)?;
+        let result = write.write(on, plan, params, &done).await;
+        if let Err(Fault::Store(StoreError::Conflict)) = &result {
+            // The caller may begin again.
+            return Err(StoreError::Conflict.into());
+        }
+        let outcome = result.map_err(|fault| {
+            let error = app.explain(fault, context, deadline);
+            if alone { error } else { error.with("statement", at) }
+        })?;
+        done.push((plan, outcome));
+    }
+    if on.has_dangling_keys().await? {
+        // The first statement whose values explain it, else the last one.
+        for (at, (plan, params)) in statements.iter().enumerate() {
+            let fault = write.dangling(on, writing(plan)?, params, &done).await;
+            match fault {
+                Fault::Db(error) if alone => return Err(error.into()),
+                Fault::Db(error) if error.detail("field").is_some() || at + 1 == statements.len() => {
+                    return Err(error.with("statement", at).into());
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
 }
 
 pub(crate) fn reading(plan: &Plan) -> Result<&ReadPlan, DbError> {

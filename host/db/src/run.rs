@@ -1,40 +1,95 @@
 //! Plans with their values, against the database.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 use std::time::Instant;
 
+use futures::FutureExt;
 use host_core::budget::{Budget, Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::manifest::OnDelete;
-use host_store::{Row, Session, Statement, Until, ValueRef, Work};
+use host_store::{Cells, Constraint, Datum, Session, Statement, StoreError, Until, Work};
 
 use crate::bind::{self, Bulk, Earlier};
 use crate::catalog::Catalog;
 use crate::error::{DbError, Fault, code};
-use crate::plan::delete::{CHUNK, Collect, fill};
+use crate::plan::delete::{CHUNK, Collect};
+use crate::plan::key::Key;
 use crate::plan::sql::{Bind, Purpose};
 use crate::plan::{Action, Cell, Query, ReadPlan, WritePlan};
 use crate::result::{Sink, to_value};
 use crate::types::{Outcome, Param, Rows, Value};
 
-/// A connection that can run statements.
-pub(crate) trait Run {
-    fn run<'p>(
+/// The values of a statement, in order.
+pub(crate) type Params<'i, 'p> = &'i mut (dyn Iterator<Item = Datum<'p>> + Send);
+
+/// What takes the rows of a result.
+pub(crate) type OnRow<'r> = &'r mut (dyn FnMut(&Cells<'_>) -> Result<(), Fault> + Send);
+
+/// A connection that can run statements, whatever the database.
+///
+/// What is written against it is written once. SQLite's is done when it is asked: its futures are ready at once, and
+/// [`now`] takes what came of them on the thread that the connection belongs to.
+pub(crate) trait Run: Send {
+    /// Runs `statement` with `params` in order and hands each of its rows to `row`. Returns the number of rows that it
+    /// inserted, changed or deleted; that of a reading statement means nothing.
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = ValueRef<'p>>,
-        row: impl FnMut(&Row<'_>) -> Result<(), Fault>,
-    ) -> Result<u64, Fault>;
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send;
+
+    /// Runs `statement` once for each of `rows`, the values of one run each. A server needn't answer one before it gets the
+    /// next.
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send;
+}
+
+/// Takes the rows of a statement that gives none.
+pub(crate) fn no_rows(_: &Cells<'_>) -> Result<(), Fault> {
+    Ok(())
+}
+
+/// A connection inside a unit of work.
+pub(crate) trait Unit: Run {
+    /// Whether a foreign key points nowhere at this moment.
+    fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send;
+}
+
+/// What came of work on a connection that never waits.
+pub(crate) fn now<T, E: From<StoreError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let never = || StoreError::Internal("work on SQLite's connection waited for something".into());
+    work.now_or_never().unwrap_or_else(|| Err(never().into()))
 }
 
 impl Run for Work<'_> {
-    fn run<'p>(
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = ValueRef<'p>>,
-        row: impl FnMut(&Row<'_>) -> Result<(), Fault>,
-    ) -> Result<u64, Fault> {
-        Work::run(self, statement, params, row)
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send {
+        ready(Work::run(self, statement, params, row))
+    }
+
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send {
+        ready(rows.map(|params| Work::run(self, statement, params, &mut *row)).sum())
+    }
+}
+
+impl Unit for Work<'_> {
+    fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send {
+        ready(Ok(Work::has_dangling_keys(self)))
     }
 }
 
@@ -45,13 +100,22 @@ pub(crate) struct Reading<'s> {
 }
 
 impl Run for Reading<'_> {
-    fn run<'p>(
+    fn run(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = ValueRef<'p>>,
-        row: impl FnMut(&Row<'_>) -> Result<(), Fault>,
-    ) -> Result<u64, Fault> {
-        self.session.run(statement, self.until, params, row)
+        params: Params<'_, '_>,
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send {
+        ready(self.session.run(statement, self.until, params, row))
+    }
+
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send {
+        ready(rows.map(|params| self.session.run(statement, self.until, params, &mut *row)).sum())
     }
 }
 
@@ -64,6 +128,13 @@ pub(crate) struct Stopwatch<'b> {
 impl<'b> Stopwatch<'b> {
     pub(crate) fn start(budget: &'b Budget) -> Self {
         Self { budget, since: Instant::now() }
+    }
+}
+
+/// Tells the developer of a statement that ran since `began`.
+fn note(context: &RequestContext, statement: &Statement, began: Instant, rows: u64) {
+    if let Some(queries) = &context.queries {
+        queries.add(statement.sql(), began.elapsed(), rows);
     }
 }
 
@@ -90,22 +161,18 @@ impl Allowance {
     }
 
     /// Puts a row into the sink, unless it is one too many.
-    fn take(&mut self, row: &Row<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
+    fn take(&mut self, row: &Cells<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
         if self.rows == 0 {
             return Err(Exhausted { resource: Resource::DbRows, limit: self.row_limit }.into());
         }
         self.rows -= 1;
         for (at, cell) in cells.iter().enumerate() {
-            let value = row.get_ref(at).map_err(|e| host_store::StoreError::Internal(e.to_string()))?;
+            let value = row.get(at)?;
             // Looked at before it is copied: a result that is too large never is.
-            let length = match value {
-                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() as u64,
-                _ => 0,
-            };
-            if length > self.bytes {
+            if value.content() as u64 > self.bytes {
                 return Err(self.too_large());
             }
-            let weight = sink.cell(value, *cell) as u64;
+            let weight = sink.cell(value, *cell)? as u64;
             self.bytes = self.bytes.checked_sub(weight).ok_or_else(|| self.too_large())?;
         }
         self.taken += 1;
@@ -122,19 +189,21 @@ impl Allowance {
 }
 
 /// Runs a reading plan. The parameters were checked.
-pub(crate) fn read<S: Sink>(
+pub(crate) async fn read<S: Sink>(
     on: &mut impl Run,
     plan: &ReadPlan,
     params: &[Param],
     mut allowance: Allowance,
-    budget: &Budget,
+    context: &RequestContext,
 ) -> Result<S, Fault> {
-    let _time = Stopwatch::start(budget);
+    let time = Stopwatch::start(&context.budget);
+    let params = &bind::canonical(&plan.query.binds, params);
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
-    let values = bind::values(&plan.query.binds, params, 0, &[]);
+    let mut values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
-    on.run(&statement, values, |row| allowance.take(row, &plan.cells, &mut sink))?;
-    budget.charge_rows(allowance.taken.into())?;
+    on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, &mut sink)).await?;
+    note(context, &statement, time.since, allowance.taken.into());
+    context.budget.charge_rows(allowance.taken.into())?;
     sink.end(allowance.taken);
     Ok(sink)
 }
@@ -150,9 +219,44 @@ pub(crate) struct Writing<'a> {
 
 impl Writing<'_> {
     /// Runs a writing plan. Whether foreign keys dangle afterwards is the caller's to ask, at the end of the unit.
-    pub(crate) fn write(
+    pub(crate) async fn write(
         &self,
-        work: &mut Work<'_>,
+        work: &mut impl Unit,
+        plan: &WritePlan,
+        params: &[Param],
+        earlier: Earlier<'_>,
+    ) -> Result<Outcome, Fault> {
+        self.carry_out(work, plan, params, earlier).await.map_err(|fault| self.located(plan, fault))
+    }
+
+    /// Adds the table where the database named a column alone, and the column where it named none and only one can be meant.
+    fn located(&self, plan: &WritePlan, fault: Fault) -> Fault {
+        let Fault::Store(StoreError::Constraint { kind, subject }) = fault else { return fault };
+        let table = &self.catalog.tables[plan.table];
+        let full = |column: &str| format!("{}.{column}", table.name);
+        let named = match subject.as_str() {
+            // MariaDB's name of every primary key.
+            "PRIMARY" => {
+                let columns: Vec<String> = table.key.iter().map(|at| full(&table.columns[*at].name)).collect();
+                columns.join(", ")
+            }
+            "" if kind == Constraint::Check => {
+                let written: BTreeSet<usize> =
+                    bind::written(plan).filter(|at| table.columns[*at].kind.is_number()).collect();
+                match written.into_iter().collect::<Vec<_>>().as_slice() {
+                    [only] => full(&table.columns[*only].name),
+                    _ => subject,
+                }
+            }
+            name if table.columns.iter().any(|column| column.name == name) => full(name),
+            _ => subject,
+        };
+        StoreError::Constraint { kind, subject: named }.into()
+    }
+
+    async fn carry_out(
+        &self,
+        work: &mut impl Unit,
         plan: &WritePlan,
         params: &[Param],
         earlier: Earlier<'_>,
@@ -160,37 +264,46 @@ impl Writing<'_> {
         let budget = &self.context.budget;
         let _time = Stopwatch::start(budget);
         match &plan.action {
-            Action::Insert { query, cells, .. } => self.insert(work, query, cells, params, earlier),
+            Action::Insert { query, cells, fills, .. } => {
+                bind::check_count(query.holes - fills.len(), params)?;
+                let params = bind::fill(bind::canonical(&query.binds, params), fills);
+                self.insert(work, query, cells, &params, earlier).await
+            }
             Action::Update(query) | Action::DeleteDirectly(query) => {
-                let affected = self.run(work, query, params, earlier, |_| Ok(()))?;
+                let affected = self.run(work, query, params, earlier, &mut no_rows).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
             Action::Delete(query) => {
                 let mut keys = BTreeSet::new();
-                self.run(work, query, params, earlier, |row| self.collect_key(row, &mut keys))?;
-                let affected = self.delete(work, plan.table, keys)?;
+                let width = self.collectors[plan.table].width;
+                let mut collect = |row: &Cells<'_>| self.collect_key(row, width, &mut keys);
+                self.run(work, query, params, earlier, &mut collect).await?;
+                let affected = self.delete(work, plan.table, keys).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
         }
     }
 
-    fn run(
+    async fn run(
         &self,
-        work: &mut Work<'_>,
+        work: &mut impl Unit,
         query: &Query,
         params: &[Param],
         earlier: Earlier<'_>,
-        row: impl FnMut(&Row<'_>) -> Result<(), Fault>,
+        row: OnRow<'_>,
     ) -> Result<u64, Fault> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let statement = query.statement(bind::list_lengths(&query.binds, params));
-        Run::run(work, &statement, bind::values(&query.binds, params, 0, earlier), row)
+        let params = &bind::canonical(&query.binds, params);
+        let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
+        let affected = work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), row).await?;
+        note(self.context, &statement, began, affected);
+        Ok(affected)
     }
 
-    fn insert(
+    async fn insert(
         &self,
-        work: &mut Work<'_>,
+        work: &mut impl Unit,
         query: &Query,
         cells: &[Cell],
         params: &[Param],
@@ -198,22 +311,24 @@ impl Writing<'_> {
     ) -> Result<Outcome, Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let statement = query.statement(std::iter::empty());
+        let (began, statement) = (Instant::now(), query.statement(std::iter::empty()));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
-        let mut affected = 0;
-        for row in 0..rows {
-            let values = bind::values(&query.binds, params, row, earlier);
-            affected += Run::run(work, &statement, values, |row| allowance.take(row, cells, &mut returned))?;
-        }
+        let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+        let affected = match rows {
+            1 => work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), &mut take).await?,
+            rows => {
+                let mut rows = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
+                work.run_rows(&statement, &mut rows, &mut take).await?
+            }
+        };
+        note(self.context, &statement, began, affected);
         self.context.budget.charge_rows(allowance.taken.into())?;
         Ok(Outcome { affected, returned })
     }
 
-    fn collect_key(&self, row: &Row<'_>, keys: &mut BTreeSet<i64>) -> Result<(), Fault> {
-        if let ValueRef::Integer(key) = row.get_ref(0).map_err(|e| host_store::StoreError::Internal(e.to_string()))? {
-            keys.insert(key);
-        }
+    fn collect_key(&self, row: &Cells<'_>, width: usize, keys: &mut BTreeSet<Key>) -> Result<(), Fault> {
+        keys.extend(Key::read(row, width)?);
         if keys.len() > self.max_delete_rows {
             return Err(self.too_many());
         }
@@ -228,12 +343,12 @@ impl Writing<'_> {
     }
 
     /// Deletes rows and what hangs on them, as `on_delete` says.
-    fn delete(&self, work: &mut Work<'_>, table: usize, keys: BTreeSet<i64>) -> Result<u64, Fault> {
-        let mut doomed: BTreeMap<usize, BTreeSet<i64>> = BTreeMap::new();
-        let mut restricted: Vec<(usize, usize, BTreeSet<i64>)> = Vec::new();
-        let mut replaced: Vec<(usize, usize, BTreeSet<i64>)> = Vec::new();
+    async fn delete(&self, work: &mut impl Unit, table: usize, keys: BTreeSet<Key>) -> Result<u64, Fault> {
+        let mut doomed: BTreeMap<usize, BTreeSet<Key>> = BTreeMap::new();
+        let mut restricted: Vec<(usize, usize, BTreeSet<Key>)> = Vec::new();
+        let mut replaced: Vec<(usize, usize, BTreeSet<Key>)> = Vec::new();
         let mut total = keys.len();
-        let mut open = vec![(table, keys.clone())];
+        let mut open: Vec<(usize, Vec<Key>)> = vec![(table, keys.iter().cloned().collect())];
         doomed.insert(table, keys);
         while let Some((table, keys)) = open.pop() {
             for (at, incoming) in self.collectors[table].incoming.iter().enumerate() {
@@ -241,9 +356,11 @@ impl Writing<'_> {
                     continue;
                 }
                 let mut children = BTreeSet::new();
-                for chunk in keys.iter().copied().collect::<Vec<_>>().chunks(CHUNK) {
-                    let (statement, keys) = fill(&incoming.find, chunk);
-                    Run::run(work, statement, keys, |row| self.collect_key(row, &mut children))?;
+                let width = self.collectors[incoming.reference.table].width;
+                for chunk in keys.chunks(CHUNK) {
+                    let (statement, keys) = incoming.find.fill(chunk);
+                    let mut collect = |row: &Cells<'_>| self.collect_key(row, width, &mut children);
+                    work.run(statement, &mut keys.into_iter(), &mut collect).await?;
                 }
                 if children.is_empty() {
                     continue;
@@ -252,8 +369,8 @@ impl Writing<'_> {
                 match incoming.reference.on_delete {
                     OnDelete::Cascade => {
                         let known = doomed.entry(child).or_default();
-                        let fresh: BTreeSet<i64> = children.difference(known).copied().collect();
-                        known.extend(&fresh);
+                        let fresh: Vec<Key> = children.difference(known).cloned().collect();
+                        known.extend(fresh.iter().cloned());
                         total += fresh.len();
                         if total > self.max_delete_rows {
                             return Err(self.too_many());
@@ -280,18 +397,19 @@ impl Writing<'_> {
             let incoming = &self.collectors[table].incoming[at];
             let Some(statements) = &incoming.replace else { continue };
             let gone = doomed.get(&incoming.reference.table);
-            let stay: Vec<i64> =
+            let stay: Vec<Key> =
                 children.into_iter().filter(|key| !gone.is_some_and(|gone| gone.contains(key))).collect();
             for chunk in stay.chunks(CHUNK) {
-                let (statement, keys) = fill(statements, chunk);
-                Run::run(work, statement, std::iter::once(incoming.replacement()).chain(keys), |_| Ok(()))?;
+                let (statement, keys) = statements.fill(chunk);
+                let mut values = std::iter::once(incoming.replacement()).chain(keys);
+                work.run(statement, &mut values, &mut no_rows).await?;
             }
         }
         let mut affected = 0;
         for (table, keys) in doomed {
             for chunk in keys.into_iter().collect::<Vec<_>>().chunks(CHUNK) {
-                let (statement, keys) = fill(&self.collectors[table].delete, chunk);
-                affected += Run::run(work, statement, keys, |_| Ok(()))?;
+                let (statement, keys) = self.collectors[table].delete.fill(chunk);
+                affected += work.run(statement, &mut keys.into_iter(), &mut no_rows).await?;
             }
         }
         Ok(affected)
@@ -310,9 +428,9 @@ impl Writing<'_> {
     }
 
     /// The error for foreign keys that dangle after `plan`: it looks which of the written values points nowhere.
-    pub(crate) fn dangling(
+    pub(crate) async fn dangling(
         &self,
-        work: &mut Work<'_>,
+        work: &mut impl Unit,
         plan: &WritePlan,
         params: &[Param],
         earlier: Earlier<'_>,
@@ -328,23 +446,26 @@ impl Writing<'_> {
             let (Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. }) = bind else { continue };
             let Some((table, column)) = slot.column else { continue };
             let column = &self.catalog.tables[table].columns[column];
-            let (Purpose::Store, Some(target)) = (slot.purpose, column.target) else { continue };
+            let (Purpose::Store, Some(target), true) = (slot.purpose, column.target, column.constrained) else {
+                continue;
+            };
             let rows = match bind {
-                Bind::Hole { hole, .. } => match &params[*hole] {
-                    Param::Many(values) => values.len(),
-                    Param::One(_) => 1,
+                Bind::Hole { hole, .. } => match params.get(*hole) {
+                    Some(Param::Many(values)) => values.len(),
+                    Some(Param::One(_)) => 1,
+                    // The host's own, which is no foreign key.
+                    None => continue,
                 },
                 _ => 1,
             };
-            let keys: BTreeSet<i64> = (0..rows)
-                .flat_map(|row| bind::values(std::slice::from_ref(bind), params, row, earlier))
-                .filter_map(|value| if let ValueRef::Integer(key) = value { Some(key) } else { None })
-                .collect();
-            let keys: Vec<i64> = keys.into_iter().collect();
+            let values = (0..rows).flat_map(|row| bind::values(std::slice::from_ref(bind), params, row, earlier));
+            let keys: BTreeSet<Key> = values.filter_map(|value| Key::of(value).ok().flatten()).collect();
+            let keys: Vec<Key> = keys.into_iter().collect();
             for chunk in keys.chunks(CHUNK) {
-                let (statement, values) = fill(&self.collectors[target].exist, chunk);
+                let (statement, values) = self.collectors[target].exist.fill(chunk);
                 let mut found = BTreeSet::new();
-                let looked = Run::run(work, statement, values, |row| self.collect_key(row, &mut found));
+                let mut collect = |row: &Cells<'_>| self.collect_key(row, 1, &mut found);
+                let looked = work.run(statement, &mut values.into_iter(), &mut collect).await;
                 if looked.is_ok() && found.len() < chunk.len() {
                     let target = &self.catalog.tables[target].model;
                     return error.with("field", &column.field).with("target", target).into();
@@ -355,17 +476,19 @@ impl Writing<'_> {
     }
 }
 
-/// The value of a single-cell row, for questions of the host's own.
-pub(crate) fn first_cell(
+/// The first cell of the first row, for questions of the host's own.
+pub(crate) async fn first_cell(
     on: &mut impl Run,
     statement: &Statement,
-    params: &[ValueRef<'_>],
+    params: &[Datum<'_>],
 ) -> Result<Option<Value>, Fault> {
     let mut value = None;
-    on.run(statement, params.iter().copied(), |row| {
-        let cell = row.get_ref(0).map_err(|e| host_store::StoreError::Internal(e.to_string()))?;
-        value.get_or_insert(to_value(cell, Cell::Plain));
+    let mut first = |row: &Cells<'_>| {
+        if value.is_none() {
+            value = Some(to_value(row.get(0)?, Cell::Plain)?);
+        }
         Ok(())
-    })?;
+    };
+    on.run(statement, &mut params.iter().copied(), &mut first).await?;
     Ok(value)
 }

@@ -1,23 +1,26 @@
 //! Several statements that take effect together.
 //!
-//! Until its first write a transaction holds nothing: each of its reads sees what was committed when it began. With its
+//! On SQLite: until its first write a transaction holds nothing: each of its reads sees what was committed when it began. With its
 //! first write (or its first savepoint) it takes the site's write lease and from then on sees a database that nobody
 //! else changes. If the app's data changed between its first read and that moment, it gets `conflict-retry` instead, so
 //! that what it read is still true when it writes.
+//!
+//! On a server it has a connection from its first statement on, with a snapshot: each of its reads sees what was committed
+//! when that began. Who writes what another one changed since gets `conflict-retry`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use host_core::context::RequestContext;
-use host_store::{Lease, StoreError};
+use host_store::{Backend, StoreError};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::bind::{self, Bulk};
 use crate::error::{DbError, Fault, code};
+use crate::hold::Hold;
 use crate::request::{Scope, check_refs, reading, writing};
 use crate::result::{Packed, Sink};
-use crate::run::{self, Allowance};
 use crate::types::{Outcome, Param, Rows};
 
 /// Savepoints at a time: deeper nesting is a loop gone wrong.
@@ -34,8 +37,8 @@ pub(crate) struct Shared {
 enum State {
     /// Nothing written; the count of commits before the first read.
     Reading { seen: Option<u64> },
-    /// It has the lease and so many savepoints.
-    Writing { lease: Lease, savepoints: usize },
+    /// It has the lease, or a server's connection, and so many savepoints.
+    Holding { hold: Hold, savepoints: usize },
     /// It is over, and what its calls answer from now on.
     Over { why: StoreError },
 }
@@ -78,8 +81,8 @@ static POINTS: LazyLock<Vec<Points>> = LazyLock::new(|| {
     let statement = |word: &str, at: usize| Arc::new(host_store::Statement::of_host(format!("{word} point_{at}")));
     let points = |at| Points {
         set: statement("SAVEPOINT", at),
-        back: statement("ROLLBACK TO", at),
-        release: statement("RELEASE", at),
+        back: statement("ROLLBACK TO SAVEPOINT", at),
+        release: statement("RELEASE SAVEPOINT", at),
     };
     (0..MAX_SAVEPOINTS).map(points).collect()
 });
@@ -106,30 +109,22 @@ impl Transaction {
 
     async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
         let mut state = self.enter().await?;
-        match &mut *state {
-            State::Reading { seen } => {
-                seen.get_or_insert(self.scope.app.owner.commits());
-                let result = self.scope.fetch_into(shape, params).await;
-                self.exit(state);
-                result
-            }
-            State::Writing { lease, .. } => {
-                let plan = self.scope.app.plan(shape)?;
-                let read = reading(&plan)?;
-                bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
-                let deadline = self.scope.deadline()?;
-                let Scope { app, context, .. } = self.scope.clone();
-                let result = lease
-                    .run(move |work| -> Result<S, Fault> {
-                        work.no_later_than(deadline);
-                        let allowance = Allowance::of(&context, app.config.max_result_bytes);
-                        run::read(work, reading(&plan)?, &params, allowance, &context.budget)
-                    })
-                    .await;
-                self.settle(state, result, deadline)
-            }
-            State::Over { why } => Err(self.over(why)),
+        if let State::Reading { seen } = &mut *state
+            && self.scope.app.store.sqlite().is_some()
+        {
+            seen.get_or_insert(self.scope.app.owner.commits());
+            let result = self.scope.fetch_into(shape, params).await;
+            self.exit(state);
+            return result;
         }
+        let plan = self.scope.app.plan(shape)?;
+        let read = reading(&plan)?;
+        bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+        self.scope.context.budget.charge_statements(1)?;
+        let hold = self.hold(&mut state).await?;
+        let deadline = self.scope.deadline()?;
+        let result = hold.read(&self.scope, plan, params, deadline).await;
+        self.settle(state, result, deadline)
     }
 
     /// Runs a writing shape inside it. Where it fails, its own effect is undone and the transaction goes on.
@@ -137,32 +132,28 @@ impl Transaction {
         let mut state = self.enter().await?;
         let plan = self.scope.app.plan(shape)?;
         check_refs(&[writing(&plan)?])?;
-        let lease = self.lease(&mut state).await?;
+        self.scope.context.budget.charge_statements(1)?;
+        self.hold_to_write(&mut state).await?;
+        let State::Holding { hold, .. } = &*state else { return Err(self.over(&StoreError::Closed)) };
         // Only now: the time that it waited for the lease isn't database time.
         let deadline = self.scope.deadline()?;
-        let Scope { app, context, .. } = self.scope.clone();
-        let result = lease
-            .run(move |work| -> Result<Outcome, Fault> {
-                work.no_later_than(deadline);
-                app.writing(&context).write(work, writing(&plan)?, &params, &[])
-            })
-            .await;
+        let result = hold.write(&self.scope, plan, params, deadline).await;
         self.settle(state, result, deadline)
     }
 
     /// Sets a mark to go back to and returns its number.
     pub async fn savepoint(&self) -> Result<u32, DbError> {
         let mut state = self.enter().await?;
-        if let State::Writing { savepoints, .. } = &*state
+        if let State::Holding { savepoints, .. } = &*state
             && *savepoints >= MAX_SAVEPOINTS
         {
             let problem = format!("more than {MAX_SAVEPOINTS} savepoints at a time");
             return Err(DbError::new(code::UNSUPPORTED, problem).with("limit", MAX_SAVEPOINTS));
         }
-        self.lease(&mut state).await?;
-        let State::Writing { lease, savepoints } = &mut *state else { return Err(self.over(&StoreError::Closed)) };
+        self.hold_to_write(&mut state).await?;
+        let State::Holding { hold, savepoints } = &mut *state else { return Err(self.over(&StoreError::Closed)) };
         let at = *savepoints;
-        let result = lease.control(POINTS[at].set.clone()).await;
+        let result = hold.control(POINTS[at].set.clone()).await;
         if result.is_ok() {
             *savepoints += 1;
         }
@@ -183,8 +174,8 @@ impl Transaction {
     async fn go_back(&self, savepoint: u32, undo: bool) -> Result<(), DbError> {
         let mut state = self.enter().await?;
         let at = savepoint as usize;
-        let (lease, savepoints) = match &mut *state {
-            State::Writing { lease, savepoints } if at < *savepoints => (lease, savepoints),
+        let (hold, savepoints) = match &mut *state {
+            State::Holding { hold, savepoints } if at < *savepoints => (hold, savepoints),
             State::Over { why } => return Err(self.over(why)),
             _ => {
                 let problem = format!("there is no savepoint {savepoint}, or it was released");
@@ -193,7 +184,7 @@ impl Transaction {
         };
         let points = &POINTS[at];
         let statement = if undo { &points.back } else { &points.release };
-        let result = lease.control(statement.clone()).await;
+        let result = hold.control(statement.clone()).await;
         if result.is_ok() {
             *savepoints = if undo { at + 1 } else { at };
         }
@@ -215,8 +206,8 @@ impl Transaction {
         let over = State::Over { why: StoreError::Closed };
         let result = match std::mem::replace(&mut *state, over) {
             State::Reading { .. } => Ok(()),
-            State::Writing { lease, .. } if commit => lease.commit().await,
-            State::Writing { lease, .. } => lease.rollback().await,
+            State::Holding { hold, .. } if commit => hold.commit(&self.scope).await,
+            State::Holding { hold, .. } => hold.rollback().await,
             State::Over { why } => {
                 let error = self.over(&why);
                 *state = State::Over { why };
@@ -224,7 +215,7 @@ impl Transaction {
             }
         };
         self.leave();
-        result.map_err(|error| self.scope.app.explain(error.into(), &self.scope.context, self.scope.context.deadline))
+        result.map_err(|fault| self.scope.app.explain(fault, &self.scope.context, self.scope.context.deadline))
     }
 
     async fn enter(&self) -> Result<MutexGuard<'_, State>, DbError> {
@@ -232,31 +223,49 @@ impl Transaction {
         Ok(self.shared.state.lock().await)
     }
 
-    /// The lease, taken now if this is the first write.
-    async fn lease<'s>(&self, state: &'s mut State) -> Result<&'s Lease, DbError> {
+    /// What it holds, with the mark that it writes.
+    async fn hold_to_write(&self, state: &mut State) -> Result<(), DbError> {
+        if let State::Over { why } = state {
+            return Err(self.over(why));
+        }
+        let writes = &self.scope.state.writes;
+        let already = writes.load(Ordering::Acquire);
+        self.scope.begin_writing()?;
+        // From here on a write of this request outside would wait for what we hold, or wait for.
+        writes.store(true, Ordering::Release);
+        let result = self.hold(state).await.map(drop);
+        if result.is_err() && !already {
+            writes.store(false, Ordering::Release);
+        }
+        result
+    }
+
+    /// What it holds, taken now if this is its first write, or its first statement on a server.
+    async fn hold<'s>(&self, state: &'s mut State) -> Result<&'s Hold, DbError> {
         if let State::Reading { seen } = state {
             // Nothing is begun without time left; the wait itself ends with the request.
             self.scope.deadline()?;
             let deadline = self.scope.context.deadline;
-            self.scope.begin_writing()?;
-            // From here on a write of this request outside would wait for the lease that we wait for.
-            self.scope.state.writes.store(true, Ordering::Release);
-            match self.scope.app.store.lease(&self.scope.app.owner, *seen, deadline).await {
-                Ok(lease) => *state = State::Writing { lease, savepoints: 0 },
+            let app = &self.scope.app;
+            let held = match app.store.backend() {
+                Backend::Sqlite(sqlite) => sqlite.lease(&app.owner, *seen, deadline).await.map(Hold::File),
+                Backend::Server(server) => server.transaction(&app.owner, deadline).await.map(Hold::Server),
+            };
+            match held {
+                Ok(hold) => *state = State::Holding { hold, savepoints: 0 },
                 Err(error) => {
-                    self.scope.state.writes.store(false, Ordering::Release);
                     if error == StoreError::Conflict {
                         *state = State::Over { why: StoreError::Conflict };
                         self.leave();
                     }
-                    return Err(self.scope.app.explain(error.into(), &self.scope.context, self.scope.context.deadline));
+                    return Err(app.explain(error.into(), &self.scope.context, self.scope.context.deadline));
                 }
             }
         }
         match state {
-            State::Writing { lease, .. } => Ok(lease),
+            State::Holding { hold, .. } => Ok(hold),
             State::Over { why } => Err(self.over(why)),
-            State::Reading { .. } => Err(DbError::new(code::INTERNAL, "a transaction without a lease")),
+            State::Reading { .. } => Err(DbError::new(code::INTERNAL, "a transaction that holds nothing")),
         }
     }
 
@@ -267,8 +276,8 @@ impl Transaction {
         result: Result<T, Fault>,
         deadline: Instant,
     ) -> Result<T, DbError> {
-        if let (Err(Fault::Store(why)), State::Writing { lease, .. }) = (&result, &*state)
-            && lease.is_over()
+        if let (Err(Fault::Store(why)), State::Holding { hold, .. }) = (&result, &*state)
+            && (hold.is_over() || *why == StoreError::Conflict)
         {
             let why = why.clone();
             let error = self.over(&why);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use host_core::budget::{Exhausted, Resource};
+use host_db::{DbError, code};
 use http::StatusCode;
 
 use crate::guest_log;
@@ -27,6 +28,8 @@ pub(crate) enum Failure {
         /// Whether it cost more than it may.
         budget: bool,
     },
+    /// A query of its page failed.
+    Query(DbError),
     /// Another request in the same instance broke it.
     Company,
     /// The client sent its body so slowly that the request's time was up.
@@ -54,11 +57,14 @@ impl Failure {
         match self {
             Failure::Budget(Exhausted { resource: Resource::Wall, .. }) => StatusCode::GATEWAY_TIMEOUT,
             Failure::SlowClient => StatusCode::REQUEST_TIMEOUT,
+            Failure::Query(error) if error.code == code::TIMEOUT => StatusCode::GATEWAY_TIMEOUT,
+            Failure::Query(error) if matches!(error.code, code::BUDGET | code::BUSY) => StatusCode::SERVICE_UNAVAILABLE,
             Failure::Budget(_) | Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Failure::Trap(_)
             | Failure::Instantiate(_)
             | Failure::BadResponse(_)
             | Failure::Render { .. }
+            | Failure::Query(_)
             | Failure::Company
             | Failure::Host(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -81,7 +87,11 @@ impl Failure {
 
     /// Whether it counts for the app's circuit breaker.
     pub(crate) fn opens_breaker(&self) -> bool {
-        matches!(self, Failure::Budget(_) | Failure::Instantiate(_) | Failure::Render { budget: true, .. })
+        match self {
+            Failure::Budget(_) | Failure::Instantiate(_) | Failure::Render { budget: true, .. } => true,
+            Failure::Query(error) => matches!(error.code, code::BUDGET | code::TIMEOUT),
+            _ => false,
+        }
     }
 }
 
@@ -100,6 +110,7 @@ impl fmt::Display for Failure {
             Failure::Instantiate(text) => write!(f, "could not be instantiated: {text}"),
             Failure::BadResponse(text) => write!(f, "answered something that isn't a response: {text}"),
             Failure::Render { short, .. } => f.write_str(short),
+            Failure::Query(error) => write!(f, "a query of its page failed: {error}"),
             Failure::Company => {
                 f.write_str("another request in the same instance broke it, and this one can't be tried again")
             }

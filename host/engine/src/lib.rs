@@ -27,6 +27,7 @@ mod limiter;
 mod linker;
 mod load;
 mod meter;
+mod page;
 mod respond;
 mod response;
 mod reuse;

@@ -17,6 +17,7 @@ use crate::config::{AppConfig, Reuse};
 use crate::core::Core;
 use crate::describe::describe;
 use crate::inspect::{Inspected, inspect};
+use crate::page::Followed;
 use crate::reuse::Warm;
 use crate::shared::{self, Company};
 use crate::site::Parts;
@@ -300,6 +301,7 @@ impl Candidate {
             share: before.map_or_else(|| core.slots.share(), |before| before.share.clone()),
             db,
             templates,
+            followed: Followed::default(),
             assets,
             breaker: Arc::default(),
             offenders: (0..self.manifest.routes.len().max(1)).map(|_| Arc::default()).collect(),

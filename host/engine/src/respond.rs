@@ -1,14 +1,16 @@
 //! The way of a request: from the route to the app, and from its answer to a response.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::grants::Capability;
 use host_core::http::{Arrival, Body, Request, Response, Served};
 use host_core::name::AppId;
+use host_core::queries::QueryLog;
 use host_core::reverse::Reverse;
+use host_db::RequestDb;
 use host_routing::Match;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
@@ -19,6 +21,7 @@ use crate::body::{Streamed, bounded};
 use crate::breaker::Pass;
 use crate::data::Current;
 use crate::failure::Failure;
+use crate::page::Making;
 use crate::response::{Described, assemble};
 use crate::run::{Answer, Call, Job, run};
 use crate::site::{Site, Snapshot};
@@ -114,12 +117,12 @@ impl Site {
                 return retry_later(page, seconds);
             }
         };
-        let ctx = Arc::new(RequestContext::new(
-            arrival.id,
-            version.id.clone(),
-            version.grants.clone(),
-            version.config.limits.clone(),
-        ));
+        let mut ctx =
+            RequestContext::new(arrival.id, version.id.clone(), version.grants.clone(), version.config.limits.clone());
+        if self.parts.dev || QueryLog::is_wanted() {
+            ctx = ctx.with_query_log();
+        }
+        let ctx = Arc::new(ctx);
         let method = request.method().clone();
         let name = hit.name.clone();
         let (parts, body) = request.into_parts();
@@ -143,11 +146,15 @@ impl Site {
             Ok(response) => response,
             Err(failure) => self.failed(&version, &ctx, &failure, &arrival),
         };
+        let (statements, used) = (ctx.budget.statements(), ctx.budget.db_used());
+        if self.parts.dev {
+            response.headers_mut().append("server-timing", timing(statements, used));
+        }
         response.extensions_mut().insert(Served {
             app: Some(version.id.clone()),
             route: name,
-            statements: ctx.budget.statements(),
-            db_micros: u64::try_from(ctx.budget.db_used().as_micros()).unwrap_or(u64::MAX),
+            statements,
+            db_micros: u64::try_from(used.as_micros()).unwrap_or(u64::MAX),
         });
         response
     }
@@ -172,8 +179,8 @@ impl Site {
                 }
                 assemble(status, headers, Body::full(bytes))
             }
-            Answer::Described(status, headers, document) => {
-                self.describe(version, urls, ctx, uri, status, headers, &document, arrival).await?
+            Answer::Described(status, headers, document, db) => {
+                self.describe(version, urls, ctx, uri, status, headers, &document, db.as_deref(), arrival).await?
             }
             Answer::Streaming(status, headers, body) => match driver {
                 None => assemble(status, headers, body),
@@ -203,6 +210,7 @@ impl Site {
         status: StatusCode,
         mut headers: HeaderMap,
         document: &[u8],
+        db: Option<&RequestDb>,
         arrival: &Arrival,
     ) -> Result<Response, Failure> {
         let described = Described::parse(document).map_err(Failure::BadResponse)?;
@@ -217,12 +225,8 @@ impl Site {
         let template = described.template.as_deref().unwrap_or_default();
         let context = described.context.map_or("{}", serde_json::value::RawValue::get);
         let page = crate::rooms::page(urls, version, arrival, uri);
-        let rendered = version.templates.render_page(template, context.as_bytes(), &page).await;
-        let text = rendered.map_err(|error| Failure::Render {
-            short: format!("{error:#}"),
-            dev_page: self.parts.dev.then(|| error.to_html()),
-            budget: error.is_budget(),
-        })?;
+        let making = Making { template, context, queries: &described.queries, db, dev: self.parts.dev };
+        let text = making.render(&version.templates, &version.followed, &page).await?;
         ctx.budget.charge_response(text.len() as u64).map_err(Failure::Budget)?;
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, content_type(template));
@@ -275,6 +279,14 @@ fn tell(pass: Pass, version: &Version, failed: bool) {
 fn retry_later(mut response: Response, seconds: u64) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
+}
+
+/// What a browser's developer tools show of the database's part (W3C Server Timing): how many statements, and milliseconds.
+fn timing(statements: u64, used: Duration) -> HeaderValue {
+    let plural = if statements == 1 { "" } else { "s" };
+    let text = format!("db;desc=\"{statements} statement{plural}\";dur={:.1}", used.as_secs_f64() * 1_000.0);
+    // Digits and fixed words are always a header's value.
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("db"))
 }
 
 fn content_type(template: &str) -> HeaderValue {

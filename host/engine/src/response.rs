@@ -1,6 +1,7 @@
 //! From what a guest answered to what is sent.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use host_core::http::{Body, Response};
 use http::StatusCode;
@@ -27,6 +28,9 @@ pub(crate) struct Described<'a> {
     /// Its context, for the template room to read.
     #[serde(borrow)]
     pub(crate) context: Option<&'a RawValue>,
+    /// Deferred queries by the names that the template knows their rows by.
+    #[serde(default)]
+    pub(crate) queries: BTreeMap<String, u32>,
     /// The error page to show.
     pub(crate) error: Option<ErrorPage>,
 }
@@ -52,12 +56,18 @@ impl<'a> Described<'a> {
             serde_json::from_slice(document).map_err(|e| format!("its described body is not understood: {e}"))?;
         match (&described.template, &described.error) {
             (Some(_), None) => Ok(described),
-            (None, Some(page)) if (400..600).contains(&page.status) && described.context.is_none() => Ok(described),
+            (None, Some(page)) if (400..600).contains(&page.status) && described.has_no_names() => Ok(described),
             (None, Some(page)) => {
-                Err(format!("its error page has the status {} (400 to 599) or a context (none)", page.status))
+                Err(format!("its error page has the status {} (400 to 599), a context or queries (none)", page.status))
             }
             _ => Err("its described body must have exactly one of `template` and `error`".into()),
         }
+    }
+}
+
+impl Described<'_> {
+    fn has_no_names(&self) -> bool {
+        self.context.is_none() && self.queries.is_empty()
     }
 }
 

@@ -11,6 +11,7 @@ use futures::channel::{mpsc, oneshot};
 use futures::task::AtomicWaker;
 use host_core::context::RequestContext;
 use host_core::http::Body;
+use host_db::RequestDb;
 use http::header::HeaderMap;
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
@@ -34,8 +35,8 @@ use crate::version::{Entry, Version};
 pub(crate) enum Answer {
     /// A whole body.
     Whole(StatusCode, HeaderMap, Bytes),
-    /// A document that says what the host shall make.
-    Described(StatusCode, HeaderMap, Vec<u8>),
+    /// A document that says what the host shall make, and where its queries wait.
+    Described(StatusCode, HeaderMap, Vec<u8>, Option<Arc<RequestDb>>),
     /// A body that is still being made: its store lives in the driver.
     Streaming(StatusCode, HeaderMap, Body),
 }
@@ -287,10 +288,11 @@ async fn call_app(
     ctx: &Arc<RequestContext>,
     slot: &Arc<Slot>,
 ) -> Result<bool, Failure> {
+    let db = store.data().current().and_then(|current| current.db.clone());
     let called = store
         .run_concurrent(async |accessor| -> wasmtime::Result<Result<bool, Failure>> {
             let answer = instance.bandstand_routing_handler().call_handle(accessor, request).await?;
-            match accept(accessor, answer, ctx, slot).await {
+            match accept(accessor, answer, ctx, db, slot).await {
                 Ok(()) => {}
                 Err(failure) => return Ok(Err(failure)),
             }
@@ -309,6 +311,7 @@ pub(crate) async fn accept(
     accessor: &Accessor<Data>,
     answer: types::Response,
     ctx: &Arc<RequestContext>,
+    db: Option<Arc<RequestDb>>,
     slot: &Arc<Slot>,
 ) -> Result<(), Failure> {
     let status = response::status(answer.status).map_err(Failure::BadResponse)?;
@@ -326,7 +329,7 @@ pub(crate) async fn accept(
             ctx.budget.charge_response(bytes.len() as u64).map_err(Failure::Budget)?;
             slot.put(Answer::Whole(status, headers, bytes.into()));
         }
-        types::Body::Described(document) => slot.put(Answer::Described(status, headers, document)),
+        types::Body::Described(document) => slot.put(Answer::Described(status, headers, document, db)),
         types::Body::Stream(reader) => {
             let (chunks, receiver) = mpsc::channel(1);
             let (done, ended) = oneshot::channel();

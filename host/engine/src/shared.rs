@@ -382,6 +382,7 @@ async fn serve(accessor: &Accessor<Data>, instance: &Engine, load: &Load, ticket
     }
     let Some(Job { ctx, current, call: Call::App(request), .. }) = job.lock().take() else { return true };
     let handle = instance.bandstand_routing_handler().func_handle();
+    let db = current.db.clone();
     let serving = Serving::new(ctx.clone(), meter, Some(current));
     let started = accessor.with(|mut store| {
         let call = handle.start_call_concurrent(&mut store, (request,))?;
@@ -401,7 +402,7 @@ async fn serve(accessor: &Accessor<Data>, instance: &Engine, load: &Load, ticket
             Ok(answer) => answer,
             Err(error) => return Err(Failure::from_wasm(error)),
         };
-        accept(accessor, answer, &ctx, &slot).await
+        accept(accessor, answer, &ctx, db, &slot).await
     };
     let result = {
         let mut answered = pin!(answered.fuse());

@@ -14,6 +14,7 @@ use crate::bindings::EnginePre;
 use crate::breaker::Breaker;
 use crate::config::AppConfig;
 use crate::data::Data;
+use crate::page::Followed;
 use crate::reuse::Warm;
 use crate::shared::Company;
 use crate::slots::Share;
@@ -66,6 +67,8 @@ pub(crate) struct Version {
     pub(crate) share: Share,
     pub(crate) db: Option<Arc<host_db::AppDb>>,
     pub(crate) templates: Arc<host_templates::AppTemplates>,
+    /// The relations that its templates followed.
+    pub(crate) followed: Followed,
     pub(crate) assets: Assets,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) warm: Warm,

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::server::target::ServerConfig;
+
 /// `[database]` in `bandstand.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -10,6 +12,10 @@ pub struct StoreConfig {
     /// The SQLite file. Without it the data lies in a private temporary directory and is gone with the store, which is
     /// what tests want: the same files and locks as in production, only without waiting for the disk.
     pub path: Option<PathBuf>,
+    /// The server that the data lies on instead. `path`, `exclusive`, the readers, the cache, groups and the file's lock
+    /// mean nothing then.
+    #[serde(skip)]
+    pub server: Option<ServerConfig>,
     /// Whether no other program may open the file while the site runs. It saves each read two system calls, a microsecond
     /// or two; but a backup or a shell then has to wait until the site is stopped. A temporary store is always exclusive.
     pub exclusive: bool,
@@ -45,6 +51,7 @@ impl Default for StoreConfig {
     fn default() -> Self {
         Self {
             path: None,
+            server: None,
             exclusive: false,
             readers: 4,
             inline_readers: 8,
@@ -73,6 +80,11 @@ impl StoreConfig {
         Self { path: Some(path.into()), ..Self::default() }
     }
 
+    /// A store on a database server.
+    pub fn server(server: ServerConfig) -> Self {
+        Self { server: Some(server), ..Self::default() }
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         let within = |key: &str, value: u64, least: u64, most: u64| {
             if (least..=most).contains(&value) {
@@ -93,7 +105,12 @@ impl StoreConfig {
         within("transaction_idle_ms", self.transaction_idle_ms, 1, 600_000)?;
         within("transaction_total_ms", self.transaction_total_ms, 1, 600_000)?;
         within("lock_wait_ms", self.lock_wait_ms, 0, 600_000)?;
-        within("statements", self.statements as u64, 8, 100_000)
+        within("statements", self.statements as u64, 8, 100_000)?;
+        if let Some(server) = &self.server {
+            within("connections", server.connections as u64, 2, 10_000)?;
+            within("connect_ms", server.connect_ms, 1, 600_000)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn group_time(&self) -> Duration {

@@ -1,24 +1,43 @@
 //! Whose a statement is, and what that lets it touch.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use host_core::name::AppId;
 use parking_lot::RwLock;
 
+use crate::datum::Type;
+
 /// An app as the database's wall sees it: a name and the tables that it owns. One for all versions of an app.
-#[derive(Debug)]
 pub struct Owner {
     app: AppId,
     lane: u64,
     tables: RwLock<HashSet<String>>,
     commits: AtomicU64,
+    /// On PostgreSQL, the role that its statements run as.
+    role: OnceLock<Arc<str>>,
+    /// On MariaDB, the account that its connections log in with, and the password.
+    login: OnceLock<(Arc<str>, Arc<str>)>,
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the password.
+        f.debug_struct("Owner").field("app", &self.app).finish_non_exhaustive()
+    }
 }
 
 impl Owner {
     pub(crate) fn new(app: AppId, lane: u64) -> Self {
-        Self { app, lane, tables: RwLock::default(), commits: AtomicU64::new(0) }
+        Self {
+            app,
+            lane,
+            tables: RwLock::default(),
+            commits: AtomicU64::new(0),
+            role: OnceLock::new(),
+            login: OnceLock::new(),
+        }
     }
 
     /// The app.
@@ -43,6 +62,30 @@ impl Owner {
         self.commits.load(Ordering::Acquire)
     }
 
+    /// Its tables, in order.
+    pub(crate) fn tables(&self) -> Vec<String> {
+        let mut tables: Vec<String> = self.tables.read().iter().cloned().collect();
+        tables.sort();
+        tables
+    }
+
+    pub(crate) fn acts_as(&self, role: Arc<str>) {
+        // The same for all versions of the app.
+        let _ = self.role.set(role);
+    }
+
+    pub(crate) fn logs_in(&self, account: Arc<str>, password: Arc<str>) {
+        let _ = self.login.set((account, password));
+    }
+
+    pub(crate) fn role(&self) -> Option<&Arc<str>> {
+        self.role.get()
+    }
+
+    pub(crate) fn login(&self) -> Option<&(Arc<str>, Arc<str>)> {
+        self.login.get()
+    }
+
     /// Its place in the queues.
     pub(crate) fn lane(&self) -> u64 {
         self.lane
@@ -61,19 +104,33 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub struct Statement {
     id: u64,
     sql: Box<str>,
+    types: Box<[Type]>,
     owner: Option<Arc<Owner>>,
 }
 
 impl Statement {
     /// An app's statement. Everything it touches is checked against `owner` whenever it is prepared.
     pub fn of_app(owner: &Arc<Owner>, sql: impl Into<Box<str>>) -> Self {
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), owner: Some(owner.clone()) }
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            sql: sql.into(),
+            types: Box::default(),
+            owner: Some(owner.clone()),
+        }
     }
 
     /// The host's own statement, which nothing holds back. Never with a text that an app had a part in, except for names
     /// checked by [`host_core::name::check_name`].
     pub fn of_host(sql: impl Into<Box<str>>) -> Self {
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), owner: None }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), types: Box::default(), owner: None }
+    }
+
+    /// Says what its places take, in order. PostgreSQL settles that when it prepares a statement; without being told it
+    /// guesses from the text around a place, and a number that is too large for its guess could not be sent at all.
+    #[must_use]
+    pub fn taking(mut self, types: impl Into<Box<[Type]>>) -> Self {
+        self.types = types.into();
+        self
     }
 
     /// Its text.
@@ -83,6 +140,11 @@ impl Statement {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What its places take; empty where nobody said.
+    pub(crate) fn types(&self) -> &[Type] {
+        &self.types
     }
 
     pub(crate) fn owner(&self) -> Option<&Arc<Owner>> {

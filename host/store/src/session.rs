@@ -8,11 +8,12 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, Row, ffi};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::authorizer::{Acting, ActingCell};
 use crate::config::StoreConfig;
 use crate::control::{self, Control, STEPS, Until};
+use crate::datum::{Cells, Datum, Row};
 use crate::error::StoreError;
 use crate::owner::Statement;
 
@@ -98,6 +99,13 @@ impl Session {
         })
     }
 
+    /// Opens a database that may be anybody's, to look at its tables: nothing is made, changed or kept locked. Errors are
+    /// for the operator.
+    pub fn look(path: &Path) -> Result<Self, StoreError> {
+        let config = StoreConfig { exclusive: false, ..StoreConfig::temporary() };
+        Self::open(path, Mode::Read, true, &config)
+    }
+
     fn connection(&self) -> &Connection {
         // SAFETY: the connection lives as long as `self`, and nothing makes a `&mut` of it.
         unsafe { self.connection.as_ref() }
@@ -137,8 +145,8 @@ impl Session {
         &mut self,
         statement: &Statement,
         until: Until,
-        params: impl IntoIterator<Item = ValueRef<'p>>,
-        mut row: impl FnMut(&Row<'_>) -> Result<(), E>,
+        params: impl IntoIterator<Item = Datum<'p>>,
+        mut row: impl FnMut(&Cells<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         self.acting.act_for(statement.owner());
         self.control.arm(until);
@@ -153,8 +161,8 @@ impl Session {
     fn step_through<'p, E: From<StoreError>>(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = ValueRef<'p>>,
-        row: &mut impl FnMut(&Row<'_>) -> Result<(), E>,
+        params: impl IntoIterator<Item = Datum<'p>>,
+        row: &mut impl FnMut(&Cells<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         if !self.statements.contains_key(&statement.id()) {
             self.prepare(statement)?;
@@ -174,6 +182,7 @@ impl Session {
         prepared.used = clock;
         let (mut count, mut large) = (0, false);
         for (at, value) in params.into_iter().enumerate() {
+            let value = value.to_sqlite();
             prepared.statement.raw_bind_parameter(at + 1, ToSqlOutput::Borrowed(value)).map_err(&fail)?;
             count = at + 1;
             large |= matches!(value, ValueRef::Text(bytes) | ValueRef::Blob(bytes) if bytes.len() > KEEP_BOUND);
@@ -186,7 +195,7 @@ impl Session {
         }
         let mut rows = prepared.statement.raw_query();
         while let Some(next) = rows.next().map_err(&fail)? {
-            row(next)?;
+            row(&Cells(Row::Sqlite(next)))?;
         }
         drop(rows);
         if large {

@@ -5,13 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::Row;
-use rusqlite::types::ValueRef;
 use tokio::sync::oneshot;
 
 use crate::claim::{self, Claim};
 use crate::config::StoreConfig;
 use crate::control::Until;
+use crate::datum::{Cells, Datum};
 use crate::error::{Constraint, StoreError};
 use crate::fair::FairQueue;
 use crate::lease::Request;
@@ -31,8 +30,8 @@ impl Work<'_> {
     pub fn run<'p, E: From<StoreError>>(
         &mut self,
         statement: &Statement,
-        params: impl IntoIterator<Item = ValueRef<'p>>,
-        row: impl FnMut(&Row<'_>) -> Result<(), E>,
+        params: impl IntoIterator<Item = Datum<'p>>,
+        row: impl FnMut(&Cells<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         self.session.run(statement, Until::deadline(self.deadline), params, row)
     }

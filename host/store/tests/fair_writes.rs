@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use host_core::name::AppId;
-use host_store::{Owner, Statement, Store, StoreConfig, StoreError, ValueRef, Work};
+use host_store::{Datum, Owner, Statement, Store, StoreConfig, StoreError, Work};
 
-const NONE: [ValueRef<'static>; 0] = [];
+const NONE: [Datum<'static>; 0] = [];
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
@@ -23,7 +23,7 @@ fn open(config: StoreConfig) -> (Arc<Store>, Arc<Owner>, Arc<Owner>) {
         let table = format!("{name}__t");
         let sql = format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, n INTEGER, s TEXT) STRICT");
         let create = Statement::of_host(sql);
-        store.write_as_host(move |work| run(work, &create)).unwrap();
+        store.sqlite().unwrap().write_as_host(move |work| run(work, &create)).unwrap();
         store.owner(&AppId::new(name).unwrap(), [table])
     };
     let (hog, small) = (owner("hog"), owner("small"));
@@ -41,7 +41,7 @@ async fn request(store: &Store, owner: &Arc<Owner>, statement: &Arc<Statement>) 
         work.no_later_than(wall.min(Instant::now() + Duration::from_secs(2)));
         run(work, &statement)
     };
-    store.write(owner, wall, write).await
+    store.sqlite().unwrap().write(owner, wall, write).await
 }
 
 /// Writes that say when they run.
@@ -86,7 +86,7 @@ impl Crowd {
                 std::thread::sleep(sleep);
                 result
             };
-            store.write(&owner, soon(), write).await
+            store.sqlite().unwrap().write(&owner, soon(), write).await
         });
         while self.queued.load(Ordering::SeqCst) == number {
             tokio::task::yield_now().await;
@@ -111,7 +111,7 @@ impl Crowd {
 #[tokio::test]
 async fn short_writes_share_a_commit() {
     let crowd = Crowd::new(StoreConfig { group_ms: 60_000, ..StoreConfig::temporary() });
-    let lease = crowd.store.lease(&crowd.hog, None, soon()).await.unwrap();
+    let lease = crowd.store.sqlite().unwrap().lease(&crowd.hog, None, soon()).await.unwrap();
     let mut answers = Vec::new();
     for n in 0..20 {
         answers.push(crowd.queue_short(n % 2 == 0).await);
@@ -148,7 +148,7 @@ async fn an_app_with_short_writes_waits_for_few_long_ones_of_another() {
 #[tokio::test]
 async fn a_long_write_is_committed_at_once_and_the_next_one_joins_nobody() {
     let crowd = Crowd::new(StoreConfig { group_ms: 4, ..StoreConfig::temporary() });
-    let lease = crowd.store.lease(&crowd.hog, None, soon()).await.unwrap();
+    let lease = crowd.store.sqlite().unwrap().lease(&crowd.hog, None, soon()).await.unwrap();
     let mut answers = Vec::new();
     for _ in 0..10 {
         answers.push(crowd.queue_long(10).await);
@@ -185,7 +185,7 @@ async fn an_interrupted_write_makes_no_neighbour_run_more_than_twice() {
     crowd.ran.lock().unwrap().clear();
     let endless =
         "UPDATE hog__t SET n = 1 WHERE (SELECT count(*) FROM hog__t a, hog__t b, hog__t c, hog__t d, hog__t e) = 0";
-    let lease = crowd.store.lease(&crowd.hog, None, soon()).await.unwrap();
+    let lease = crowd.store.sqlite().unwrap().lease(&crowd.hog, None, soon()).await.unwrap();
     let (mut interrupted, mut good, first) = (Vec::new(), Vec::new(), crowd.queued.load(Ordering::SeqCst));
     for _ in 0..3 {
         for _ in 0..5 {
@@ -223,10 +223,9 @@ async fn a_small_write_beside_a_crowd_of_slow_ones() {
     let insert = Arc::new(Statement::of_app(&hog, "INSERT INTO hog__t (s) VALUES (?)"));
     for _ in 0..270 {
         let (insert, text) = (insert.clone(), "x".repeat(900_000));
-        let row = move |work: &mut Work<'_>| {
-            work.run(&insert, [ValueRef::Text(text.as_bytes())], |_| Ok::<_, StoreError>(()))
-        };
-        store.write(&hog, soon(), row).await.unwrap();
+        let row =
+            move |work: &mut Work<'_>| work.run(&insert, [Datum::Text(text.as_bytes())], |_| Ok::<_, StoreError>(()));
+        store.sqlite().unwrap().write(&hog, soon(), row).await.unwrap();
     }
     let slow = Arc::new(Statement::of_app(&hog, "UPDATE hog__t SET n = 1 WHERE bandstand_contains(s, 'needle')"));
     let tiny = Arc::new(Statement::of_app(&small, "INSERT INTO small__t (n) VALUES (1)"));

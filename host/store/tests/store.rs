@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use host_core::name::AppId;
-use host_store::{Constraint, Owner, Statement, Store, StoreConfig, StoreError, Until, ValueRef};
+use host_store::{Constraint, Datum, Owner, Statement, Store, StoreConfig, StoreError, Until};
 
-const NONE: [ValueRef<'static>; 0] = [];
+const NONE: [Datum<'static>; 0] = [];
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
@@ -34,12 +34,16 @@ fn open(config: StoreConfig) -> (Arc<Store>, Arc<Owner>, Arc<Owner>) {
 
 fn host(store: &Store, sql: &str) -> Result<u64, StoreError> {
     let statement = Statement::of_host(sql);
-    store.write_as_host(move |work| work.run(&statement, NONE, |_| Ok::<_, StoreError>(())))
+    store.sqlite().unwrap().write_as_host(move |work| work.run(&statement, NONE, |_| Ok::<_, StoreError>(())))
 }
 
 async fn write(store: &Store, owner: &Arc<Owner>, sql: &str) -> Result<u64, StoreError> {
     let statement = Statement::of_app(owner, sql);
-    store.write(owner, soon(), move |work| work.run(&statement, NONE, |_| Ok::<_, StoreError>(()))).await
+    store
+        .sqlite()
+        .unwrap()
+        .write(owner, soon(), move |work| work.run(&statement, NONE, |_| Ok::<_, StoreError>(())))
+        .await
 }
 
 fn read(store: &Store, owner: &Arc<Owner>, sql: &str) -> Result<i64, StoreError> {
@@ -49,9 +53,9 @@ fn read(store: &Store, owner: &Arc<Owner>, sql: &str) -> Result<i64, StoreError>
 
 fn read_statement(store: &Store, statement: &Statement) -> Result<i64, StoreError> {
     let mut number = i64::MIN;
-    let result = store.read_inline(|session| {
+    let result = store.sqlite().unwrap().read_inline(|session| {
         session.run(statement, Until::deadline(soon()), NONE, |row| {
-            if let ValueRef::Integer(cell) = row.get_ref(0).unwrap() {
+            if let Datum::Integer(cell) = row.get(0).unwrap() {
                 number = cell;
             }
             Ok::<_, StoreError>(())
@@ -165,9 +169,9 @@ const ENDLESS: &str = "UPDATE a__t SET s = 'x' WHERE (SELECT count(*) FROM a__t 
 async fn fill(store: &Store, owner: &Arc<Owner>, rows: i64) {
     let statement = Statement::of_app(owner, format!("INSERT INTO {}__t (n) VALUES (?)", owner.app()));
     let all = move |work: &mut host_store::Work<'_>| {
-        (0..rows).try_for_each(|n| work.run(&statement, [ValueRef::Integer(n)], |_| Ok(())).map(drop))
+        (0..rows).try_for_each(|n| work.run(&statement, [Datum::Integer(n)], |_| Ok(())).map(drop))
     };
-    store.write(owner, soon(), all).await.map_err(|e: StoreError| e).unwrap();
+    store.sqlite().unwrap().write(owner, soon(), all).await.map_err(|e: StoreError| e).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,7 +179,7 @@ async fn neighbours_in_a_commit_do_not_feel_each_other() {
     let (store, a, b) = open(StoreConfig { write_ms: 100, ..StoreConfig::temporary() });
     fill(&store, &a, 200).await;
     // Something holds the writer, so that the others pile up and are committed together.
-    let lease = store.lease(&a, None, soon()).await.unwrap();
+    let lease = store.sqlite().unwrap().lease(&a, None, soon()).await.unwrap();
     let mut tasks = Vec::new();
     for n in 0..40 {
         let (store, a, b) = (store.clone(), a.clone(), b.clone());
@@ -220,16 +224,19 @@ async fn neighbours_in_a_commit_do_not_feel_each_other() {
 #[tokio::test]
 async fn a_panic_in_a_write_or_a_read_is_an_error_and_the_next_one_works() {
     let (store, a, _) = open(StoreConfig { readers: 1, ..StoreConfig::temporary() });
-    let result = store.write(&a, soon(), |_| -> Result<(), StoreError> { panic!("on purpose") }).await;
+    let result =
+        store.sqlite().unwrap().write(&a, soon(), |_| -> Result<(), StoreError> { panic!("on purpose") }).await;
     assert!(matches!(result, Err(StoreError::Internal(_))));
-    let result = store.read(&a, soon(), |_| -> Result<(), StoreError> { panic!("on purpose") }).await;
+    let result = store.sqlite().unwrap().read(&a, soon(), |_| -> Result<(), StoreError> { panic!("on purpose") }).await;
     assert!(matches!(result, Err(StoreError::Internal(_))));
-    let lease = store.lease(&a, None, soon()).await.unwrap();
+    let lease = store.sqlite().unwrap().lease(&a, None, soon()).await.unwrap();
     let result = lease.run(|_| -> Result<(), StoreError> { panic!("on purpose") }).await;
     assert!(result.is_err());
     write(&store, &a, "INSERT INTO a__t (n) VALUES (1)").await.unwrap();
     let statement = Statement::of_app(&a, "SELECT count(*) FROM a__t");
     store
+        .sqlite()
+        .unwrap()
         .read(&a, soon(), move |session| {
             session.run(&statement, Until::deadline(soon()), NONE, |_| Ok::<_, StoreError>(()))
         })
@@ -247,16 +254,21 @@ async fn reads_end_by_their_deadline_their_steps_or_their_loss_of_interest() {
         move |session: &mut host_store::Session| session.run(&endless, until, NONE, |_| Ok::<_, StoreError>(()))
     };
     let began = Instant::now();
-    let short = store.read_inline(run(Until::short(soon(), 10))).unwrap().unwrap();
+    let short = store.sqlite().unwrap().read_inline(run(Until::short(soon(), 10))).unwrap().unwrap();
     assert_eq!(short, Err(StoreError::NotShort));
     let late = Until::deadline(Instant::now() + Duration::from_millis(30));
-    assert_eq!(store.read(&a, soon(), run(late)).await, Err(StoreError::Timeout));
+    assert_eq!(store.sqlite().unwrap().read(&a, soon(), run(late)).await, Err(StoreError::Timeout));
     // Dropped while it runs: the thread is soon free for the next.
-    let dropped =
-        tokio::time::timeout(Duration::from_millis(30), store.read(&a, soon(), run(Until::deadline(soon())))).await;
+    let dropped = tokio::time::timeout(
+        Duration::from_millis(30),
+        store.sqlite().unwrap().read(&a, soon(), run(Until::deadline(soon()))),
+    )
+    .await;
     assert!(dropped.is_err());
     let statement = Statement::of_app(&a, "SELECT 1");
     store
+        .sqlite()
+        .unwrap()
         .read(&a, soon(), move |session| {
             session.run(&statement, Until::deadline(soon()), NONE, |_| Ok::<_, StoreError>(()))
         })
@@ -267,11 +279,12 @@ async fn reads_end_by_their_deadline_their_steps_or_their_loss_of_interest() {
     let blocking = tokio::spawn({
         let (store, a) = (store.clone(), a.clone());
         let read = run(Until::deadline(Instant::now() + Duration::from_millis(300)));
-        async move { store.read(&a, soon(), read).await }
+        async move { store.sqlite().unwrap().read(&a, soon(), read).await }
     });
     tokio::task::yield_now().await;
     let wait = Instant::now() + Duration::from_millis(20);
-    let busy = store.read(&a, wait, |_| -> Result<(), StoreError> { panic!("it must not run") }).await;
+    let busy =
+        store.sqlite().unwrap().read(&a, wait, |_| -> Result<(), StoreError> { panic!("it must not run") }).await;
     assert!(matches!(busy, Err(StoreError::Busy(_))));
     assert_eq!(blocking.await.unwrap(), Err(StoreError::Timeout));
 }
@@ -279,7 +292,7 @@ async fn reads_end_by_their_deadline_their_steps_or_their_loss_of_interest() {
 #[tokio::test]
 async fn a_full_queue_says_busy_and_leaves_room_for_others() {
     let (store, a, b) = open(StoreConfig { max_waiting: 8, ..StoreConfig::temporary() });
-    let lease = store.lease(&a, None, soon()).await.unwrap();
+    let lease = store.sqlite().unwrap().lease(&a, None, soon()).await.unwrap();
     let mut waiting = Vec::new();
     for n in 0..4 {
         let (store, a) = (store.clone(), a.clone());
@@ -309,7 +322,7 @@ async fn another_programs_lock_is_busy_and_passes() {
     let shell = rusqlite::Connection::open(&path).unwrap();
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(matches!(write(&store, &a, "INSERT INTO a__t (n) VALUES (1)").await, Err(StoreError::Busy(_))));
-    assert!(matches!(store.lease(&a, None, soon()).await.map(drop), Err(StoreError::Busy(_))));
+    assert!(matches!(store.sqlite().unwrap().lease(&a, None, soon()).await.map(drop), Err(StoreError::Busy(_))));
     assert_eq!(count(&store, &a), 0, "reads go on");
     shell.execute_batch("COMMIT").unwrap();
     write(&store, &a, "INSERT INTO a__t (n) VALUES (1)").await.unwrap();
@@ -348,12 +361,12 @@ async fn an_exclusive_store_keeps_other_programs_out() {
         let threaded = move |session: &mut host_store::Session| {
             let mut number = 0;
             session.run(&statement, Until::deadline(soon()), NONE, |row| {
-                number = row.get(0).unwrap();
+                number = row.get(0).unwrap().as_integer().unwrap();
                 Ok::<_, StoreError>(())
             })?;
             Ok::<i64, StoreError>(number)
         };
-        assert_eq!(store.read(&a, soon(), threaded).await, Ok(1));
+        assert_eq!(store.sqlite().unwrap().read(&a, soon(), threaded).await, Ok(1));
         assert_eq!(count(&store, &a), 1);
         drop((store, a));
         assert!(another_program_can_read(&path), "the lock goes with the store");
@@ -387,9 +400,9 @@ async fn values_have_a_largest_size() {
     let text = "x".repeat(70_000);
     let statement = Statement::of_app(&a, "INSERT INTO a__t (s) VALUES (?)");
     let insert = move |work: &mut host_store::Work<'_>| {
-        work.run(&statement, [ValueRef::Text(text.as_bytes())], |_| Ok::<_, StoreError>(()))
+        work.run(&statement, [Datum::Text(text.as_bytes())], |_| Ok::<_, StoreError>(()))
     };
-    assert_eq!(store.write(&a, soon(), insert).await, Err(StoreError::TooBig(64 << 10)));
+    assert_eq!(store.sqlite().unwrap().write(&a, soon(), insert).await, Err(StoreError::TooBig(64 << 10)));
 }
 
 #[tokio::test]
@@ -423,8 +436,10 @@ async fn text_functions_know_case_and_stay_fast() {
     let statement = Statement::of_app(&a, "SELECT bandstand_contains(?, ?), bandstand_icontains(?, ?)");
     let (text, needle) = ("a".repeat(4_000_000), format!("{}b", "a".repeat(1_000_000)));
     let began = Instant::now();
-    let params = [&text, &needle, &text, &needle].map(|text| ValueRef::Text(text.as_bytes()));
+    let params = [&text, &needle, &text, &needle].map(|text| Datum::Text(text.as_bytes()));
     let ran = store
+        .sqlite()
+        .unwrap()
         .read_inline(|session| session.run(&statement, Until::deadline(soon()), params, |_| Ok::<_, StoreError>(())));
     ran.unwrap().unwrap().unwrap();
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
@@ -455,7 +470,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
 #[tokio::test]
 async fn a_dropped_store_finishes_and_its_temporary_files_go() {
     let (store, a, _) = open(StoreConfig::temporary());
-    let path = store.path().to_owned();
+    let path = store.sqlite().unwrap().path().to_owned();
     write(&store, &a, "INSERT INTO a__t (n) VALUES (1)").await.unwrap();
     assert!(path.exists());
     drop(store);

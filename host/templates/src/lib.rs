@@ -32,5 +32,5 @@ pub use config::TemplateConfig;
 pub use error::{RenderError, TemplateError, TemplateErrors};
 pub use host::{RenderView, add_to_linker};
 pub use page::{Page, Statics};
-pub use set::AppTemplates;
+pub use set::{AppTemplates, Rendered};
 pub use templates::Templates;

@@ -185,6 +185,8 @@ pub(crate) struct Instance {
 pub(crate) enum Outcome {
     /// The page.
     Page(String),
+    /// It followed relations that weren't loaded; the engine is well.
+    Needs(Vec<wire::Need>),
     /// The template's fault; the engine is well.
     Failed(Failure),
     /// The wall stopped it; the engine is broken.
@@ -201,6 +203,7 @@ impl Instance {
         let garbled = || Outcome::Broken(Failure::new(Kind::Render, "the template engine gave no answer"));
         match answer.pop() {
             Some(0) => String::from_utf8(answer).map_or_else(|_| garbled(), Outcome::Page),
+            Some(2) => serde_json::from_slice(&answer).map_or_else(|_| garbled(), Outcome::Needs),
             Some(1) => serde_json::from_slice(&answer).map_or_else(|_| garbled(), Outcome::Failed),
             _ => garbled(),
         }

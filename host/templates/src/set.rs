@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use host_core::context::RequestId;
 use host_core::name::AppId;
+use host_core::rows::{Need, Node};
 use host_templates_sandbox::{Facts, Failure, Kind, wire};
 use http::StatusCode;
 use parking_lot::Mutex;
@@ -36,6 +37,15 @@ const SLOW_PAGES: u32 = 50;
 const MAX_SLOW: usize = 16;
 
 static IDLE: AtomicUsize = AtomicUsize::new(0);
+
+/// How a page with rows came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rendered {
+    /// The page.
+    Page(String),
+    /// It followed relations that weren't loaded: fetch them and render again.
+    Needs(Vec<Need>),
+}
 
 /// The templates that an app's pages see. Cheap to share; it changes when the site's templates are read again.
 pub struct AppTemplates {
@@ -178,13 +188,19 @@ impl AppTemplates {
         self.set.load().names.clone()
     }
 
+    /// The largest context, in bytes.
+    pub fn context_bytes(&self) -> usize {
+        self.shared.config.context_bytes
+    }
+
     /// Renders the template `name` with `context`, a JSON object in UTF-8 of at most 1 MiB.
     ///
     /// It computes until the page is done, at most for the configured time: [`render_page`](Self::render_page) is for
     /// threads on which others wait. Errors say where in which template, with a stable [code](RenderError::code).
     pub fn render(&self, name: &str, context: &[u8], page: &Page) -> Result<String, RenderError> {
         let pace = Pace::of(Duration::from_millis(self.shared.config.millis));
-        self.make(name, context, page.facts(), page.answers(), pace).map_err(|failure| self.error(failure))
+        let made = self.make(name, context, &[], page.facts(), page.answers(), pace).and_then(whole);
+        made.map_err(|failure| self.error(failure))
     }
 
     /// The same, for a thread on which others wait: a page that takes longer than some 10 ms is begun again on the slow
@@ -194,8 +210,20 @@ impl AppTemplates {
     /// Dropping the future ends the work. Besides the errors of [`render`](Self::render): `budget` where too many slow
     /// pages are under way.
     pub async fn render_page(self: &Arc<Self>, name: &str, context: &[u8], page: &Page) -> Result<String, RenderError> {
+        let made = self.render_rows(name, context, &[], page).await?;
+        whole(made).map_err(|failure| self.error(failure))
+    }
+
+    /// The same with rows of the database in the context (see [`host_core::rows`]); `nodes` says what can be followed from them.
+    pub async fn render_rows(
+        self: &Arc<Self>,
+        name: &str,
+        context: &[u8],
+        nodes: &[Node],
+        page: &Page,
+    ) -> Result<Rendered, RenderError> {
         if !self.slow.is_slow(name) {
-            match self.make(name, context, page.facts(), page.answers(), Pace::of(SLICE)) {
+            match self.make(name, context, nodes, page.facts(), page.answers(), Pace::of(SLICE)) {
                 Err(failure) if failure.message.ends_with(OVER_TIME) => self.slow.remember(name),
                 result => return result.map_err(|failure| self.error(failure)),
             }
@@ -208,11 +236,12 @@ impl AppTemplates {
         let pace = Pace::of(Duration::from_millis(self.shared.config.millis));
         let _abandon = Abandon(pace.abandoned.clone());
         let (answer, made) = tokio::sync::oneshot::channel();
-        let (templates, name, context, page) = (self.clone(), name.to_owned(), context.to_vec(), page.clone());
+        let (templates, name, page) = (self.clone(), name.to_owned(), page.clone());
+        let (context, nodes) = (context.to_vec(), nodes.to_vec());
         let job = Box::new(move || {
             let made = match pace.abandoned.load(Relaxed) {
                 true => None,
-                false => Some(templates.make(&name, &context, page.facts(), page.answers(), pace)),
+                false => Some(templates.make(&name, &context, &nodes, page.facts(), page.answers(), pace)),
             };
             drop(place);
             // Where nobody waits any more, nobody is to be told.
@@ -259,7 +288,7 @@ impl AppTemplates {
         if self.slow.is_slow(&name) {
             return plain(status, message, id);
         }
-        match self.make(&name, context.to_string().as_bytes(), facts, answers, Pace::of(SLICE)) {
+        match self.make(&name, context.to_string().as_bytes(), &[], facts, answers, Pace::of(SLICE)).and_then(whole) {
             Ok(page) => page,
             Err(failure) => {
                 if failure.kind == Kind::Budget {
@@ -271,7 +300,15 @@ impl AppTemplates {
         }
     }
 
-    fn make(&self, name: &str, context: &[u8], facts: Facts, answers: Answers, pace: Pace) -> Result<String, Failure> {
+    fn make(
+        &self,
+        name: &str,
+        context: &[u8],
+        nodes: &[Node],
+        facts: Facts,
+        answers: Answers,
+        pace: Pace,
+    ) -> Result<Rendered, Failure> {
         let set = self.set.load_full();
         if !is_name(name) {
             return Err(Failure::new(Kind::NotFound, format!("there is no template `{}`", crate::names::shown(name))));
@@ -283,7 +320,8 @@ impl AppTemplates {
                 format!("the context has {} bytes; the most is {}", context.len(), config.context_bytes),
             ));
         }
-        let head = wire::Render { name: name.into(), facts };
+        let nodes = nodes.iter().map(|node| wire::Node { one: node.one.clone(), many: node.many.clone() }).collect();
+        let head = wire::Render { name: name.into(), facts, nodes };
         let head = serde_json::to_vec(&head).map_err(|error| Failure::new(Kind::Render, error.to_string()))?;
         let message = wire::join(&head, context);
         let mut instance = match set.take() {
@@ -296,7 +334,12 @@ impl AppTemplates {
         match instance.render(&message, answers, pace) {
             Outcome::Page(page) => {
                 set.put_back(instance);
-                Ok(page)
+                Ok(Rendered::Page(page))
+            }
+            Outcome::Needs(needs) => {
+                set.put_back(instance);
+                let needs = needs.into_iter().map(|need| Need { node: need.node, relation: need.relation });
+                Ok(Rendered::Needs(needs.collect()))
             }
             Outcome::Failed(failure) => {
                 set.put_back(instance);
@@ -307,6 +350,14 @@ impl AppTemplates {
                 Err(failure)
             }
         }
+    }
+}
+
+/// A page without rows has nothing to ask for.
+fn whole(made: Rendered) -> Result<String, Failure> {
+    match made {
+        Rendered::Page(page) => Ok(page),
+        Rendered::Needs(_) => Err(Failure::new(Kind::Render, "the page has no rows to follow")),
     }
 }
 

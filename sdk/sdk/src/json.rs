@@ -20,6 +20,19 @@ pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// A number in decimal digits.
+pub(crate) fn number(out: &mut Vec<u8>, number: u32) {
+    let mut divisor = 1_000_000_000;
+    while divisor > 1 && number / divisor == 0 {
+        divisor /= 10;
+    }
+    while divisor > 0 {
+        // One decimal digit fits a byte.
+        out.push(b'0' + u8::try_from(number / divisor % 10).unwrap_or(0));
+        divisor /= 10;
+    }
+}
+
 /// Begins a member: the comma where one is needed, the name, the colon.
 pub(crate) fn member(out: &mut Vec<u8>, name: &str) {
     if !matches!(out.last(), Some(b'{' | b'[') | None) {
@@ -44,6 +57,15 @@ pub(crate) fn list<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, mut
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_in_full() {
+        for sample in [0, 7, 10, 909, u32::MAX] {
+            let mut out = Vec::new();
+            number(&mut out, sample);
+            assert_eq!(out, sample.to_string().as_bytes());
+        }
+    }
 
     #[test]
     fn any_text_survives() {

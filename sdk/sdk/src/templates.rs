@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::bindings::bandstand::templates::render as host;
+use crate::db::Deferred;
 use crate::error::{Error, Result, from_templates};
 use crate::request::Request;
 use crate::response::Response;
@@ -11,6 +12,8 @@ use crate::response::Response;
 #[derive(Debug, Default)]
 pub struct Context {
     json: Vec<u8>,
+    /// Members of the document's `queries`.
+    queries: Vec<u8>,
     error: Option<Error>,
 }
 
@@ -31,24 +34,67 @@ impl Context {
         }
     }
 
-    fn into_json(self) -> Result<Vec<u8>> {
+    /// Adds the rows of a query that was left for the page.
+    pub fn insert_deferred(&mut self, name: &str, query: Deferred) {
+        crate::json::member(&mut self.queries, name);
+        crate::json::number(&mut self.queries, query.0);
+    }
+
+    fn into_json(self) -> Result<(Vec<u8>, Vec<u8>)> {
         match self.error {
             Some(error) => Err(error),
-            None => Ok(self.json),
+            None => Ok((self.json, self.queries)),
         }
     }
 }
 
+/// A value on its way into a context: a deferred query goes another way than what can be serialised.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Named<'v, T: ?Sized>(pub &'v T);
+
+/// For deferred queries. Found first, since it needs no further reference.
+#[doc(hidden)]
+pub trait InsertDeferred {
+    fn insert(&self, context: &mut Context, name: &str);
+}
+
+impl InsertDeferred for Named<'_, Deferred> {
+    fn insert(&self, context: &mut Context, name: &str) {
+        context.insert_deferred(name, *self.0);
+    }
+}
+
+/// For all other values. The condition stands with the function, so that an error is about it.
+#[doc(hidden)]
+pub trait InsertValue<T: ?Sized> {
+    fn insert(&self, context: &mut Context, name: &str)
+    where
+        T: Serialize;
+}
+
+impl<T: ?Sized> InsertValue<T> for &Named<'_, T> {
+    fn insert(&self, context: &mut Context, name: &str)
+    where
+        T: Serialize,
+    {
+        context.insert(name, self.0);
+    }
+}
+
 /// Names for a template: `context! { latest, title: "Polls" }`. A name alone takes the variable of that name; values are
-/// borrowed, and can be anything that serde serialises: models, lists, texts, numbers.
+/// borrowed, and can be anything that serde serialises: models, lists, texts, numbers; or a query that is left for the page
+/// ([`QuerySet::defer`](crate::db::QuerySet::defer)).
 #[macro_export]
 macro_rules! context {
     ($($name:ident $(: $value:expr)?),* $(,)?) => {{
+        #[allow(unused_imports)]
+        use $crate::templates::{InsertDeferred as _, InsertValue as _};
         #[allow(unused_mut)]
         let mut context = $crate::templates::Context::new();
-        $(context.insert(
+        $((&$crate::templates::Named($crate::context!(@value $name $(, $value)?))).insert(
+            &mut context,
             $crate::context!(@name $name),
-            $crate::context!(@value $name $(, $value)?),
         );)*
         context
     }};
@@ -65,8 +111,15 @@ pub fn render(_request: &Request, template: &str, context: Context) -> Result<Re
     let mut document = b"{\"template\":".to_vec();
     crate::json::text(&mut document, template);
     document.extend_from_slice(b",\"context\":{");
-    document.append(&mut context.into_json()?);
-    document.extend_from_slice(b"}}");
+    let (mut json, mut queries) = context.into_json()?;
+    document.append(&mut json);
+    document.push(b'}');
+    if !queries.is_empty() {
+        document.extend_from_slice(b",\"queries\":{");
+        document.append(&mut queries);
+        document.push(b'}');
+    }
+    document.push(b'}');
     Ok(Response::described(200, document))
 }
 
@@ -74,8 +127,12 @@ pub fn render(_request: &Request, template: &str, context: Context) -> Result<Re
 ///
 /// Errors: a 500 that names template and line.
 pub async fn render_to_string(template: &str, context: Context) -> Result<String> {
+    let (mut json, queries) = context.into_json()?;
+    if !queries.is_empty() {
+        return Err(Error::internal("a query can be left for a page alone: fetch its rows for `render_to_string`"));
+    }
     let mut document = b"{".to_vec();
-    document.append(&mut context.into_json()?);
+    document.append(&mut json);
     document.push(b'}');
     host::render(template.to_owned(), document).await.map_err(from_templates)
 }
@@ -85,6 +142,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use crate::bindings::bandstand::routing::types;
+    use crate::db::Deferred;
     use crate::prelude::*;
 
     fn request() -> Request {
@@ -112,6 +170,16 @@ mod tests {
         assert_eq!(
             render(&request(), "a.html", context! {}).expect("a response").body(),
             br#"{"template":"a.html","context":{}}"#
+        );
+    }
+
+    #[test]
+    fn a_query_that_is_left_for_the_page_is_named_beside_the_values() {
+        let (latest, other) = (Deferred(0), &Deferred(12));
+        let response = render(&request(), "a.html", context! { title: "x", latest, rows: *other }).expect("a response");
+        assert_eq!(
+            response.body(),
+            br#"{"template":"a.html","context":{"title":"x"},"queries":{"latest":0,"rows":12}}"#
         );
     }
 

@@ -10,8 +10,8 @@ const MAX_LINES: usize = 800;
 /// Longer files, each with its reason.
 const LONG: &[(&str, &str)] = &[];
 
-/// What text files are made by programs.
-const GENERATED: [&str; 5] = ["Cargo.lock", "package-lock.json", ".snap", ".stderr", ".json"];
+/// What text files are made by programs, or hold data.
+const GENERATED: [&str; 6] = ["Cargo.lock", "package-lock.json", ".snap", ".stderr", ".json", ".tsv"];
 
 /// Words that say "not finished", split so that this file doesn't hold them.
 const UNFINISHED: [&str; 6] = [

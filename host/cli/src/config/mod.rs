@@ -125,10 +125,16 @@ pub(crate) enum DatabaseUrl {
 }
 
 impl DatabaseSection {
+    /// A database at `url`, with the settings that all have.
+    pub(crate) fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), ..Self::default() }
+    }
+
     /// The store's configuration for a database at `path`; in memory without one.
     pub(crate) fn store(&self, path: Option<PathBuf>) -> StoreConfig {
         StoreConfig {
             path,
+            server: None,
             readers: self.readers,
             inline_readers: self.inline_readers,
             cache_kib: self.cache_kib,

@@ -5,11 +5,13 @@
 //! checked here, once, so that the rooms may trust names, references and sizes.
 
 mod check;
+mod field;
 mod model;
 mod route;
 
 pub use check::ManifestError;
-pub use model::{Choice, Field, FieldKind, Model, OnDelete};
+pub use field::{Choice, Field, FieldKind, Generated, OnDelete, Protocol, Relation, Validator};
+pub use model::{Constraint, Index, Model};
 pub use route::{Converter, Method, Pattern, PatternError, Route, Segment};
 
 use serde::{Deserialize, Serialize};
@@ -75,6 +77,15 @@ impl Manifest {
     /// The model called `name`.
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.name == name)
+    }
+
+    /// Tables that aren't the app's own by their names, so that it may use them only where the operator says so.
+    pub fn foreign_tables(&self) -> impl Iterator<Item = &str> {
+        let own = format!("{}__", self.name);
+        self.models
+            .iter()
+            .map(|model| model.table.as_str())
+            .filter(move |table| !table.is_empty() && !table.starts_with(&own))
     }
 
     /// Required capabilities that `granted` doesn't hold, and words that this host doesn't know.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::field::{Field, FieldKind, OnDelete};
+use crate::name::AppId;
+
 /// A model: one table of the app's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -14,17 +17,39 @@ pub struct Model {
     /// The name for people, plural.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub label_plural: String,
-    /// The columns, the primary key first.
+    /// What it holds; a key that fills itself stands first.
     pub fields: Vec<Field>,
+    /// The fields that make the primary key, where the first field isn't one that fills itself. Two to eight are a
+    /// composite key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary_key: Vec<String>,
+    /// The table's name where it isn't `<app>__<model>`. One that doesn't begin with `<app>__` needs a grant.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub table: String,
+    /// Whether the host makes and changes the table. Otherwise it must be there.
+    #[serde(default = "truth", skip_serializing_if = "is_true")]
+    pub managed: bool,
+    /// Whether the host added it, for a many-to-many relation. What a manifest itself says of such a model is replaced.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub auto_created: bool,
     /// The order of rows where a query asks for none: field names, `-` before a descending one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ordering: Vec<String>,
     /// Sets of fields whose values must be unique together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unique_together: Vec<Vec<String>>,
-    /// Sets of fields to index.
+    /// What to index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub indexes: Vec<Vec<String>>,
+    pub indexes: Vec<Index>,
+    /// What must be true of its rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Constraint>,
+    /// What may be permitted for any model.
+    #[serde(default = "default_permissions", skip_serializing_if = "are_default")]
+    pub default_permissions: Vec<String>,
+    /// What may be permitted besides: name and label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<(String, String)>,
 }
 
 impl Model {
@@ -33,143 +58,223 @@ impl Model {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// The primary key. A checked manifest has exactly one for each model, the first field.
-    pub fn primary_key(&self) -> &Field {
-        &self.fields[0]
+    /// The fields that make the primary key. A checked manifest has at least one for each model.
+    pub fn key(&self) -> impl Iterator<Item = &Field> {
+        let automatic = self.fields.first().filter(|_| self.primary_key.is_empty());
+        automatic.into_iter().chain(self.primary_key.iter().filter_map(|name| self.field(name)))
     }
-}
 
-/// One column of a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Field {
-    /// Its name; a foreign key's is the relation's (`question`), its column `question_id`.
-    pub name: String,
-    /// What it holds.
-    #[serde(flatten)]
-    pub kind: FieldKind,
-    /// Whether NULL is allowed.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub null: bool,
-    /// Whether a form may leave it empty.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub blank: bool,
-    /// Whether no two rows may have the same value.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub unique: bool,
-    /// Whether to index it. Foreign keys are indexed anyway.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub index: bool,
-    /// The value where a create gives none: a JSON null, boolean, number or string, in the storage form of the kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
-    pub default: Option<serde_json::Value>,
-    /// The only values allowed, with their labels.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub choices: Vec<Choice>,
-    /// The name for people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub label: String,
-    /// A sentence that helps to fill it in.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub help_text: String,
-}
+    /// The table's name in an app called `app`.
+    pub fn table_name(&self, app: &AppId) -> String {
+        if self.table.is_empty() { format!("{app}__{}", self.name) } else { self.table.clone() }
+    }
 
-impl Field {
-    /// The column's name in the table.
-    pub fn column(&self) -> String {
-        match self.kind {
-            FieldKind::ForeignKey { .. } => format!("{}_id", self.name),
-            _ => self.name.clone(),
+    /// The fields of the model `through` that its pairs for the many-to-many relation to `to` are made of: the foreign key
+    /// to this model, and the one to the other. The error says what is missing.
+    pub fn pair<'m>(&self, through: &'m Model, fields: &[String], to: &str) -> Result<(&'m Field, &'m Field), String> {
+        let points = |field: &Field, model: &str| field.kind.relation().is_some_and(|relation| relation.to == model);
+        if let [near, far] = fields {
+            let find = |name: &str, model: &str| {
+                through.field(name).filter(|field| points(field, model)).ok_or_else(|| {
+                    format!(
+                        "its through_fields name `{name}`, which is no foreign key of `{}` to `{model}`",
+                        through.name
+                    )
+                })
+            };
+            return Ok((find(near, &self.name)?, find(far, to)?));
+        }
+        let all = |model: &str| through.fields.iter().filter(|field| points(field, model)).collect::<Vec<_>>();
+        match (all(&self.name).as_slice(), all(to).as_slice()) {
+            // A relation to the model itself: the first one is from here, the second one leads there.
+            ([near, far], _) if to == self.name => Ok((near, far)),
+            ([near], [far]) if to != self.name => Ok((near, far)),
+            _ => Err(format!(
+                "its through model `{}` must have one foreign key to `{}` and one to `{to}`; \
+                 where it has several, name the two in through_fields",
+                through.name, self.name
+            )),
         }
     }
+}
 
-    /// Whether it is the automatic primary key.
-    pub fn is_primary_key(&self) -> bool {
-        matches!(self.kind, FieldKind::Auto)
+/// The model of the pairs that a many-to-many relation gets which names none.
+pub(super) fn through(model: &str, field: &str, to: &str, db_table: &str) -> Model {
+    let (near, far) =
+        if model == to { (format!("from_{model}"), format!("to_{model}")) } else { (model.into(), to.into()) };
+    let key = |name: &str, to: &str| {
+        let to = to.to_owned();
+        let kind =
+            FieldKind::ForeignKey { to, on_delete: OnDelete::Cascade, related_name: "+".into(), db_constraint: true };
+        plain(name, kind)
+    };
+    Model {
+        name: format!("{model}_{field}"),
+        label: String::new(),
+        label_plural: String::new(),
+        fields: vec![plain("id", FieldKind::Auto), key(&near, model), key(&far, to)],
+        primary_key: Vec::new(),
+        table: db_table.to_owned(),
+        managed: true,
+        auto_created: true,
+        ordering: Vec::new(),
+        unique_together: vec![vec![near, far]],
+        indexes: Vec::new(),
+        constraints: Vec::new(),
+        default_permissions: default_permissions(),
+        permissions: Vec::new(),
     }
 }
 
-/// One allowed value of a field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Choice {
-    /// What is stored.
-    pub value: serde_json::Value,
-    /// What people see.
-    pub label: String,
+fn plain(name: &str, kind: FieldKind) -> Field {
+    Field {
+        name: name.to_owned(),
+        kind,
+        null: false,
+        blank: false,
+        unique: false,
+        index: false,
+        column: String::new(),
+        default: None,
+        db_default: None,
+        generated: None,
+        auto_now_add: false,
+        auto_now: false,
+        validators: Vec::new(),
+        choices: Vec::new(),
+        editable: true,
+        label: String::new(),
+        help_text: String::new(),
+    }
 }
 
-/// What a field holds. The comment names the case of `bandstand:db/types.value` that carries it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+/// An index: a list of fields, or an object with more to say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "IndexForm", into = "IndexForm")]
+pub struct Index {
+    /// Its name, where it has one.
+    pub name: String,
+    /// The fields, `-` before one that descends.
+    pub fields: Vec<String>,
+    /// Expressions of the query shape over the row's own fields; they come after `fields`.
+    pub expressions: Vec<serde_json::Value>,
+    /// A condition of the query shape: only rows that fulfil it are indexed.
+    pub condition: Option<serde_json::Value>,
+    /// Fields that the index holds besides, so that a query finds them there.
+    pub include: Vec<String>,
+}
+
+/// As the document says it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "an index is a list of fields, or an object with `fields` or `expressions`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum FieldKind {
-    /// The automatic primary key: an `integer` that the database counts up and never uses again.
-    Auto,
-    /// An `integer` of 32 bits.
-    Integer,
-    /// An `integer` of 64 bits.
-    BigInteger,
-    /// A `float`.
-    Float,
-    /// A `boolean`.
-    Boolean,
-    /// A `text` of limited length.
-    Char {
-        /// Its most characters (Unicode scalar values).
-        max_length: u32,
-    },
-    /// A `text`.
-    Text,
-    /// `bytes`.
-    Binary,
-    /// An `integer`: days since 1970-01-01.
-    Date,
-    /// An `integer`: microseconds since midnight.
-    Time,
-    /// An `integer`: microseconds since 1970-01-01T00:00:00Z.
-    #[serde(rename = "datetime")]
-    DateTime,
-    /// An `integer`: microseconds.
-    Duration,
-    /// 16 `bytes`.
-    Uuid,
-    /// A `text`: a JSON document.
-    Json,
-    /// An `integer`: the primary key of another row.
-    ForeignKey {
-        /// The model that it points to, of the same app.
-        to: String,
-        /// What happens to this row when that one is deleted.
-        on_delete: OnDelete,
-        /// What that model calls these rows; `<model>_set` where it is empty.
+#[cfg_attr(test, schemars(rename = "Index"))]
+enum IndexForm {
+    /// The fields, `-` before one that descends.
+    Fields(Vec<String>),
+    /// With more to say.
+    Whole {
+        /// Its name.
         #[serde(default, skip_serializing_if = "String::is_empty")]
-        related_name: String,
+        name: String,
+        /// The fields, `-` before one that descends.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fields: Vec<String>,
+        /// Expressions of the query shape over the row's own fields; they come after `fields`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        expressions: Vec<serde_json::Value>,
+        /// A condition of the query shape: only rows that fulfil it are indexed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        condition: Option<serde_json::Value>,
+        /// Fields that the index holds besides.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        include: Vec<String>,
     },
 }
 
-/// What happens to rows that point to one that is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+impl From<IndexForm> for Index {
+    fn from(form: IndexForm) -> Self {
+        match form {
+            IndexForm::Fields(fields) => Self { fields, ..Self::default() },
+            IndexForm::Whole { name, fields, expressions, condition, include } => {
+                Self { name, fields, expressions, condition, include }
+            }
+        }
+    }
+}
+
+impl From<Index> for IndexForm {
+    fn from(index: Index) -> Self {
+        let Index { name, fields, expressions, condition, include } = index;
+        if name.is_empty() && expressions.is_empty() && condition.is_none() && include.is_empty() {
+            return Self::Fields(fields);
+        }
+        Self::Whole { name, fields, expressions, condition, include }
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Index {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Index".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        IndexForm::json_schema(generator)
+    }
+}
+
+/// What must be true of a model's rows: `check`, or that `unique` fields and `expressions` are so together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum OnDelete {
-    /// They go too.
-    Cascade,
-    /// They forbid it.
-    Protect,
-    /// They forbid it, unless they go by another way in the same deletion.
-    Restrict,
-    /// They point to nothing; the field must allow NULL.
-    SetNull,
-    /// They get the field's default.
-    SetDefault,
-    /// Nothing: the database refuses if it must.
-    DoNothing,
+pub struct Constraint {
+    /// Its name, which errors give.
+    pub name: String,
+    /// A condition of the query shape that is true of each row, or NULL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<serde_json::Value>,
+    /// Fields whose values are unique together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<String>,
+    /// Expressions of the query shape whose values are unique, together with those of `unique`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expressions: Vec<serde_json::Value>,
+    /// A condition of the query shape: only rows that fulfil it must be unique.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<serde_json::Value>,
+    /// Whether rows with NULL in a unique field never equal one another.
+    #[serde(default = "truth", skip_serializing_if = "is_true")]
+    pub nulls_distinct: bool,
+    /// Fields that the index behind it holds besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// Whether it is looked at when the unit of work ends.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deferrable: bool,
+    /// What people are told when it is violated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+fn default_permissions() -> Vec<String> {
+    ["add", "change", "delete", "view"].map(str::to_owned).into()
+}
+
+fn are_default(permissions: &[String]) -> bool {
+    permissions == default_permissions()
+}
+
+pub(super) fn truth() -> bool {
+    true
 }
 
 // serde's `skip_serializing_if` hands over a reference.
 #[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_true(value: &bool) -> bool {
+    *value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+pub(super) fn is_false(value: &bool) -> bool {
     !*value
 }

@@ -4,22 +4,27 @@
 //! speaks of the same related row (the conditions of one entry of `filter`) shares one `EXISTS`; `or` and entries apart
 //! have one each, which is the same by logic (∃ distributes over ∨); `not` begins anew, so that it means "no related row".
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::path::{Join, Root, SubJoin};
 use super::sql::{Bind, MANY, Purpose, Slot, Sql};
 use super::{invalid, value_of};
-use crate::catalog::{Catalog, Reference, Step};
-use crate::error::{DbError, code};
+use crate::catalog::Catalog;
+use crate::error::DbError;
 use crate::kind::Kind;
 use crate::shape::{Comparison, Condition, Literal, Lookup, Operand, Path, TextLookup};
-
-/// Joins of one statement: SQLite's limit is 64 tables.
-pub(crate) const MAX_JOINS: usize = 16;
 
 /// A statement's tables and conditions while they are put together.
 pub(crate) struct Query<'c> {
     pub(crate) catalog: &'c Catalog,
     pub(crate) table: usize,
-    joins: Vec<Join>,
-    aliases: usize,
+    pub(super) joins: Vec<Join>,
+    pub(super) aliases: usize,
+    /// Whether columns stand without their table's name, as in the table's own definition.
+    pub(super) bare: bool,
+    /// The columns of the statement's own rows that were asked for.
+    pub(super) used: RefCell<BTreeSet<usize>>,
     /// What `annotate` has named so far.
     pub(super) annotations: Vec<Annotation>,
     /// Whether the statement makes one row of several, so that aggregates are about its own rows.
@@ -28,15 +33,6 @@ pub(crate) struct Query<'c> {
     pub(super) aggregating: bool,
     /// Whether a condition calls a text function, whose time grows with the texts.
     pub(crate) reads_text: bool,
-}
-
-/// A table joined by a foreign key: at most one row for each, so no row is there twice.
-struct Join {
-    from: usize,
-    column: usize,
-    alias: usize,
-    sql: String,
-    left: bool,
 }
 
 /// Where a path ended, or what an expression is.
@@ -78,26 +74,10 @@ impl Sub<'_> {
 /// The tables of one `EXISTS`, or of one aggregate over related rows.
 #[derive(Default)]
 pub(super) struct Sub<'p> {
-    roots: Vec<Root<'p>>,
-    joins: Vec<SubJoin>,
+    pub(super) roots: Vec<Root<'p>>,
+    pub(super) joins: Vec<SubJoin>,
     /// Whether conditions are about each related row, as in an aggregate's filter: a `not` too.
     each: bool,
-}
-
-struct Root<'p> {
-    /// The path up to and including the many-valued step.
-    steps: &'p [String],
-    alias: usize,
-    table: usize,
-    /// `u1."question_id" = t0."id"`
-    on: String,
-}
-
-struct SubJoin {
-    from: usize,
-    step: (bool, usize, usize),
-    alias: usize,
-    sql: String,
 }
 
 impl<'c> Query<'c> {
@@ -107,6 +87,8 @@ impl<'c> Query<'c> {
             table,
             joins: Vec::new(),
             aliases: 0,
+            bare: false,
+            used: RefCell::default(),
             annotations: Vec::new(),
             grouped: false,
             aggregating: false,
@@ -247,41 +229,10 @@ impl<'c> Query<'c> {
         }
     }
 
-    /// A column of the statement's own rows.
-    pub(super) fn own(&self, column: usize) -> Found {
-        self.column("t", 0, self.table, column, false)
-    }
-
     /// The annotation that `path` names.
-    fn annotation(&self, path: &[String]) -> Option<&Annotation> {
+    pub(super) fn annotation(&self, path: &[String]) -> Option<&Annotation> {
         let [name] = path else { return None };
         self.annotations.iter().find(|annotation| annotation.name == *name)
-    }
-
-    /// Where in the path the first many-valued relation stands.
-    pub(super) fn many_step(&self, path: &Path) -> Result<Option<usize>, DbError> {
-        if self.annotation(path).is_some() {
-            return Ok(None);
-        }
-        let mut table = self.table;
-        for (at, name) in path.iter().enumerate() {
-            match self.catalog.tables[table].step(name)? {
-                Step::Reverse(_) => return Ok(Some(at)),
-                Step::Column(column) => match self.catalog.tables[table].columns[column].target {
-                    Some(target) => table = target,
-                    None if at + 1 == path.len() => return Ok(None),
-                    None => return Err(self.no_relation(table, name)),
-                },
-            }
-        }
-        Ok(None)
-    }
-
-    fn no_relation(&self, table: usize, name: &str) -> DbError {
-        let model = &self.catalog.tables[table].model;
-        invalid(format!("`{name}` of `{model}` is no relation, so a path can't go on from it"))
-            .with("model", model)
-            .with("field", name)
     }
 
     fn exists(&mut self, conditions: &[&Condition]) -> Result<Sql, DbError> {
@@ -324,19 +275,6 @@ impl<'c> Query<'c> {
         Ok(sql)
     }
 
-    /// Takes the related rows at the end of `steps` into `sub`.
-    fn enter<'p>(&mut self, sub: &mut Sub<'p>, steps: &'p [String]) -> Result<(), DbError> {
-        let (key, table) = self.key_before(steps)?;
-        let Some(name) = steps.last() else { return Ok(()) };
-        let Step::Reverse(Reference { table: child, column, .. }) = self.catalog.tables[table].step(name)? else {
-            return Err(self.no_relation(table, name));
-        };
-        let alias = self.alias()?;
-        let on = format!("u{alias}.{} = {key}", self.catalog.tables[child].columns[column].quoted());
-        sub.roots.push(Root { steps, alias, table: child, on });
-        Ok(())
-    }
-
     /// `(SELECT value FROM …)` over the related rows at the end of `steps`; `value` makes one value of them.
     pub(super) fn of_related<'p>(
         &mut self,
@@ -355,157 +293,6 @@ impl<'c> Query<'c> {
         }
         sql.push(" WHERE ").push(&root.on).push(")");
         Ok(Found { sql, ..found })
-    }
-
-    /// The SQL of the row's key that the last, many-valued step of `steps` points to, and that row's model.
-    fn key_before(&mut self, steps: &[String]) -> Result<(String, usize), DbError> {
-        let before = &steps[..steps.len() - 1];
-        if before.is_empty() {
-            return Ok((format!("t0.{}", self.catalog.tables[self.table].columns[0].quoted()), self.table));
-        }
-        // The key is what the foreign key before it holds, so the table between needs no join.
-        let found = self.find(before)?;
-        let (table, column) = found.column.unwrap_or((self.table, 0));
-        match self.catalog.tables[table].columns[column].target {
-            Some(target) => Ok((found.sql.text, target)),
-            None => Err(self.no_relation(table, &before[before.len() - 1])),
-        }
-    }
-
-    /// Follows a path of foreign keys from the statement's own row.
-    pub(crate) fn find(&mut self, path: &[String]) -> Result<Found, DbError> {
-        if let Some(annotation) = self.annotation(path) {
-            return Ok(annotation.found.clone());
-        }
-        let (mut table, mut alias, mut left) = (self.table, 0, false);
-        for (at, name) in path.iter().enumerate() {
-            let column = match self.catalog.tables[table].step(name)? {
-                Step::Column(column) => column,
-                Step::Reverse(_) => {
-                    return Err(invalid(format!(
-                        "`{name}` leads to many rows of `{}`; it may stand in a filter's path alone",
-                        self.catalog.tables[table].model
-                    ))
-                    .with("field", name));
-                }
-            };
-            let field = &self.catalog.tables[table].columns[column];
-            let rest = &path[at + 1..];
-            let Some(target) = field.target else {
-                if rest.is_empty() {
-                    return Ok(self.column("t", alias, table, column, left));
-                }
-                return Err(self.no_relation(table, name));
-            };
-            // The key stands in this row already.
-            if rest.is_empty() || (rest.len() == 1 && self.is_key(target, &rest[0])) {
-                return Ok(self.column("t", alias, table, column, left));
-            }
-            left |= field.null;
-            alias = self.join(alias, table, column, target, left)?;
-            table = target;
-        }
-        Err(invalid("an empty path"))
-    }
-
-    /// A column of a table that is in the statement. `left` says whether the row may be missing.
-    fn column(&self, letter: &str, alias: usize, table: usize, column: usize, left: bool) -> Found {
-        let field = &self.catalog.tables[table].columns[column];
-        Found {
-            sql: Sql::text(format!("{letter}{alias}.{}", field.quoted())),
-            kind: field.kind,
-            column: Some((table, column)),
-            name: field.field.clone(),
-            null: left || field.null,
-        }
-    }
-
-    fn is_key(&self, table: usize, name: &str) -> bool {
-        matches!(self.catalog.tables[table].step(name), Ok(Step::Column(0)))
-    }
-
-    fn join(&mut self, from: usize, table: usize, column: usize, target: usize, left: bool) -> Result<usize, DbError> {
-        if let Some(join) = self.joins.iter().find(|join| join.from == from && join.column == column) {
-            return Ok(join.alias);
-        }
-        let alias = self.alias()?;
-        let (from_column, target) = (&self.catalog.tables[table].columns[column], &self.catalog.tables[target]);
-        let sql = format!(
-            "{} AS t{alias} ON t{alias}.{} = t{from}.{}",
-            target.quoted(),
-            target.columns[0].quoted(),
-            from_column.quoted()
-        );
-        self.joins.push(Join { from, column, alias, sql, left });
-        Ok(alias)
-    }
-
-    fn alias(&mut self) -> Result<usize, DbError> {
-        self.aliases += 1;
-        if self.aliases > MAX_JOINS {
-            return Err(
-                invalid(format!("more than {MAX_JOINS} joins; ask in several queries")).with("limit", MAX_JOINS)
-            );
-        }
-        Ok(self.aliases)
-    }
-
-    /// Follows the rest of a path whose many-valued relation is one of `sub`'s.
-    pub(super) fn find_in(&mut self, sub: &mut Sub<'_>, path: &Path) -> Result<Found, DbError> {
-        let root = sub.roots.iter().find(|root| path.starts_with(root.steps));
-        let Some(root) = root else {
-            return Err(DbError::new(code::INTERNAL, "a relation went missing while planning"));
-        };
-        let (mut alias, mut table, mut at) = (root.alias, root.table, root.steps.len());
-        loop {
-            let Some(name) = path.get(at) else {
-                // A relation alone stands for its row's key.
-                return Ok(self.column("u", alias, table, 0, true));
-            };
-            at += 1;
-            let rest = &path[at..];
-            let tables = &self.catalog.tables;
-            let (step, next, on) = match tables[table].step(name)? {
-                Step::Column(column) => {
-                    let field = &tables[table].columns[column];
-                    let ends = match field.target {
-                        None if !rest.is_empty() => return Err(self.no_relation(table, name)),
-                        None => true,
-                        Some(target) => rest.is_empty() || (rest.len() == 1 && self.is_key(target, &rest[0])),
-                    };
-                    match field.target {
-                        Some(target) if !ends => {
-                            let on = (tables[target].columns[0].quoted(), field.quoted());
-                            ((false, table, column), target, on)
-                        }
-                        _ => {
-                            return Ok(self.column("u", alias, table, column, true));
-                        }
-                    }
-                }
-                Step::Reverse(reference) => {
-                    let child = &tables[reference.table];
-                    let on = (child.columns[reference.column].quoted(), tables[table].columns[0].quoted());
-                    ((true, reference.table, reference.column), reference.table, on)
-                }
-            };
-            let known = sub.joins.iter().find(|join| join.from == alias && join.step == step).map(|join| join.alias);
-            let joined = match known {
-                Some(known) => known,
-                None => {
-                    let new = self.alias()?;
-                    let sql = format!(
-                        "{} AS u{new} ON u{new}.{} = u{alias}.{}",
-                        self.catalog.tables[next].quoted(),
-                        on.0,
-                        on.1
-                    );
-                    sub.joins.push(SubJoin { from: alias, step, alias: new, sql });
-                    new
-                }
-            };
-            (alias, table) = (joined, next);
-        }
     }
 
     fn lookup(&mut self, lookup: Lookup, found: &Found, operands: &[Operand]) -> Result<Sql, DbError> {

@@ -3,7 +3,10 @@
 pub(crate) mod delete;
 mod expression;
 mod filter;
+pub(crate) mod key;
+mod path;
 mod read;
+pub(crate) mod schema;
 pub(crate) mod sql;
 mod write;
 
@@ -13,7 +16,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use host_store::{KEEP_SQL, Owner, Statement};
 use parking_lot::Mutex;
 
-use crate::catalog::Catalog;
+use crate::bind;
+use crate::catalog::{Catalog, Column, Fill};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
@@ -34,6 +38,10 @@ pub(crate) struct ReadPlan {
     pub(crate) query: Query,
     /// What each cell of a row is.
     pub(crate) cells: Box<[Cell]>,
+    /// What each cell of a row is called, in a `select`: its field, or the way to it.
+    pub(crate) names: Box<[Name]>,
+    /// Whose rows they are, where each is one of a model's.
+    pub(crate) of: Option<usize>,
     /// Whether each step of it is short, so that counting steps bounds its time.
     pub(crate) may_be_short: bool,
     /// How many runs to skip before it is tried as a short read again.
@@ -60,6 +68,14 @@ impl ReadPlan {
     }
 }
 
+/// A cell's place in a row that is read by names.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    /// Relations, then a field or an annotation.
+    pub(crate) path: Vec<String>,
+    pub(crate) kind: Kind,
+}
+
 /// How a cell is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cell {
@@ -67,11 +83,24 @@ pub(crate) enum Cell {
     Plain,
     /// A number that stands for a truth value.
     Boolean,
+    /// A whole number, which some databases give as a decimal (the sum of many, say).
+    Integer,
+    /// A floating-point number, the same.
+    Float,
+    /// A decimal with so many places; SQLite gives it as a whole number, without the point.
+    Decimal(u32),
 }
 
 impl Cell {
     fn of(kind: Kind) -> Self {
-        if kind == Kind::Boolean { Cell::Boolean } else { Cell::Plain }
+        match kind {
+            Kind::Boolean => Cell::Boolean,
+            Kind::Float => Cell::Float,
+            Kind::Decimal { places, .. } => Cell::Decimal(places.into()),
+            Kind::Binary | Kind::Uuid | Kind::Json => Cell::Plain,
+            kind if kind.is_text() => Cell::Plain,
+            _ => Cell::Integer,
+        }
     }
 }
 
@@ -87,7 +116,8 @@ pub(crate) struct WritePlan {
 pub(crate) enum Action {
     Insert {
         query: Query,
-        /// Holes that may be filled with a value for each of many rows.
+        /// What the host makes for the query's last holes, for each row anew.
+        fills: Box<[Fill]>,
         cells: Box<[Cell]>,
         /// The fields that it returns, by name.
         returning: Box<[String]>,
@@ -120,7 +150,10 @@ const MAX_SIZED: usize = 16;
 impl Query {
     fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
         let has_many = sql.binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let fixed = (!has_many).then(|| Arc::new(Statement::of_app(owner, dialect.number(sql.text.clone()))));
+        let fixed = (!has_many).then(|| {
+            let statement = Statement::of_app(owner, dialect.number(sql.text.clone()));
+            Arc::new(statement.taking(bind::types(&sql.binds, &[])))
+        });
         Self {
             binds: sql.binds.clone().into(),
             holes,
@@ -142,7 +175,8 @@ impl Query {
         if let Some((_, statement)) = sized.iter().find(|(known, _)| *known == sizes) {
             return statement.clone();
         }
-        let statement = Arc::new(Statement::of_app(&self.owner, self.dialect.number(self.sql.render(&sizes))));
+        let statement = Statement::of_app(&self.owner, self.dialect.number(self.sql.render(&sizes)));
+        let statement = Arc::new(statement.taking(bind::types(&self.binds, &sizes)));
         // One that connections don't keep prepared isn't worth keeping here either.
         if statement.sql().len() <= KEEP_SQL {
             if sized.len() >= MAX_SIZED {
@@ -202,32 +236,63 @@ fn value_of(catalog: &Catalog, slot: Slot, literal: &Literal) -> Result<Bind, Db
         Literal::Text(text) => Value::Text(text.clone()),
     };
     check(catalog, slot, &value)?;
-    Ok(Bind::Const { value, slot })
+    Ok(Bind::Const { value: slot.kind.canonical(&value).unwrap_or(value), slot })
 }
 
 /// Checks a value for its place.
 pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), DbError> {
     let Some((table, column)) = slot.column else {
-        return slot.kind.check_compared(value).map_err(|problem| {
+        let checked = slot.kind.check_compared(value).and_then(|()| reckonable(catalog, slot.kind, value));
+        return checked.map_err(|problem| {
             let problem = format!("an expression of kind {} {problem}", slot.kind.word());
             DbError::new(code::INVALID_VALUE, problem).with("kind", slot.kind.word())
         });
     };
     let table = &catalog.tables[table];
     let column = &table.columns[column];
-    if *value == Value::Null && slot.purpose == Purpose::Store && !column.null && column.kind != Kind::Auto {
+    if *value == Value::Null && slot.purpose == Purpose::Store && !column.null && !fills_itself(column) {
         return Err(DbError::new(code::NOT_NULL, format!("`{}` of `{}` must have a value", column.field, table.model))
             .with("model", &table.model)
             .with("field", &column.field));
     }
     let checked = match slot.purpose {
         Purpose::Store => column.kind.check_stored(value),
-        Purpose::Compare | Purpose::Reckon => column.kind.check_compared(value),
+        Purpose::Compare => column.kind.check_compared(value),
+        Purpose::Reckon => column.kind.check_compared(value).and_then(|()| reckonable(catalog, column.kind, value)),
     };
-    checked.map_err(|problem| {
+    let wrong = |problem: String| {
         DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
             .with("model", &table.model)
             .with("field", &column.field)
-            .with("kind", column.kind.word())
-    })
+            .with("kind", column.word)
+    };
+    checked.map_err(wrong)?;
+    if slot.purpose == Purpose::Store {
+        for validator in &column.validators {
+            validator.check(value).map_err(|problem| wrong(problem).with("validator", validator.word))?;
+        }
+    }
+    Ok(())
 }
+
+/// Whether NULL is what leaves the field to itself.
+fn fills_itself(column: &Column) -> bool {
+    column.kind == Kind::Auto || column.fill == Some(Fill::Uuid7)
+}
+
+/// What is compared may be larger than any row's; what is reckoned with must be what it says.
+fn reckonable(catalog: &Catalog, kind: Kind, value: &Value) -> Result<(), String> {
+    match kind {
+        Kind::Decimal { places, .. } => {
+            let digits = if catalog.dialect == Dialect::Sqlite { SQLITE_DIGITS } else { MAX_DIGITS };
+            Kind::Decimal { digits, places: places.min(digits) }.check_stored(value)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Most digits of a decimal on SQLite, which keeps it as a whole number of 64 bits.
+pub(crate) const SQLITE_DIGITS: u8 = 18;
+
+/// Most digits of a decimal: what 96 bits hold.
+const MAX_DIGITS: u8 = 28;

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU32;
 
 use super::filter::{Found, Query as Building};
 use super::sql::{Bind, Sql};
-use super::{Cell, Planner, ReadPlan, invalid};
+use super::{Cell, Name, Planner, ReadPlan, invalid};
 use crate::error::DbError;
 use crate::shape::{Bound, Condition, Reading, Select};
 
@@ -22,6 +22,7 @@ impl Planner<'_> {
         let columns = self.columns(&mut building, select, &parts.groups)?;
         let order = self.order(&mut building, select, &columns)?;
         let cells = columns.iter().map(|column| Cell::of(column.kind)).collect();
+        let names = names(select, &columns);
         let mut sql = Sql::text("SELECT ");
         if select.distinct {
             sql.push("DISTINCT ");
@@ -32,7 +33,8 @@ impl Planner<'_> {
             sql.push(" ORDER BY ").list(order);
         }
         bounds(&mut sql, reading);
-        Ok(self.read(sql, cells, short(&building, reading)))
+        let of = (!building.grouped).then_some(self.table);
+        Ok(ReadPlan { names, of, ..self.read(sql, cells, short(&building, reading)) })
     }
 
     /// Reads what all reading operations share. Annotations come first: the rest may name them.
@@ -136,7 +138,7 @@ impl Planner<'_> {
             bounds(&mut sql, reading);
             sql.push(")");
         }
-        Ok(self.read(sql, vec![Cell::Plain], short(&building, reading)))
+        Ok(self.read(sql, vec![Cell::Integer], short(&building, reading)))
     }
 
     pub(super) fn exists(&self, reading: &Reading) -> Result<ReadPlan, DbError> {
@@ -172,7 +174,14 @@ impl Planner<'_> {
     }
 
     fn read(&self, sql: Sql, cells: Vec<Cell>, may_be_short: bool) -> ReadPlan {
-        ReadPlan { query: self.query(sql), cells: cells.into(), may_be_short, penalty: AtomicU32::new(0) }
+        ReadPlan {
+            query: self.query(sql),
+            cells: cells.into(),
+            names: Box::default(),
+            of: None,
+            may_be_short,
+            penalty: AtomicU32::new(0),
+        }
     }
 
     /// The keys of the rows that `filter` means, as a condition of a statement over table `t0`.
@@ -182,8 +191,10 @@ impl Planner<'_> {
         let mut sql = Sql::text(" WHERE ");
         if building.has_joins() {
             // UPDATE and DELETE take no joins, so the rows are named by their keys.
-            let key = self.catalog.tables[self.table].columns[0].quoted();
-            sql.push(&format!("{key} IN (SELECT t0.{key}"));
+            let table = &self.catalog.tables[self.table];
+            let key = table.key_list("");
+            let key = if table.single_key().is_some() { key } else { format!("({key})") };
+            sql.push(&format!("{key} IN (SELECT {}", table.key_list("t0.")));
             tail(&mut sql, &building, Parts { condition: Some(condition), groups: Vec::new(), having: None });
             sql.push(")");
         } else {
@@ -191,6 +202,15 @@ impl Planner<'_> {
         }
         Ok(sql)
     }
+}
+
+/// What a row's cells are called: by their paths where the shape lists some, else by their own names.
+fn names(select: &Select, columns: &[Found]) -> Box<[Name]> {
+    let own = |column: &Found| vec![column.name.clone()];
+    let paths = select.fields.iter().flatten().cloned().map(Some).chain(std::iter::repeat(None));
+    let name =
+        |(column, path): (&Found, Option<_>)| Name { path: path.unwrap_or_else(|| own(column)), kind: column.kind };
+    columns.iter().zip(paths).map(name).collect()
 }
 
 /// Whether each step is short, so that counting steps bounds the time.

@@ -1,8 +1,8 @@
 //! `insert`, `update`, `delete`.
 
 use super::sql::{Bind, Purpose, Slot, Sql};
-use super::{Action, Cell, Planner, WritePlan, invalid, value_of};
-use crate::catalog::Column;
+use super::{Action, Cell, Planner, Query, WritePlan, invalid, value_of};
+use crate::catalog::{Column, Fill, Table};
 use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Arithmetic, Condition, Expr, Insert, Literal, Operand};
@@ -22,24 +22,43 @@ impl Planner<'_> {
                 return Err(invalid(format!("`set` gives `{}` two values", table.columns[column].field)));
             }
         }
-        let (mut names, mut values) = (Vec::new(), Vec::new());
+        let (mut names, mut values, mut fills) = (Vec::new(), Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
             let slot = Slot::of(self.catalog, self.table, at, Purpose::Store);
-            let value = match (given[at], &column.default) {
-                (Some(expr), _) => self.expr(expr, at, None)?,
-                (None, Some(default)) => Sql::bind(Bind::Const { value: default.clone(), slot }),
-                (None, None) if column.kind == Kind::Auto => continue,
-                // Written out, so that a default which the table has from an older version doesn't fill it.
-                (None, None) if column.null => Sql::bind(Bind::Const { value: Value::Null, slot }),
-                (None, None) => {
-                    let problem = format!(
-                        "`{}` of `{}` has no default and must have a value; give it one in `set`",
-                        column.field, table.model
-                    );
-                    return Err(DbError::new(code::NOT_NULL, problem)
-                        .with("model", &table.model)
-                        .with("field", &column.field));
-                }
+            let constant = |value: Value| Sql::bind(Bind::Const { value, slot });
+            // What the host makes stands in holes after the shape's own.
+            let mut fill = |fill| {
+                fills.push(fill);
+                Sql::bind(Bind::Hole { hole: self.holes + fills.len() - 1, slot })
+            };
+            let value = match given[at] {
+                Some(_) if column.generated.is_some() => return Err(generated(table, column)),
+                Some(expr) => match (self.expr(expr, at, None)?, column.fill) {
+                    // A key that is left out or null is the next one.
+                    (mut value, Some(Fill::Uuid7)) => {
+                        let mut sql = Sql::text("coalesce(");
+                        sql.list(vec![std::mem::take(&mut value), fill(Fill::Uuid7)]).push(")");
+                        sql
+                    }
+                    (value, _) => value,
+                },
+                None if column.generated.is_some() || column.kind == Kind::Auto => continue,
+                None => match (&column.default, column.fill, &column.db_default) {
+                    (Some(default), _, _) => constant(default.clone()),
+                    (None, Some(made), _) => fill(made),
+                    (None, None, Some(default)) => Sql::text(default.sql.clone()),
+                    // Written out, so that a default which the table has from an older version doesn't fill it.
+                    (None, None, None) if column.null => constant(Value::Null),
+                    (None, None, None) => {
+                        let problem = format!(
+                            "`{}` of `{}` has no default and must have a value; give it one in `set`",
+                            column.field, table.model
+                        );
+                        return Err(DbError::new(code::NOT_NULL, problem)
+                            .with("model", &table.model)
+                            .with("field", &column.field));
+                    }
+                },
             };
             names.push(column.quoted());
             values.push(value);
@@ -63,8 +82,10 @@ impl Planner<'_> {
             sql.push(if at == 0 { " RETURNING " } else { ", " }).push(&column.quoted());
             cells.push(Cell::of(column.kind));
         }
+        let query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
         Ok(self.write(Action::Insert {
-            query: self.query(sql),
+            query,
+            fills: fills.into(),
             cells: cells.into(),
             returning: insert.returning.clone().into(),
         }))
@@ -79,9 +100,12 @@ impl Planner<'_> {
             if seen.contains(&column) {
                 return Err(invalid(format!("`set` gives `{}` two values", table.columns[column].field)));
             }
-            if table.columns[column].kind == Kind::Auto {
+            if table.single_key() == Some(column) {
                 return Err(invalid(format!("`{name}` is the primary key of `{}` and never changes", table.model))
                     .with("field", name));
+            }
+            if table.columns[column].generated.is_some() {
+                return Err(generated(table, &table.columns[column]));
             }
             sql.push(if seen.is_empty() { "" } else { ", " });
             sql.push(&table.columns[column].quoted()).push(" = ");
@@ -100,7 +124,7 @@ impl Planner<'_> {
             sql.append(rows);
             Action::DeleteDirectly(self.query(sql))
         } else {
-            let mut sql = Sql::text(format!("SELECT t0.{} FROM {} AS t0", table.columns[0].quoted(), table.quoted()));
+            let mut sql = Sql::text(format!("SELECT {} FROM {} AS t0", table.key_list("t0."), table.quoted()));
             sql.append(rows);
             Action::Delete(self.query(sql))
         };
@@ -188,20 +212,27 @@ impl Planner<'_> {
     }
 }
 
+fn generated(table: &Table, column: &Column) -> DbError {
+    let problem = format!("`{}` of `{}` is computed from other fields; leave it out", column.field, table.model);
+    invalid(problem).with("model", &table.model).with("field", &column.field)
+}
+
 fn not_in_set() -> DbError {
     DbError::new(code::UNSUPPORTED, "`set` takes values, fields of the row and arithmetic")
 }
 
 /// Whether what `source` holds may be written to `target` or reckoned with on the way there.
 fn takes(target: &Column, source: &Column, purpose: Purpose) -> bool {
+    let whole = |kind: Kind| kind.is_whole() && kind != Kind::Auto && kind != Kind::Key;
     match (target.kind, source.kind) {
-        // The database checks ranges, not lengths.
-        (Kind::Char(most), Kind::Char(length)) => length <= most,
-        (Kind::Char(_), _) => false,
-        (Kind::Text, Kind::Char(_) | Kind::Text) => true,
-        (Kind::Float, source) => source.is_number(),
-        (Kind::Key, Kind::Key) => target.target == source.target,
-        (Kind::Integer | Kind::BigInteger, Kind::Integer | Kind::BigInteger | Kind::Auto | Kind::Key) => true,
+        _ if target.target.is_some() || source.target.is_some() && target.kind == Kind::Key => {
+            target.target == source.target
+        }
+        // The database checks ranges, not lengths and forms.
+        (Kind::Char(most), source) if source.is_text() => source.max_length().is_some_and(|length| length <= most),
+        (Kind::Text, source) if source.is_text() => true,
+        (Kind::Float, source) => source.is_number() && !matches!(source, Kind::Decimal { .. }),
+        (target, source) if whole(target) && source.is_whole() => true,
         (target, source) if target == source => true,
         // A date plus a number of days, a datetime minus a datetime: whole numbers all of them.
         (target, source) => {

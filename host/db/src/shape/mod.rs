@@ -3,7 +3,7 @@
 mod json;
 mod parse;
 
-pub(crate) use parse::{parse, shown};
+pub(crate) use parse::{parse, parse_condition, parse_expression, shown};
 
 /// The largest shape in bytes: the largest that a generated form needs is 5 KiB.
 pub(crate) const MAX_BYTES: usize = 64 << 10;

@@ -58,6 +58,29 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Shape, DbError> {
     Reader::default().shape(node)
 }
 
+/// Reads an expression of a manifest: it has no values that come with it.
+pub(crate) fn parse_expression(json: &serde_json::Value) -> Result<Expr, DbError> {
+    of_manifest(json, |reader, node| reader.expr(node, &Place::Root, 1))
+}
+
+/// Reads a condition of a manifest.
+pub(crate) fn parse_condition(json: &serde_json::Value) -> Result<Condition, DbError> {
+    of_manifest(json, |reader, node| reader.condition(node, &Place::Root, 1))
+}
+
+fn of_manifest<T>(
+    json: &serde_json::Value,
+    read: impl FnOnce(&mut Reader, Node) -> Result<T, DbError>,
+) -> Result<T, DbError> {
+    let node = json::read(json.to_string().as_bytes()).map_err(|error| Place::Root.error(error))?;
+    let mut reader = Reader::default();
+    let read = read(&mut reader, node)?;
+    if reader.holes > 0 {
+        return Err(Place::Root.error("has a hole, and no values come with a manifest; write the value itself"));
+    }
+    Ok(read)
+}
+
 #[derive(Default)]
 struct Reader {
     holes: usize,

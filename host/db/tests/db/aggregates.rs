@@ -3,7 +3,7 @@
 use host_db::{RequestDb, Value};
 use serde_json::json;
 
-use crate::site::{Ask, Site, code, int};
+use super::site::{Ask, Site, code, int};
 
 /// Question, text, votes and rank of each choice; question 3 has none, question 4 nothing but a comment.
 const CHOICES: [(i64, &str, i64, Option<i64>); 5] =

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::site::{Ask, Site, int};
+use super::site::{Ask, Site, int};
 
 #[tokio::test]
 #[ignore = "a measurement"]

@@ -8,7 +8,7 @@ use host_db::{DbConfig, Value};
 use host_store::StoreConfig;
 use serde_json::json;
 
-use crate::site::{Ask, Site, int, polls, text};
+use super::site::{Ask, Site, int, polls, text};
 
 const PATH: &str = "DB_CRASH_TEST_PATH";
 
@@ -58,7 +58,7 @@ async fn what_was_acknowledged_survives_a_kill() {
     let mut acknowledged = Vec::new();
     for _ in 0..3 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture", "crash::writer_that_gets_killed"])
+            .args(["--ignored", "--exact", "--nocapture", "file::crash::writer_that_gets_killed"])
             .env(PATH, &path)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -4,7 +4,7 @@ use host_db::{DbConfig, Param, Value};
 use host_store::StoreConfig;
 use serde_json::json;
 
-use crate::site::{Ask, Site, code, int, ints};
+use super::site::{Ask, Site, code, int, ints};
 
 fn tree() -> serde_json::Value {
     let key = |name: &str, to: &str, on_delete: &str| json!({"name": name, "kind": "foreign_key", "to": to, "on_delete": on_delete, "null": true, "related_name": format!("{name}_of")});

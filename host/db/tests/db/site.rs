@@ -7,13 +7,16 @@ use host_core::context::{RequestContext, RequestId};
 use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
 use host_db::{AppDb, Db, DbConfig, DbError, Outcome, Param, RequestDb, Rows, Value};
-use host_store::{Store, StoreConfig};
+use host_store::{ServerConfig, Store, StoreConfig, Target};
 use serde_json::json;
+
+use crate::Backend;
 
 pub struct Site {
     pub db: Arc<Db>,
     pub app: Arc<AppDb>,
     pub name: String,
+    pub manifest: Manifest,
 }
 
 pub fn polls() -> serde_json::Value {
@@ -61,17 +64,40 @@ pub fn polls() -> serde_json::Value {
     })
 }
 
+/// The server that this module's tests run on, where they do.
+pub fn server() -> Option<test_servers::Kind> {
+    match super::BACKEND {
+        Backend::Sqlite => None,
+        Backend::Postgres => Some(test_servers::Kind::Postgres),
+        Backend::Mariadb => Some(test_servers::Kind::Mariadb),
+    }
+}
+
+/// An empty database of the test's own.
+pub fn database(mut store: StoreConfig, config: DbConfig) -> Arc<Db> {
+    // What the log says of a failing statement is what whoever mends the test wants to know.
+    let _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::ERROR).try_init();
+    if let Some(kind) = server() {
+        let target = Target::parse(&kind.shared().database()).unwrap();
+        store.server = Some(ServerConfig { connections: 8, ..ServerConfig::new(target) });
+    }
+    Db::open(Store::open(store).unwrap(), config).unwrap()
+}
+
 impl Site {
     pub fn polls() -> Self {
         Self::with(polls(), StoreConfig::temporary(), DbConfig::default())
     }
 
+    pub fn of(manifest: serde_json::Value) -> Self {
+        Self::with(manifest, StoreConfig::temporary(), DbConfig::default())
+    }
+
     pub fn with(manifest: serde_json::Value, store: StoreConfig, config: DbConfig) -> Self {
         let manifest = Manifest::parse(&manifest.to_string()).unwrap();
-        let store = Store::open(store).unwrap();
-        let db = Db::open(store, config).unwrap();
+        let db = database(store, config);
         let app = db.for_app(&manifest).unwrap();
-        Self { db, app, name: manifest.name.to_string() }
+        Self { db, app, name: manifest.name.to_string(), manifest }
     }
 
     pub fn request(&self) -> RequestDb {

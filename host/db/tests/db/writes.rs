@@ -3,7 +3,7 @@
 use host_db::{Param, Statement, Value};
 use serde_json::json;
 
-use crate::site::{Ask, Site, code, int, ints, null, text};
+use super::site::{Ask, Site, code, int, ints, null, text};
 
 #[tokio::test]
 async fn a_row_is_written_read_changed_and_gone() {

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::engine::{Engine, Source};
+use crate::engine::{Engine, Rendered, Source};
 use crate::failure::{Failure, Kind};
 use crate::scope::Links;
 use crate::wire::{self, Ask, Load, Render};
@@ -75,7 +75,8 @@ extern "C" fn load_templates(address: *mut u8, length: usize) -> u64 {
     give(serde_json::to_vec(&loaded).unwrap_or_default())
 }
 
-/// Takes a [`Render`] and a context, joined, and returns the page and a byte 0, or a [`Failure`] as JSON and a byte 1.
+/// Takes a [`Render`] and a context, joined, and returns the page and a byte 0, a [`Failure`] as JSON and a byte 1, or a list of
+/// [`wire::Need`] as JSON and a byte 2.
 #[unsafe(no_mangle)]
 extern "C" fn render_page(address: *mut u8, length: usize) -> u64 {
     // SAFETY: the host calls with what `room` gave it and with all bytes written.
@@ -85,12 +86,17 @@ extern "C" fn render_page(address: *mut u8, length: usize) -> u64 {
         let (head, context) = wire::split(&message).ok_or_else(|| broken("half a message"))?;
         let head: Render = serde_json::from_slice(head).map_err(|_| broken("what is no page"))?;
         let engine = ENGINE.with_borrow(Clone::clone).ok_or_else(|| broken("no templates"))?;
-        engine.render(&head.name, context, head.facts, Rc::new(Host))
+        engine.render_rows(&head.name, context, head.facts, Rc::new(Host), head.nodes)
     })();
     give(match result {
-        Ok(page) => {
+        Ok(Rendered::Page(page)) => {
             let mut bytes = page.into_bytes();
             bytes.push(0);
+            bytes
+        }
+        Ok(Rendered::Needs(needs)) => {
+            let mut bytes = serde_json::to_vec(&needs).unwrap_or_default();
+            bytes.push(2);
             bytes
         }
         Err(failure) => {

@@ -10,7 +10,9 @@ use crate::check;
 use crate::failure::{Failure, Kind};
 use crate::filters;
 use crate::functions;
+use crate::rows;
 use crate::scope::{Facts, Links, Scope};
+use crate::wire::{Need, Node};
 
 /// A template's name and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self { fuel: 2_000_000, output: 4 << 20, context: 1 << 20 }
     }
+}
+
+/// How a page came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rendered {
+    /// The page.
+    Page(String),
+    /// It followed relations that weren't loaded.
+    Needs(Vec<Need>),
 }
 
 /// Compiled templates.
@@ -74,16 +85,32 @@ impl Engine {
         self.sources.contains_key(name)
     }
 
-    /// Renders the template `name` with `context`, a JSON object.
+    /// Renders the template `name` with `context`, a JSON object without rows.
     pub fn render(&self, name: &str, context: &[u8], facts: Facts, links: Rc<dyn Links>) -> Result<String, Failure> {
+        match self.render_rows(name, context, facts, links, Vec::new())? {
+            Rendered::Page(page) => Ok(page),
+            Rendered::Needs(_) => Err(Failure::new(Kind::Render, "the page has no rows to follow")),
+        }
+    }
+
+    /// The same with rows in the context, from which `nodes` says what can be followed.
+    pub fn render_rows(
+        &self,
+        name: &str,
+        context: &[u8],
+        facts: Facts,
+        links: Rc<dyn Links>,
+        nodes: Vec<Node>,
+    ) -> Result<Rendered, Failure> {
         if context.len() > self.limits.context {
             return Err(Failure::new(
                 Kind::InvalidContext,
                 format!("the context has {} bytes; the most is {}", context.len(), self.limits.context),
             ));
         }
-        let context: Value = serde_json::from_slice(context)
-            .map_err(|error| Failure::new(Kind::InvalidContext, format!("the context is not JSON: {error}")))?;
+        let context = if nodes.is_empty() { serde_json::from_slice(context) } else { rows::context(context) };
+        let context: Value =
+            context.map_err(|error| Failure::new(Kind::InvalidContext, format!("the context is not JSON: {error}")))?;
         if context.kind() != minijinja::value::ValueKind::Map {
             return Err(Failure::new(Kind::InvalidContext, "the context is not a JSON object"));
         }
@@ -92,8 +119,14 @@ impl Engine {
             _ => self.failure(&error),
         })?;
         let mut out = Bounded { text: Vec::new(), left: self.limits.output, full: false };
-        let result =
-            Scope { facts: Rc::new(facts), links }.enter(|| template.render_captured_to(context, &mut out).map(drop));
+        let needs = Rc::default();
+        let scope = Scope { facts: Rc::new(facts), links, nodes: Rc::new(nodes), needs: Rc::clone(&needs) };
+        let result = scope.enter(|| template.render_captured_to(context, &mut out).map(drop));
+        // Before anything that went wrong: what was missing may be why.
+        let needs = needs.take();
+        if !needs.is_empty() {
+            return Ok(Rendered::Needs(needs.into_iter().collect()));
+        }
         if out.full {
             return Err(Failure::new(
                 Kind::TooLarge,
@@ -102,7 +135,9 @@ impl Engine {
         }
         result.map_err(|error| self.failure(&error))?;
         // Templates and values are text, so what they write is.
-        String::from_utf8(out.text).map_err(|_| Failure::new(Kind::Render, format!("{name}: the page is not UTF-8")))
+        String::from_utf8(out.text)
+            .map(Rendered::Page)
+            .map_err(|_| Failure::new(Kind::Render, format!("{name}: the page is not UTF-8")))
     }
 
     fn failure(&self, error: &minijinja::Error) -> Failure {

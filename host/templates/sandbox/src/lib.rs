@@ -14,9 +14,10 @@ mod engine;
 mod failure;
 mod filters;
 mod functions;
+mod rows;
 mod scope;
 pub mod wire;
 
-pub use engine::{Engine, Limits, Source};
+pub use engine::{Engine, Limits, Rendered, Source};
 pub use failure::{Failure, Kind, Place};
 pub use scope::{Facts, Links};

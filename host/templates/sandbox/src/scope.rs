@@ -1,9 +1,12 @@
 //! What functions in a template may know of the page that is being rendered.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::wire::{Need, Node};
 
 /// The page's facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub trait Links {
 pub(crate) struct Scope {
     pub(crate) facts: Rc<Facts>,
     pub(crate) links: Rc<dyn Links>,
+    /// What can be followed from rows, and what was.
+    pub(crate) nodes: Rc<Vec<Node>>,
+    pub(crate) needs: Rc<RefCell<BTreeSet<Need>>>,
 }
 
 thread_local! {

@@ -22,6 +22,30 @@ pub struct Render {
     pub name: String,
     /// The page's facts.
     pub facts: Facts,
+    /// What can be followed from the context's rows; empty where it has none.
+    #[serde(default)]
+    pub nodes: Vec<Node>,
+}
+
+/// The first member of an object that is a row; its value is the number of its node.
+pub const MARK: &str = "\u{0}";
+
+/// Relations of rows that weren't loaded. The host's words are in `host_core::rows`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// To one row.
+    pub one: Vec<String>,
+    /// To many.
+    pub many: Vec<String>,
+}
+
+/// A relation that the template followed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Need {
+    /// From the rows of which node.
+    pub node: usize,
+    /// The relation's name.
+    pub relation: String,
 }
 
 /// Out of the sandbox: a question about an address.

@@ -18,6 +18,7 @@ use super::node::{Lookup, Node, Tree};
 use super::relation::{ForeignKey, Row};
 use super::rows::{Cell, Column, Misfit};
 use crate::extract;
+use crate::time::{Date, DateTime, Duration, Time};
 
 /// Every model's key, whatever it is called.
 pub(crate) const KEY: Path = Path::field("pk");
@@ -268,6 +269,29 @@ macro_rules! whole_keys {
 }
 
 whole_keys!(i16, i32, i64, u16, u32);
+
+/// Kinds that are whole numbers where they are stored, for keys of several fields.
+macro_rules! stored_keys {
+    ($($type:ty),+) => {
+        $(impl Key for $type {
+            fn raw(&self) -> RawKey {
+                match self.to_value() {
+                    Value::Integer(number) => RawKey::Integer(number),
+                    _ => RawKey::Integer(0),
+                }
+            }
+
+            fn from_raw(raw: &RawKey) -> Option<Self> {
+                match raw {
+                    RawKey::Integer(number) => Self::from_cell(Cell::Integer(*number), &mut Column::default()).ok(),
+                    _ => None,
+                }
+            }
+        })+
+    };
+}
+
+stored_keys!(Date, DateTime, Time, Duration);
 
 impl Key for String {
     fn raw(&self) -> RawKey {

@@ -18,6 +18,7 @@ mod aggregate;
 mod annotate;
 mod choices;
 mod condition;
+mod deferred;
 mod expression;
 mod field;
 mod files;
@@ -50,6 +51,7 @@ pub use aggregate::{Aggregate, Averaged, Summed, count};
 pub use annotate::{Annotated, Grouped, Groups};
 pub use choices::Choices;
 pub use condition::{Q, exists};
+pub use deferred::Deferred;
 pub use expression::{
     Assignment, Expr, Expression, Given, IntoAssignments, Natural, Number, Operand, Outer, Single, Summand, outer,
     value,

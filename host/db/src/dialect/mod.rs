@@ -4,9 +4,12 @@
 //! builds marks each value with `?`, whatever the database; it is numbered where the database wants that when the statement
 //! is made.
 
+pub(crate) mod literal;
+
+use host_store::{Server, ServerKind, Store};
+
 /// The database that SQL is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "statements are written for all three; connections choose")]
 pub(crate) enum Dialect {
     /// SQLite 3.
     Sqlite,
@@ -17,6 +20,15 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
+    /// The one of a store.
+    pub(crate) fn of(store: &Store) -> Self {
+        match store.server().map(Server::kind) {
+            None => Dialect::Sqlite,
+            Some(ServerKind::Postgres) => Dialect::Postgres,
+            Some(ServerKind::Mariadb) => Dialect::Mariadb,
+        }
+    }
+
     /// A table's or column's name as it stands in a statement. Names were checked when the manifest was read and hold no
     /// quotes.
     pub(crate) fn quote(self, name: &str) -> String {

@@ -1,0 +1,77 @@
+//! `bandstand inspectdb`: models for the tables of a database that is there already.
+
+mod names;
+mod plan;
+mod source;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use host_core::text::one_line;
+use host_db::inspect::Schema;
+
+use crate::args::Inspect;
+use crate::config::{DatabaseSection, DatabaseUrl, Override};
+use crate::site::Folder;
+use crate::terminal;
+
+/// `bandstand inspectdb [DIR]`.
+pub(crate) fn run(options: &Inspect, overrides: &[Override]) -> Result<()> {
+    let path = database(options, overrides)?;
+    if !path.exists() {
+        bail!("there is no database at {}", path.display());
+    }
+    let schema = Schema::of_sqlite(&path).with_context(|| format!("can't read the tables of {}", path.display()))?;
+    let chosen = chosen(&schema, &options.table)?;
+    if chosen.is_empty() {
+        terminal::note("the database has no tables");
+        return Ok(());
+    }
+    let source = source::source(&schema, &chosen, options.managed);
+    anstream::print!("{source}");
+    Ok(())
+}
+
+/// The file to read.
+fn database(options: &Inspect, overrides: &[Override]) -> Result<PathBuf> {
+    let url = match &options.url {
+        // What the command line says is relative to where it was typed.
+        Some(url) => DatabaseSection::at(url).parse().map(|url| (None, url)),
+        None => {
+            let folder = Folder::read(&options.dir, overrides)?;
+            folder.config.database.parse().map(|url| (Some(folder), url))
+        }
+    };
+    match url.map_err(anyhow::Error::msg).context("the database's URL")? {
+        (_, DatabaseUrl::Memory) => {
+            bail!("a database in memory has no tables to read; name a file with --url sqlite:PATH")
+        }
+        (None, DatabaseUrl::Sqlite(path)) => Ok(path),
+        (Some(folder), DatabaseUrl::Sqlite(path)) => Ok(folder.shown(&path)),
+    }
+}
+
+/// The names of the tables to speak of: those that were asked for, or all but the host's own.
+fn chosen<'s>(schema: &'s Schema, asked: &[String]) -> Result<Vec<&'s str>> {
+    if asked.is_empty() {
+        let all = schema.tables.iter().map(|table| table.name.as_str());
+        return Ok(all.filter(|name| !name.starts_with("bandstand__")).collect());
+    }
+    let mut chosen = Vec::new();
+    for name in asked {
+        let Some(table) = schema.table(name) else {
+            let known = schema.tables.iter().map(|table| table.name.as_str());
+            let near = host_core::name::nearest(name, known);
+            let hint = near.map(|near| format!("; did you mean `{}`?", one_line(near, 200))).unwrap_or_default();
+            bail!("the database has no table `{}`{hint}", one_line(name, 200));
+        };
+        if !chosen.contains(&table.name.as_str()) {
+            chosen.push(&table.name);
+        }
+    }
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests;

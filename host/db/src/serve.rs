@@ -1,0 +1,137 @@
+//! Plans on a database server's connection.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use host_core::context::RequestContext;
+use host_store::{Connection, Constraint, Datum, Isolation, Server, ServerKind, Statement, StoreError};
+
+use crate::app::AppDb;
+use crate::error::Fault;
+use crate::plan::{Action, Plan, WritePlan};
+use crate::request::{unit, writing};
+use crate::run::{OnRow, Params, Run, Unit};
+use crate::types::{Outcome, Param};
+
+/// Times that a unit begins again because it and another one were in each other's way. Nothing of it was done then.
+const ATTEMPTS: usize = 4;
+
+/// A server's connection.
+pub(crate) struct Serving<'c> {
+    pub(crate) connection: &'c mut Connection,
+    /// One for each foreign key of the app: gives a row where it points nowhere.
+    pub(crate) dangling: &'c [Statement],
+}
+
+impl Run for Serving<'_> {
+    async fn run(&mut self, statement: &Statement, params: Params<'_, '_>, row: OnRow<'_>) -> Result<u64, Fault> {
+        let params: Vec<Datum<'_>> = params.collect();
+        self.connection.run(statement, &params, row).await
+    }
+
+    async fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> Result<u64, Fault> {
+        let rows: Vec<Vec<Datum<'_>>> = rows.collect();
+        let rows: Vec<&[Datum<'_>]> = rows.iter().map(Vec::as_slice).collect();
+        self.connection.run_all(statement, &rows, row).await
+    }
+}
+
+impl Unit for Serving<'_> {
+    async fn has_dangling_keys(&mut self) -> Result<bool, Fault> {
+        if !self.connection.is_open() {
+            return Ok(false);
+        }
+        match self.connection.kind() {
+            ServerKind::Postgres => {
+                self.connection.first("SAVEPOINT keys");
+                match self.connection.control(Some("SET CONSTRAINTS ALL IMMEDIATE")).await {
+                    Ok(()) => {
+                        self.connection.first("RELEASE SAVEPOINT keys");
+                        Ok(false)
+                    }
+                    Err(StoreError::Constraint { kind: Constraint::ForeignKey, .. }) => {
+                        // Back to where one can look for it.
+                        self.connection.first("ROLLBACK TO SAVEPOINT keys");
+                        Ok(true)
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+            ServerKind::Mariadb => {
+                if !self.connection.is_unchecked() {
+                    return Ok(false);
+                }
+                for ask in self.dangling {
+                    let mut found = false;
+                    self.connection
+                        .run(ask, &[], |_| {
+                            found = true;
+                            Ok::<_, Fault>(())
+                        })
+                        .await?;
+                    if found {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Whether a statement is one for the database, too, so that it needs no transaction around it.
+fn is_single(plan: &WritePlan, params: &[Param]) -> bool {
+    match &plan.action {
+        Action::Insert { .. } => !params.iter().any(|param| matches!(param, Param::Many(_))),
+        Action::Update(_) | Action::DeleteDirectly(_) => true,
+        Action::Delete(_) => false,
+    }
+}
+
+/// Runs the statements of a batch, or the only one, as one unit.
+pub(crate) async fn write(
+    server: &Server,
+    app: &Arc<AppDb>,
+    context: &RequestContext,
+    statements: &[(Arc<Plan>, Vec<Param>)],
+) -> Result<Vec<Outcome>, Fault> {
+    let wall = context.deadline;
+    let mut attempt = 1;
+    loop {
+        let mut connection = server.connection(&app.owner, wall).await?;
+        // Only now: waiting for a connection takes wall time alone.
+        let deadline = wall.min(Instant::now() + context.budget.db_left()?);
+        connection.until(deadline);
+        let single = match statements {
+            [(plan, params)] => is_single(writing(plan)?, params),
+            _ => false,
+        };
+        if !single {
+            connection.begin(Isolation::Statement);
+        }
+        let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
+        let result = unit(&mut on, app, context, statements, deadline).await;
+        let result = match result {
+            Ok(outcomes) if single => Ok(outcomes),
+            Ok(outcomes) => connection.commit().await.map(|()| outcomes).map_err(Fault::Store),
+            Err(fault) => Err(fault),
+        };
+        if result.is_err() {
+            connection.rollback().await;
+        }
+        match result {
+            Err(Fault::Store(StoreError::Conflict)) if attempt < ATTEMPTS => {
+                // Those that met don't meet again at once.
+                drop(connection);
+                tokio::time::sleep(Duration::from_millis(3 << attempt)).await;
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}

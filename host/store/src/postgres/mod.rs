@@ -1,0 +1,234 @@
+//! PostgreSQL: one connection, what it keeps prepared, and what it sends along with the next statement.
+
+pub(crate) mod error;
+pub(crate) mod wire;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use futures::future::try_join_all;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{CancelToken, Client, Config, NoTls, RowStream};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::datum::{Cells, Datum, Row};
+use crate::error::StoreError;
+use crate::owner::Statement;
+use crate::server::connection::Failure;
+use crate::server::statements::Prepared;
+use crate::server::target::{Host, Target, Tls};
+use error::{Meaning, meaning};
+use wire::Param;
+
+/// What holds for every connection. `client_connection_check_interval` ends a statement whose host is gone.
+const SESSION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+    SET TIME ZONE 'UTC'; SET client_min_messages = error; SET jit = off; SET client_connection_check_interval = '2s'; \
+    SET standard_conforming_strings = on; SET synchronous_commit = on";
+
+/// One connection.
+pub(crate) struct Connection {
+    client: Client,
+    tls: Option<MakeRustlsConnect>,
+    prepared: Prepared<tokio_postgres::Statement>,
+    /// Commands that go in front of the next statement, in the same flight.
+    prelude: Vec<Cow<'static, str>>,
+    /// For whose role it works: `None` is the login's own.
+    role: Option<Arc<str>>,
+}
+
+/// Stops what a connection runs, from outside.
+pub(crate) struct Stopper {
+    token: CancelToken,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Stopper {
+    pub(crate) async fn stop(self) {
+        let stopped = match self.tls {
+            Some(tls) => self.token.cancel_query(tls).await,
+            None => self.token.cancel_query(NoTls).await,
+        };
+        if let Err(error) = stopped {
+            tracing::debug!(%error, "a statement could not be stopped; its connection is closed");
+        }
+    }
+}
+
+fn config(target: &Target) -> Config {
+    let mut config = Config::new();
+    match &target.host {
+        Host::Tcp(host, port) => config.host(host).port(*port),
+        Host::Socket(folder, port) => config.host_path(folder).port(*port),
+    };
+    config
+        .user(&target.user)
+        .password(&target.password.0)
+        .dbname(&target.database)
+        .application_name("bandstand")
+        .ssl_mode(if target.tls == Tls::Off { SslMode::Disable } else { SslMode::Require });
+    config
+}
+
+impl Connection {
+    /// Connects. The error is for the operator.
+    pub(crate) async fn open(target: &Target, tls: Option<MakeRustlsConnect>, keep: usize) -> Result<Self, String> {
+        let config = config(target);
+        let client = match &tls {
+            Some(tls) => drive(config.connect(tls.clone()).await),
+            None => drive(config.connect(NoTls).await),
+        };
+        let client = client.map_err(|error| said(&error))?;
+        let open = Self { client, tls, prepared: Prepared::new(keep), prelude: Vec::new(), role: None };
+        open.client.batch_execute(SESSION).await.map_err(|error| said(&error))?;
+        Ok(open)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    pub(crate) fn stopper(&self) -> Stopper {
+        Stopper { token: self.client.cancel_token(), tls: self.tls.clone() }
+    }
+
+    /// Sends `command` in front of the next statement.
+    pub(crate) fn first(&mut self, command: impl Into<Cow<'static, str>>) {
+        self.prelude.push(command.into());
+    }
+
+    /// Works for `role` from the next statement on; `None` is the login's own. Never inside a transaction, whose end could
+    /// undo it.
+    pub(crate) fn act_as(&mut self, role: Option<&Arc<str>>) {
+        if self.role.as_ref() == role {
+            return;
+        }
+        self.prelude.push(match role {
+            Some(role) => format!("SET ROLE \"{role}\"").into(),
+            None => "RESET ROLE".into(),
+        });
+        self.role = role.cloned();
+    }
+
+    /// Sends what waits, and `command`, without a statement.
+    pub(crate) async fn flush(&mut self, command: Option<&'static str>) -> Result<(), Failure> {
+        let mut prelude = std::mem::take(&mut self.prelude);
+        prelude.extend(command.map(Cow::Borrowed));
+        self.send(&prelude).await.map_err(|error| self.failed(&error))
+    }
+
+    /// One message for each: together they would be one transaction.
+    async fn send(&self, commands: &[Cow<'static, str>]) -> Result<(), tokio_postgres::Error> {
+        if !commands.is_empty() {
+            try_join_all(commands.iter().map(|command| self.client.batch_execute(command))).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement once for each of `several`, without waiting between them.
+    pub(crate) async fn run_all<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        several: &[&[Datum<'_>]],
+        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+    ) -> Result<u64, Failure<E>> {
+        let prelude = std::mem::take(&mut self.prelude);
+        let known = self.prepared.get(statement.id()).cloned();
+        let (prepared, prelude) = match known {
+            Some(prepared) => (prepared, prelude),
+            None => {
+                let types: Vec<_> = statement.types().iter().map(|of| wire::declared(*of)).collect();
+                let preparing = self.client.prepare_typed(statement.sql(), &types);
+                let (sent, prepared) = futures::join!(self.send(&prelude), preparing);
+                sent.map_err(|error| self.failed(&error).other())?;
+                let prepared = prepared.map_err(|error| self.failed(&error).other())?;
+                self.prepared.keep(statement.id(), prepared.clone());
+                (prepared, Vec::new())
+            }
+        };
+        let streams = several.iter().map(|params| self.query(&prepared, params));
+        let (sent, streams) = futures::join!(self.send(&prelude), all_in_order(streams));
+        let mut affected = 0;
+        let result = async {
+            sent.map_err(|error| self.failed(&error).other())?;
+            for stream in streams {
+                let stream = stream.await.map_err(|error| self.failed(&error).other())?;
+                futures::pin_mut!(stream);
+                while let Some(next) = stream.try_next().await.map_err(|error| self.failed(&error).other())? {
+                    row(&Cells(Row::Postgres(&next))).map_err(Failure::Row)?;
+                }
+                affected += stream.rows_affected().unwrap_or(0);
+            }
+            Ok(())
+        }
+        .await;
+        if let Err(Failure::Stale) = &result {
+            self.prepared.forget(statement.id());
+        }
+        result.map(|()| affected)
+    }
+
+    async fn query(
+        &self,
+        prepared: &tokio_postgres::Statement,
+        params: &[Datum<'_>],
+    ) -> Result<RowStream, tokio_postgres::Error> {
+        self.client.query_raw(prepared, params.iter().map(|value| Param(*value))).await
+    }
+
+    /// Waits until nothing that was sent is still on its way back.
+    pub(crate) async fn drain(&mut self) -> bool {
+        self.client.check_connection().await.is_ok()
+    }
+
+    fn failed(&self, error: &tokio_postgres::Error) -> Failure {
+        match meaning(error) {
+            Meaning::Said(said) if !self.client.is_closed() => Failure::Store(said),
+            Meaning::Said(said) => Failure::Lost(said.to_string()),
+            Meaning::Lost(why) => Failure::Lost(why),
+            Meaning::Stale => Failure::Stale,
+        }
+    }
+}
+
+/// Begins all of them in order, so that they are sent together; what comes of each is waited for one by one.
+async fn all_in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<impl Future<Output = F::Output>> {
+    let mut begun = Vec::new();
+    for future in futures {
+        let mut future = Box::pin(futures::future::maybe_done(future));
+        let _ = futures::poll!(&mut future);
+        begun.push(async move {
+            future.as_mut().await;
+            match future.as_mut().take_output() {
+                Some(output) => output,
+                // It was polled to its end in the line above.
+                None => futures::future::pending().await,
+            }
+        });
+    }
+    begun
+}
+
+fn drive<S, T>(
+    connected: Result<(Client, tokio_postgres::Connection<S, T>), tokio_postgres::Error>,
+) -> Result<Client, tokio_postgres::Error>
+where
+    tokio_postgres::Connection<S, T>: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+{
+    let (client, connection) = connected?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to the database ended");
+        }
+    });
+    Ok(client)
+}
+
+/// An error with its cause, for the operator.
+pub(crate) fn said(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(said), _) => said.message().to_owned(),
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}

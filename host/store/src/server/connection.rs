@@ -1,0 +1,496 @@
+//! A borrowed connection: statements under a deadline, transactions, and what becomes of it when its borrower is done or gone.
+//!
+//! A connection goes back to the pool only where nothing runs on it and no transaction is open. One that was stopped, by a
+//! deadline or because nobody waits any more, is stopped at the server and closed: a stop that comes late must not hit the
+//! next borrower's statement.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::datum::{Cells, Datum};
+use crate::error::StoreError;
+use crate::mariadb;
+use crate::owner::{Owner, Statement};
+use crate::postgres;
+use crate::server::pool::Place;
+use crate::server::{Endpoint, HOST_LANE};
+
+/// How long a statement that was stopped may take to say so.
+const STOP_TIME: Duration = Duration::from_secs(2);
+
+/// How long the rest of a result that nobody wants may take to arrive before its connection is closed.
+const DRAIN_TIME: Duration = Duration::from_millis(250);
+
+/// Why a statement failed.
+#[derive(Debug)]
+pub(crate) enum Failure<E = Infallible> {
+    /// Whoever takes the rows refused one.
+    Row(E),
+    /// The server refused; the connection is fine.
+    Store(StoreError),
+    /// The connection is gone, in the server's words.
+    Lost(String),
+    /// What was prepared is no longer right.
+    Stale,
+}
+
+impl Failure {
+    /// The same where rows could be refused.
+    pub(crate) fn other<E>(self) -> Failure<E> {
+        match self {
+            Failure::Row(never) => match never {},
+            Failure::Store(error) => Failure::Store(error),
+            Failure::Lost(why) => Failure::Lost(why),
+            Failure::Stale => Failure::Stale,
+        }
+    }
+}
+
+/// A connection to a server of either kind.
+pub(crate) enum Wire {
+    Postgres(Box<postgres::Connection>),
+    Mariadb(Box<mariadb::Connection>),
+}
+
+/// Stops what a connection runs.
+pub(crate) enum Stopper {
+    Postgres(Box<postgres::Stopper>),
+    Mariadb(Box<mariadb::Stopper>),
+}
+
+impl Wire {
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Wire::Postgres(connection) => connection.is_closed(),
+            Wire::Mariadb(connection) => connection.is_closed(),
+        }
+    }
+
+    fn stopper(&self) -> Stopper {
+        match self {
+            Wire::Postgres(connection) => Stopper::Postgres(Box::new(connection.stopper())),
+            Wire::Mariadb(connection) => Stopper::Mariadb(Box::new(connection.stopper())),
+        }
+    }
+
+    fn first(&mut self, command: Cow<'static, str>) {
+        match self {
+            Wire::Postgres(connection) => connection.first(command),
+            Wire::Mariadb(connection) => connection.first(command),
+        }
+    }
+
+    async fn flush(&mut self, command: Option<&'static str>) -> Result<(), Failure> {
+        match self {
+            Wire::Postgres(connection) => connection.flush(command).await,
+            Wire::Mariadb(connection) => connection.flush(command).await,
+        }
+    }
+
+    async fn drain(&mut self) -> bool {
+        match self {
+            Wire::Postgres(connection) => connection.drain().await,
+            Wire::Mariadb(connection) => connection.drain().await,
+        }
+    }
+
+    async fn run_all<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        several: &[&[Datum<'_>]],
+        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+    ) -> Result<u64, Failure<E>> {
+        match self {
+            Wire::Postgres(connection) => connection.run_all(statement, several, row).await,
+            Wire::Mariadb(connection) => connection.run_all(statement, several, row).await,
+        }
+    }
+}
+
+impl Stopper {
+    async fn stop(self) {
+        match self {
+            Stopper::Postgres(stopper) => stopper.stop().await,
+            Stopper::Mariadb(stopper) => stopper.stop().await,
+        }
+    }
+}
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Each statement is a transaction of its own.
+    Free,
+    /// A transaction is open.
+    Open,
+    /// Something runs, or ran and was left: nobody knows what the server does.
+    Busy,
+    /// The connection is of no use any more.
+    Broken,
+}
+
+/// How far a transaction is kept apart from what others commit while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each statement sees what was committed when it began.
+    Statement,
+    /// All statements see what was committed when the first one began; what others changed since is a conflict.
+    Transaction,
+}
+
+/// A connection to a server, until it is dropped.
+pub struct Connection {
+    // In this order: the connection goes back before its place does.
+    wire: Option<Wire>,
+    place: Option<Place<Wire>>,
+    endpoint: Arc<Endpoint>,
+    owner: Option<Arc<Owner>>,
+    phase: Phase,
+    deadline: Instant,
+    wrote: bool,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(wire) = self.wire.take() else { return };
+        let (place, endpoint, phase) = (self.place.take(), self.endpoint.clone(), self.phase);
+        let lane = self.lane();
+        match phase {
+            Phase::Free if !wire.is_closed() => endpoint.places.give_back(lane, wire),
+            Phase::Free | Phase::Broken => {
+                let inner = endpoint.clone();
+                inner.runtime.spawn(async move {
+                    close(wire).await;
+                    drop((place, endpoint));
+                });
+            }
+            Phase::Open => {
+                let inner = endpoint.clone();
+                inner.runtime.spawn(async move {
+                    let mut wire = wire;
+                    match tokio::time::timeout(STOP_TIME, wire.flush(Some("ROLLBACK"))).await {
+                        Ok(Ok(())) => endpoint.places.give_back(lane, wire),
+                        _ => close(wire).await,
+                    }
+                    drop((place, endpoint));
+                });
+            }
+            Phase::Busy => {
+                let inner = endpoint.clone();
+                inner.runtime.spawn(async move {
+                    let stopper = wire.stopper();
+                    let _ = tokio::time::timeout(STOP_TIME, stopper.stop()).await;
+                    close(wire).await;
+                    drop((place, endpoint));
+                });
+            }
+        }
+    }
+}
+
+async fn close(wire: Wire) {
+    match wire {
+        // Its task says goodbye when the last handle is gone.
+        Wire::Postgres(connection) => drop(connection),
+        Wire::Mariadb(connection) => connection.close(STOP_TIME).await,
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(wire: Wire, place: Place<Wire>, endpoint: Arc<Endpoint>, owner: Option<Arc<Owner>>) -> Self {
+        let deadline = Instant::now() + Duration::from_secs(600);
+        let (wire, place) = (Some(wire), Some(place));
+        let mut new = Self { wire, place, endpoint, owner, phase: Phase::Free, deadline, wrote: false };
+        new.act_for_owner();
+        new
+    }
+
+    fn lane(&self) -> u64 {
+        self.owner.as_ref().map_or(HOST_LANE, |owner| owner.lane())
+    }
+
+    fn act_for_owner(&mut self) {
+        let role = self.owner.as_ref().and_then(|owner| owner.role());
+        if let Some(Wire::Postgres(connection)) = &mut self.wire {
+            connection.act_as(role);
+        }
+    }
+
+    /// Lets nothing run past `deadline` from now on.
+    pub fn until(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
+    /// When what runs is stopped.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether it is of no use any more: what it was used for is over.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Broken | Phase::Busy) || self.wire.is_none()
+    }
+
+    /// Begins a transaction with the next statement.
+    pub fn begin(&mut self, isolation: Isolation) {
+        if let (Phase::Free, Some(wire)) = (self.phase, &mut self.wire) {
+            let command = match (&wire, isolation) {
+                (Wire::Postgres(_), Isolation::Statement) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+                (Wire::Postgres(_), Isolation::Transaction) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+                (Wire::Mariadb(_), Isolation::Statement) => "START TRANSACTION",
+                (Wire::Mariadb(_), Isolation::Transaction) => {
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION"
+                }
+            };
+            wire.first(command.into());
+            if let Wire::Mariadb(connection) = wire {
+                (connection.deferring, connection.unchecked) = (true, false);
+            }
+            self.phase = Phase::Open;
+            self.wrote = false;
+        }
+    }
+
+    /// Sends one of the host's own commands in front of the next statement.
+    pub fn first(&mut self, command: impl Into<Cow<'static, str>>) {
+        if let Some(wire) = &mut self.wire {
+            wire.first(command.into());
+        }
+    }
+
+    /// Sends one of the host's own commands now.
+    pub async fn control(&mut self, command: Option<&'static str>) -> Result<(), StoreError> {
+        let before = self.phase;
+        self.phase = Phase::Busy;
+        let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
+        let result = timed(self.deadline, wire.stopper(), wire.flush(command)).await;
+        self.settle(before, result.map_err(Timed::other), true)
+    }
+
+    /// Runs `statement` with `params` in order and hands each of its rows to `row`. Returns the number of rows that it
+    /// inserted, matched for a change, or deleted; that of a reading statement means nothing.
+    ///
+    /// A statement that runs past the deadline ends the transaction that it is part of.
+    pub async fn run<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        params: &[Datum<'_>],
+        row: impl FnMut(&Cells<'_>) -> Result<(), E> + Send,
+    ) -> Result<u64, E> {
+        self.run_all(statement, &[params], row).await
+    }
+
+    /// Runs a statement once for each of `several`, without waiting for one before sending the next where the server lets us.
+    pub async fn run_all<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        several: &[&[Datum<'_>]],
+        mut row: impl FnMut(&Cells<'_>) -> Result<(), E> + Send,
+    ) -> Result<u64, E> {
+        let most = self.endpoint.max_value_bytes;
+        if several.iter().flat_map(|params| params.iter()).any(|value| value.content() > most as usize) {
+            return Err(StoreError::TooBig(most).into());
+        }
+        let reads = reads(statement.sql());
+        self.wrote |= !reads;
+        let before = self.phase;
+        let mut again = before == Phase::Free;
+        if before == Phase::Free {
+            self.check_keys_at_once();
+        }
+        loop {
+            self.phase = Phase::Busy;
+            let Some(wire) = &mut self.wire else { return Err(StoreError::Closed.into()) };
+            let stopper = wire.stopper();
+            let result = timed(self.deadline, stopper, wire.run_all(statement, several, &mut row)).await;
+            if let Err(Timed::Failed(Failure::Stale)) = &result
+                && std::mem::take(&mut again)
+            {
+                self.phase = before;
+                continue;
+            }
+            if let Err(Timed::Failed(Failure::Row(_))) = &result
+                && let Some(wire) = &mut self.wire
+            {
+                let drained = tokio::time::timeout(DRAIN_TIME, wire.drain()).await;
+                self.phase = if drained == Ok(true) { before } else { Phase::Busy };
+                return self.refused(result);
+            }
+            return self.settle(before, result, reads);
+        }
+    }
+
+    fn refused<T, E: From<StoreError>>(&self, result: Result<T, Timed<E>>) -> Result<T, E> {
+        match result {
+            Err(Timed::Failed(Failure::Row(error))) => Err(error),
+            _ => Err(StoreError::Internal("a refused row went missing".into()).into()),
+        }
+    }
+
+    /// Where the connection stands after a statement, and what its failure means.
+    fn settle<T, E: From<StoreError>>(
+        &mut self,
+        before: Phase,
+        result: Result<T, Timed<E>>,
+        harmless: bool,
+    ) -> Result<T, E> {
+        let failure = match result {
+            Ok(done) => {
+                self.phase = before;
+                return Ok(done);
+            }
+            Err(Timed::Stopped) => {
+                self.phase = Phase::Broken;
+                return Err(StoreError::Timeout.into());
+            }
+            // It was told to stop and never answered.
+            Err(Timed::Silent) => {
+                self.phase = Phase::Busy;
+                let outcome = match (before, harmless) {
+                    (Phase::Free, false) => StoreError::UnknownOutcome("the statement could not be stopped".into()),
+                    _ => StoreError::Timeout,
+                };
+                return Err(outcome.into());
+            }
+            Err(Timed::Failed(failure)) => failure,
+        };
+        Err(match failure {
+            Failure::Row(error) => error,
+            Failure::Store(error) => {
+                // A conflict has rolled back all of it; what else failed, its own statement.
+                self.phase = before;
+                error.into()
+            }
+            Failure::Stale => {
+                self.phase = before;
+                StoreError::Conflict.into()
+            }
+            Failure::Lost(why) => {
+                self.phase = Phase::Broken;
+                self.endpoint.lost(&why);
+                match (before, harmless) {
+                    (Phase::Free, false) => StoreError::UnknownOutcome(why).into(),
+                    _ => StoreError::Busy("the connection to the database was lost").into(),
+                }
+            }
+        })
+    }
+
+    /// Makes the transaction final: on the server's disk when this returns `Ok`.
+    pub async fn commit(&mut self) -> Result<(), StoreError> {
+        self.phase = Phase::Busy;
+        let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
+        // A commit has no deadline of the request's: it is short, and stopping it halfway would leave its outcome unknown.
+        let until = Instant::now() + Duration::from_secs(30);
+        let result = timed(until, wire.stopper(), wire.flush(Some("COMMIT"))).await;
+        match result {
+            Ok(()) => {
+                self.phase = Phase::Free;
+                if let (true, Some(owner)) = (self.wrote, &self.owner) {
+                    owner.committed();
+                }
+                Ok(())
+            }
+            // The server said no, which also undid it.
+            Err(Timed::Failed(Failure::Store(error))) => {
+                self.phase = Phase::Open;
+                Err(error)
+            }
+            Err(Timed::Failed(Failure::Lost(why))) => {
+                self.phase = Phase::Broken;
+                self.endpoint.lost(&why);
+                if self.wrote {
+                    Err(StoreError::UnknownOutcome(why))
+                } else {
+                    Err(StoreError::Busy("the connection to the database was lost"))
+                }
+            }
+            Err(_) => Err(StoreError::UnknownOutcome("the server didn't answer the commit".into())),
+        }
+    }
+
+    /// Undoes the open transaction. Where the server doesn't answer, the connection is closed, which undoes it as well.
+    pub async fn rollback(&mut self) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        self.phase = Phase::Busy;
+        let Some(wire) = &mut self.wire else { return };
+        let done = tokio::time::timeout(STOP_TIME, wire.flush(Some("ROLLBACK"))).await;
+        self.phase = if matches!(done, Ok(Ok(()))) { Phase::Free } else { Phase::Broken };
+    }
+
+    /// Whether keys of the open transaction may point nowhere without the server's knowing. Then the host has to look before
+    /// it commits.
+    pub fn is_unchecked(&self) -> bool {
+        matches!(&self.wire, Some(Wire::Mariadb(connection)) if connection.unchecked)
+    }
+
+    /// Lets the server look at each key at once, although a transaction is open.
+    pub fn check_keys_at_once(&mut self) {
+        if let Some(Wire::Mariadb(connection)) = &mut self.wire {
+            connection.deferring = false;
+        }
+    }
+
+    /// Which server it is.
+    pub fn kind(&self) -> crate::ServerKind {
+        self.endpoint.target.kind
+    }
+
+    /// Whether a transaction is open.
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+}
+
+/// What became of something that had a deadline.
+enum Timed<E> {
+    Failed(Failure<E>),
+    Stopped,
+    Silent,
+}
+
+impl Timed<Infallible> {
+    fn other<E>(self) -> Timed<E> {
+        match self {
+            Timed::Failed(failure) => Timed::Failed(failure.other()),
+            Timed::Stopped => Timed::Stopped,
+            Timed::Silent => Timed::Silent,
+        }
+    }
+}
+
+async fn timed<T, E>(
+    deadline: Instant,
+    stopper: Stopper,
+    work: impl Future<Output = Result<T, Failure<E>>>,
+) -> Result<T, Timed<E>> {
+    tokio::pin!(work);
+    if let Ok(result) = tokio::time::timeout_at(deadline.into(), &mut work).await {
+        return result.map_err(Timed::Failed);
+    }
+    let stopped = async {
+        stopper.stop().await;
+        work.await
+    };
+    match tokio::time::timeout(STOP_TIME, stopped).await {
+        // It was done before the stop came.
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err(Timed::Stopped),
+        Err(_) => Err(Timed::Silent),
+    }
+}
+
+/// Whether a statement only reads. The planner writes them, so their first word tells.
+fn reads(sql: &str) -> bool {
+    ["SELECT", "WITH", "EXPLAIN", "("].iter().any(|word| sql.starts_with(word))
+}

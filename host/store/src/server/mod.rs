@@ -1,0 +1,290 @@
+//! Databases that are servers of their own: PostgreSQL and MariaDB.
+//!
+//! What holds for both:
+//!
+//! - **Connections are shared fairly.** There is a bounded number; an app may have half of it, and waiting ends by the
+//!   request's deadline.
+//! - **Everything ends.** A statement that runs past its deadline, or whose request is gone, is stopped at the server.
+//! - **A server may go and come back.** While it is away, requests get [`StoreError::Busy`]; what was under way says whether
+//!   it may have had an effect.
+//!
+//! Connections are driven by threads of the store's own, so that nobody's wait for something else holds up their answers.
+
+pub(crate) mod connection;
+pub(crate) mod pool;
+pub(crate) mod statements;
+pub(crate) mod target;
+pub(crate) mod transaction;
+mod wall;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::{Handle, Runtime};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::StoreConfig;
+use crate::error::StoreError;
+use crate::owner::Owner;
+use crate::{mariadb, postgres};
+use connection::{Connection, Wire};
+use pool::Places;
+use target::{ServerConfig, ServerKind, Target, Tls};
+use transaction::ServerTransaction;
+
+/// The lane of the host itself.
+pub(crate) const HOST_LANE: u64 = 0;
+
+/// One server with the connections to it.
+pub(crate) struct Endpoint {
+    pub(crate) target: Target,
+    pub(crate) places: Arc<Places<Wire>>,
+    pub(crate) runtime: Handle,
+    pub(crate) max_value_bytes: u32,
+    tls: Option<MakeRustlsConnect>,
+    statements: usize,
+    connect_time: Duration,
+}
+
+impl Endpoint {
+    fn open(
+        target: &Target,
+        config: &StoreConfig,
+        server: &ServerConfig,
+        runtime: &Handle,
+    ) -> Result<Arc<Self>, StoreError> {
+        let tls = match (target.kind, &target.tls) {
+            (ServerKind::Postgres, Tls::On | Tls::Authority(_)) => Some(trusted(&target.tls)?),
+            _ => None,
+        };
+        Ok(Arc::new(Self {
+            target: target.clone(),
+            places: Places::new(server.connections, config.max_waiting),
+            runtime: runtime.clone(),
+            max_value_bytes: config.max_value_bytes,
+            tls,
+            statements: config.statements,
+            connect_time: Duration::from_millis(server.connect_ms),
+        }))
+    }
+
+    /// A new connection. The error is for the operator.
+    async fn connect(self: &Arc<Self>, owner: Option<&Arc<Owner>>) -> Result<Wire, String> {
+        let (endpoint, owner) = (self.clone(), owner.cloned());
+        // On the store's own threads, to which it belongs from then on.
+        let connecting = self.runtime.spawn(async move {
+            let (target, keep) = (&endpoint.target, endpoint.statements);
+            let work = async {
+                match target.kind {
+                    ServerKind::Postgres => postgres::Connection::open(target, endpoint.tls.clone(), keep)
+                        .await
+                        .map(|connection| Wire::Postgres(Box::new(connection))),
+                    ServerKind::Mariadb => {
+                        let login = owner.and_then(|owner| owner.login().cloned());
+                        let target =
+                            login.map_or_else(|| target.clone(), |(user, word)| target.with_login(&user, &word));
+                        mariadb::Connection::open(&target, &endpoint.target, keep)
+                            .await
+                            .map(|connection| Wire::Mariadb(Box::new(connection)))
+                    }
+                }
+            };
+            match tokio::time::timeout(endpoint.connect_time, work).await {
+                Ok(result) => result,
+                Err(_) => Err(format!("no answer within {} ms", endpoint.connect_time.as_millis())),
+            }
+        });
+        connecting.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    async fn borrow(self: &Arc<Self>, owner: Option<&Arc<Owner>>, deadline: Instant) -> Result<Connection, StoreError> {
+        let lane = owner.map_or(HOST_LANE, |owner| owner.lane());
+        let place = self.places.enter(lane, deadline).await?;
+        loop {
+            let idle = match self.target.kind {
+                ServerKind::Postgres => self.places.take_idle(lane),
+                // A connection is bound to its account.
+                ServerKind::Mariadb => {
+                    let (own, other) = self.places.take_own(lane);
+                    drop(other);
+                    own
+                }
+            };
+            let Some(wire) = idle else { break };
+            if !wire.is_closed() {
+                return Ok(Connection::new(wire, place, self.clone(), owner.cloned()));
+            }
+        }
+        match tokio::time::timeout_at(deadline.into(), self.connect(owner)).await {
+            Ok(Ok(wire)) => Ok(Connection::new(wire, place, self.clone(), owner.cloned())),
+            Ok(Err(error)) => {
+                tracing::error!(server = %self.target, error, "the database can't be reached");
+                Err(StoreError::Busy("the database server can't be reached"))
+            }
+            Err(_) => Err(StoreError::Busy("the database server didn't answer in time")),
+        }
+    }
+
+    /// A connection broke: its neighbours, which nobody has used since, are likely to be gone as well.
+    pub(crate) fn lost(&self, why: &str) {
+        tracing::warn!(server = %self.target, why, "a connection to the database was lost");
+        self.places.forget_idle();
+    }
+}
+
+/// The database on a server.
+pub struct Server {
+    primary: Arc<Endpoint>,
+    replicas: Vec<Arc<Endpoint>>,
+    next: AtomicUsize,
+    config: StoreConfig,
+    server: ServerConfig,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("target", &self.primary.target).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for endpoint in self.replicas.iter().chain([&self.primary]) {
+            endpoint.places.close();
+        }
+        if let Some(runtime) = self.runtime.take() {
+            // Not waited for: this may be one of the threads that serve requests. What still runs is rolled back by the
+            // server when its connection closes.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Server {
+    /// Connects once, to say at the start what is wrong.
+    pub(crate) fn open(config: StoreConfig, server: ServerConfig) -> Result<Self, StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("db-net")
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Internal(format!("starting threads: {error}")))?;
+        let handle = runtime.handle().clone();
+        let primary = Endpoint::open(&server.target, &config, &server, &handle)?;
+        let replicas = server
+            .replicas
+            .iter()
+            .map(|target| Endpoint::open(target, &config, &server, &handle))
+            .collect::<Result<_, _>>()?;
+        let open = Self { primary, replicas, next: AtomicUsize::new(0), config, server, runtime: Some(runtime) };
+        let endpoint = open.primary.clone();
+        let first = open.blocking(async move {
+            let wire = endpoint.connect(None).await?;
+            if let Ok(place) = endpoint.places.enter(HOST_LANE, Instant::now()).await {
+                drop(Connection::new(wire, place, endpoint, None));
+            }
+            Ok::<_, String>(())
+        })?;
+        first.map_err(|error| {
+            StoreError::Config(format!(
+                "{} can't be used: {error}; check `url` in [database], and that the server runs",
+                open.primary.target
+            ))
+        })?;
+        Ok(open)
+    }
+
+    /// The settings of the store.
+    pub fn config(&self) -> &StoreConfig {
+        &self.config
+    }
+
+    /// The settings of the server.
+    pub fn server(&self) -> &ServerConfig {
+        &self.server
+    }
+
+    /// Which server it is.
+    pub fn kind(&self) -> ServerKind {
+        self.primary.target.kind
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.primary.runtime
+    }
+
+    /// A connection that works for `owner`, with the rights of its app.
+    ///
+    /// Errors: [`StoreError::Busy`] where none was free by `deadline`, or the server can't be reached.
+    pub async fn connection(&self, owner: &Arc<Owner>, deadline: Instant) -> Result<Connection, StoreError> {
+        let mut connection = self.primary.borrow(Some(owner), deadline).await?;
+        connection.until(deadline);
+        Ok(connection)
+    }
+
+    /// A connection for reading what needn't be the latest: to a replica where there is one that answers.
+    pub async fn reader(&self, owner: &Arc<Owner>, deadline: Instant) -> Result<Connection, StoreError> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        for at in 0..self.replicas.len() {
+            let replica = &self.replicas[(first + at) % self.replicas.len()];
+            if let Ok(mut connection) = replica.borrow(Some(owner), deadline).await {
+                connection.until(deadline);
+                return Ok(connection);
+            }
+        }
+        self.connection(owner, deadline).await
+    }
+
+    /// A connection with the host's own rights.
+    pub async fn host_connection(&self, deadline: Instant) -> Result<Connection, StoreError> {
+        let mut connection = self.primary.borrow(None, deadline).await?;
+        connection.until(deadline);
+        Ok(connection)
+    }
+
+    /// Opens an interactive transaction.
+    pub async fn transaction(&self, owner: &Arc<Owner>, deadline: Instant) -> Result<ServerTransaction, StoreError> {
+        Ok(ServerTransaction::new(self, self.connection(owner, deadline).await?))
+    }
+
+    /// Runs `work` on the store's own threads and blocks this one until it is done, so never call it on a thread that
+    /// serves requests.
+    pub fn blocking<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, StoreError> {
+        // Not a future's channel: that one refuses to block a thread which drives futures, and this is called at start-up
+        // and in tests, where blocking such a thread for a moment does no harm.
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        self.runtime().spawn(async move {
+            let _ = reply.send(work.await);
+        });
+        answer.recv().map_err(|_| StoreError::Internal("the database's threads gave no answer".into()))
+    }
+}
+
+/// Who is believed to be the server: whoever has a certificate that the machine, or the operator's file, vouches for.
+fn trusted(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
+    let refuse = |problem: String| StoreError::Config(format!("TLS to the database: {problem}"));
+    let Tls::Authority(path) = tls else {
+        let (connect, problems) =
+            MakeRustlsConnect::with_native_certs().map_err(|error| refuse(format!("{error:?}")))?;
+        for problem in problems {
+            tracing::warn!(%problem, "a certificate of the machine can't be read");
+        }
+        return Ok(connect);
+    };
+    let unreadable = |error: &dyn std::fmt::Display| refuse(format!("{} can't be read: {error}", path.display()));
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
+        let certificate = certificate.map_err(|error| unreadable(&error))?;
+        roots.add(certificate).map_err(|error| unreadable(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(unreadable(&"there is no certificate in it"));
+    }
+    Ok(MakeRustlsConnect::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+}

@@ -1,0 +1,169 @@
+//! The second wall: each app's statements run with rights on its own tables alone, whatever the planner wrote.
+//!
+//! PostgreSQL: the host's login owns all tables; each app has a role without a login of its own, which has rights on the
+//! app's tables, and the host's connections act as that role while they work for the app. MariaDB, which has no such thing
+//! for a session that several share: each app has an account, and connections log in with it.
+
+use std::sync::Arc;
+
+use crate::datum::{Datum, Type};
+use crate::error::StoreError;
+use crate::owner::{Owner, Statement};
+use crate::server::Server;
+use crate::server::connection::Connection;
+use crate::server::target::{ServerKind, Wall};
+
+/// What an app may do with its tables. Making and changing them is the host's.
+const RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE";
+
+/// Where MariaDB's accounts for apps have their passwords: in a table of the host's, so that several hosts share them.
+const ACCOUNTS: &str = "CREATE TABLE IF NOT EXISTS `bandstand__account` (`name` varchar(80) NOT NULL PRIMARY KEY, \
+    `password` varchar(64) NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin";
+
+impl Server {
+    /// Says at the start whether apps will have rights of their own. `connection` has the host's.
+    pub async fn look_at_wall(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let ask = match (self.server().wall, self.kind()) {
+            (Wall::Off, _) => return Ok(()),
+            (_, ServerKind::Postgres) => {
+                "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = current_user AND (rolcreaterole OR rolsuper)"
+            }
+            (_, ServerKind::Mariadb) => {
+                "SELECT 1 FROM information_schema.user_privileges WHERE privilege_type = 'CREATE USER' \
+                 AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')"
+            }
+        };
+        let mut may = false;
+        let found = |_: &crate::Cells<'_>| {
+            may = true;
+            Ok::<_, StoreError>(())
+        };
+        connection.run(&Statement::of_host(ask), &[], found).await?;
+        if may { Ok(()) } else { self.without_wall("") }
+    }
+
+    fn without_wall(&self, app: &str) -> Result<(), StoreError> {
+        let (right, how) = match self.kind() {
+            ServerKind::Postgres => ("may not make roles", "ALTER ROLE … CREATEROLE"),
+            ServerKind::Mariadb => {
+                ("may not make accounts", "GRANT CREATE USER ON *.* and the database WITH GRANT OPTION")
+            }
+        };
+        let target = &self.server().target;
+        let problem = format!(
+            "the login {} at {} {right}, so apps have no rights of their own there: the planner is the only wall between them \
+             ({how} gives it the right; `wall` in [database] says whether it must have it)",
+            target.user,
+            target.kind.word()
+        );
+        if self.server().wall == Wall::Require {
+            return Err(StoreError::Config(problem));
+        }
+        tracing::warn!(app, "{problem}");
+        Ok(())
+    }
+
+    /// Gives the app rights on its tables, and lets what it runs from now on have no others. `connection` has the host's
+    /// rights; on PostgreSQL a transaction is open on it.
+    pub async fn admit(&self, connection: &mut Connection, owner: &Arc<Owner>) -> Result<(), StoreError> {
+        if self.server().wall == Wall::Off {
+            return Ok(());
+        }
+        let admitted = match self.kind() {
+            ServerKind::Postgres => {
+                connection.first("SAVEPOINT wall");
+                let role: Arc<str> = name(self.server().target.database(), owner, 63).into();
+                let result = grant_postgres(connection, owner, &role).await;
+                if result.is_ok() {
+                    owner.acts_as(role);
+                } else {
+                    connection.first("ROLLBACK TO SAVEPOINT wall");
+                }
+                connection.first("RELEASE SAVEPOINT wall");
+                result
+            }
+            ServerKind::Mariadb => {
+                let account: Arc<str> = name(self.server().target.database(), owner, 80).into();
+                let granted = grant_mariadb(connection, owner, &account).await;
+                granted.map(|password| owner.logs_in(account, password.into()))
+            }
+        };
+        match admitted {
+            Err(StoreError::Denied(text)) => {
+                tracing::debug!(app = %owner.app(), text, "the server refused rights for an app");
+                self.without_wall(owner.app().as_str())
+            }
+            result => result,
+        }
+    }
+}
+
+/// `bandstand_site_polls`: roles and accounts are those of the whole server, which may have databases of several sites.
+fn name(database: &str, owner: &Owner, most: usize) -> String {
+    use sha2::{Digest, Sha256};
+    let whole = format!("bandstand_{database}_{}", owner.app());
+    let plain = whole.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if plain && whole.len() <= most {
+        return whole;
+    }
+    let hash = hex::encode(&Sha256::digest(&whole)[..8]);
+    // An app's name has at most 30 characters of those that fit.
+    format!("bandstand_{hash}_{}", owner.app())
+}
+
+async fn run(connection: &mut Connection, sql: String) -> Result<(), StoreError> {
+    connection.run(&Statement::of_host(sql), &[], |_| Ok::<_, StoreError>(())).await.map(drop)
+}
+
+async fn texts(connection: &mut Connection, sql: &str, param: &str) -> Result<Vec<String>, StoreError> {
+    let mut texts = Vec::new();
+    let ask = Statement::of_host(sql).taking([Type::Text]);
+    let take = |row: &crate::Cells<'_>| {
+        texts.push(row.get(0)?.as_text().unwrap_or_default().to_owned());
+        Ok::<_, StoreError>(())
+    };
+    connection.run(&ask, &[Datum::Text(param.as_bytes())], take).await?;
+    Ok(texts)
+}
+
+async fn grant_postgres(connection: &mut Connection, owner: &Owner, role: &str) -> Result<(), StoreError> {
+    let known = texts(connection, "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = $1", role).await?;
+    if known.is_empty() {
+        run(connection, format!("CREATE ROLE \"{role}\" NOLOGIN NOINHERIT")).await?;
+    }
+    run(connection, format!("GRANT \"{role}\" TO CURRENT_USER")).await?;
+    for schema in texts(connection, "SELECT quote_ident(current_schema()) WHERE $1 = ''", "").await? {
+        run(connection, format!("GRANT USAGE ON SCHEMA {schema} TO \"{role}\"")).await?;
+    }
+    for table in owner.tables() {
+        run(connection, format!("GRANT {RIGHTS} ON TABLE \"{table}\" TO \"{role}\"")).await?;
+        let counters = "SELECT quote_ident(c.relname) FROM pg_catalog.pg_class c \
+            JOIN pg_catalog.pg_depend d ON d.objid = c.oid AND d.deptype IN ('i', 'a') \
+            WHERE c.relkind = 'S' AND d.refobjid = to_regclass(quote_ident($1))";
+        for counter in texts(connection, counters, &table).await? {
+            run(connection, format!("GRANT USAGE, SELECT, UPDATE ON SEQUENCE {counter} TO \"{role}\"")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the account's password.
+async fn grant_mariadb(connection: &mut Connection, owner: &Owner, account: &str) -> Result<String, StoreError> {
+    run(connection, ACCOUNTS.into()).await?;
+    let known = "SELECT `password` FROM `bandstand__account` WHERE `name` = ?";
+    let password = match texts(connection, known, account).await?.pop() {
+        Some(password) => password,
+        None => {
+            let password = hex::encode(rand::random::<[u8; 24]>());
+            run(connection, format!("INSERT INTO `bandstand__account` VALUES ('{account}', '{password}')")).await?;
+            password
+        }
+    };
+    run(connection, format!("CREATE USER IF NOT EXISTS '{account}'@'%' IDENTIFIED BY '{password}'")).await?;
+    // It may be there from a database that is gone.
+    run(connection, format!("ALTER USER '{account}'@'%' IDENTIFIED BY '{password}'")).await?;
+    for table in owner.tables() {
+        run(connection, format!("GRANT {RIGHTS} ON `{table}` TO '{account}'@'%'")).await?;
+    }
+    Ok(password)
+}

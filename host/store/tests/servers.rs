@@ -1,0 +1,315 @@
+//! The store on PostgreSQL and MariaDB: the wall, deadlines, connections that are taken away, a server that goes and comes.
+
+// A test says what it expects by unwrapping.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use host_core::name::AppId;
+use host_store::{
+    Constraint, Datum, Isolation, Owner, Server, ServerConfig, Statement, Store, StoreConfig, StoreError, Target, Type,
+    Wall,
+};
+use test_servers::Kind;
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+fn config(url: &str) -> ServerConfig {
+    ServerConfig { connections: 4, wall: Wall::Require, ..ServerConfig::new(Target::parse(url).unwrap()) }
+}
+
+/// A store with the apps `a` and `b`, which have a table `t` each.
+async fn open(server: ServerConfig) -> (Arc<Store>, Arc<Owner>, Arc<Owner>) {
+    let store = Store::open(StoreConfig::server(server)).unwrap();
+    let mut owners = Vec::new();
+    for name in ["a", "b"] {
+        let table = format!("{name}__t");
+        let owner = store.owner(&AppId::new(name).unwrap(), [table.clone()]);
+        let on = store.server().unwrap();
+        let mut connection = on.host_connection(soon()).await.unwrap();
+        let create = format!("CREATE TABLE {table} (id integer PRIMARY KEY, n integer)");
+        run(&mut connection, &Statement::of_host(create)).await.unwrap();
+        connection.begin(Isolation::Statement);
+        on.admit(&mut connection, &owner).await.unwrap();
+        connection.commit().await.unwrap();
+        owners.push(owner);
+    }
+    let b = owners.pop().unwrap();
+    (store, owners.pop().unwrap(), b)
+}
+
+async fn run(connection: &mut host_store::Connection, statement: &Statement) -> Result<u64, StoreError> {
+    connection.run(statement, &[], |_| Ok::<_, StoreError>(())).await
+}
+
+async fn as_app(server: &Server, owner: &Arc<Owner>, sql: &str) -> Result<u64, StoreError> {
+    let mut connection = server.connection(owner, soon()).await?;
+    run(&mut connection, &Statement::of_app(owner, sql)).await
+}
+
+async fn count(server: &Server, owner: &Arc<Owner>) -> Result<i64, StoreError> {
+    let mut connection = server.connection(owner, soon()).await?;
+    let mut number = -1;
+    let ask = Statement::of_app(owner, format!("SELECT count(*) FROM {}__t", owner.app()));
+    let take = |row: &host_store::Cells<'_>| {
+        number = row.get(0)?.as_integer().unwrap();
+        Ok::<_, StoreError>(())
+    };
+    connection.run(&ask, &[], take).await?;
+    Ok(number)
+}
+
+/// A statement that takes a second.
+fn sleep(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Postgres => "SELECT pg_sleep(1)",
+        Kind::Mariadb => "SELECT sleep(1)",
+    }
+}
+
+async fn the_wall(kind: Kind) {
+    let (store, a, b) = open(config(&kind.shared().database())).await;
+    let server = store.server().unwrap();
+    as_app(server, &a, "INSERT INTO a__t (id, n) VALUES (1, 1)").await.unwrap();
+    as_app(server, &b, "INSERT INTO b__t (id, n) VALUES (1, 2)").await.unwrap();
+    let host_table = match kind {
+        Kind::Postgres => "SELECT rolpassword FROM pg_authid",
+        Kind::Mariadb => "SELECT password FROM bandstand__account",
+    };
+    for sql in [
+        "SELECT n FROM b__t",
+        "SELECT n FROM a__t WHERE n IN (SELECT n FROM b__t)",
+        "INSERT INTO a__t (id, n) SELECT 7, n FROM b__t",
+        "UPDATE b__t SET n = 5",
+        "DELETE FROM b__t",
+        "DROP TABLE a__t",
+        "ALTER TABLE a__t ADD COLUMN x integer",
+        "CREATE TABLE a__new (id integer)",
+        host_table,
+    ] {
+        let refused = as_app(server, &a, sql).await;
+        assert!(matches!(refused, Err(StoreError::Denied(_))), "{sql}: {refused:?}");
+    }
+    assert_eq!((count(server, &a).await, count(server, &b).await), (Ok(1), Ok(1)));
+    // A connection that worked for one app has the other one's rights when it works for that.
+    for _ in 0..6 {
+        assert_eq!((count(server, &a).await, count(server, &b).await), (Ok(1), Ok(1)));
+        assert!(as_app(server, &b, "SELECT n FROM a__t").await.is_err());
+    }
+    // Also inside a transaction that was rolled back: the role must not go with it.
+    let mut connection = server.connection(&a, soon()).await.unwrap();
+    connection.begin(Isolation::Transaction);
+    run(&mut connection, &Statement::of_app(&a, "DELETE FROM a__t")).await.unwrap();
+    connection.rollback().await;
+    assert!(run(&mut connection, &Statement::of_app(&a, "SELECT n FROM b__t")).await.is_err());
+    drop(connection);
+    assert_eq!(count(server, &a).await, Ok(1));
+}
+
+async fn without_a_wall(kind: Kind) {
+    let url = kind.shared().database();
+    let target = Target::parse(&url).unwrap();
+    let plain = kind.shared().url(("plain", "plain password"), target.database());
+    for (wall, good) in [(Wall::Require, false), (Wall::Prefer, true), (Wall::Off, true)] {
+        let store = Store::open(StoreConfig::server(ServerConfig { wall, ..config(&plain) })).unwrap();
+        let server = store.server().unwrap();
+        let mut connection = server.host_connection(soon()).await.unwrap();
+        let looked = server.look_at_wall(&mut connection).await;
+        assert_eq!(looked.is_ok(), good, "{wall:?}: {looked:?}");
+        if let Err(error) = looked {
+            assert!(error.to_string().contains("plain") && !error.to_string().contains("plain password"), "{error}");
+        }
+    }
+}
+
+async fn deadlines(kind: Kind) {
+    let (store, a, b) = open(config(&kind.shared().database())).await;
+    let server = store.server().unwrap();
+    let slow = Statement::of_app(&a, sleep(kind));
+    let mut connection = server.connection(&a, soon()).await.unwrap();
+    connection.until(Instant::now() + Duration::from_millis(50));
+    let began = Instant::now();
+    assert_eq!(run(&mut connection, &slow).await, Err(StoreError::Timeout));
+    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!(connection.is_over());
+    drop(connection);
+    // Whoever loses interest stops it as well: nothing of it goes on at the server.
+    for _ in 0..8 {
+        let mut connection = server.connection(&a, soon()).await.unwrap();
+        let lost = tokio::time::timeout(Duration::from_millis(20), run(&mut connection, &slow)).await;
+        assert!(lost.is_err());
+    }
+    let running = match kind {
+        Kind::Postgres => {
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()"
+        }
+        Kind::Mariadb => {
+            "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%sleep(1)%' AND id <> connection_id()"
+        }
+    };
+    let database = server.server().target.database().to_owned();
+    let running = running.replace("current_database()", &format!("'{database}'"));
+    let end = Instant::now() + Duration::from_millis(600);
+    while !matches!(kind.shared().administer(&running).trim(), "0") {
+        assert!(Instant::now() < end, "they still run");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!((count(server, &a).await, count(server, &b).await), (Ok(0), Ok(0)));
+}
+
+async fn transactions_that_are_left(kind: Kind) {
+    let (store, a, _) = open(config(&kind.shared().database())).await;
+    let server = store.server().unwrap();
+    let insert = Statement::of_app(&a, "INSERT INTO a__t (id, n) VALUES (1, 1)");
+    for _ in 0..10 {
+        let mut connection = server.connection(&a, soon()).await.unwrap();
+        connection.begin(Isolation::Statement);
+        run(&mut connection, &insert).await.unwrap();
+        drop(connection);
+        // The next one waits for the row lock at most until the first one is rolled back.
+        assert_eq!(count(server, &a).await, Ok(0));
+    }
+    let twice = server.connection(&a, soon()).await.unwrap();
+    drop(twice);
+    as_app(server, &a, "INSERT INTO a__t (id, n) VALUES (1, 1)").await.unwrap();
+    let again = as_app(server, &a, "INSERT INTO a__t (id, n) VALUES (1, 1)").await;
+    assert!(matches!(again, Err(StoreError::Constraint { kind: Constraint::Unique, .. })), "{again:?}");
+}
+
+async fn rows_that_nobody_wants(kind: Kind) {
+    let (store, a, _) = open(config(&kind.shared().database())).await;
+    let server = store.server().unwrap();
+    let many = match kind {
+        Kind::Postgres => "SELECT g FROM generate_series(1, 3000000) g",
+        Kind::Mariadb => "SELECT seq FROM seq_1_to_3000000",
+    };
+    let mut connection = server.host_connection(soon()).await.unwrap();
+    let mut taken = 0;
+    let result = connection
+        .run(&Statement::of_host(many), &[], |_| {
+            taken += 1;
+            if taken == 5 { Err(StoreError::Cancelled) } else { Ok(()) }
+        })
+        .await;
+    assert_eq!((result, taken), (Err(StoreError::Cancelled), 5));
+    drop(connection);
+    assert_eq!(count(server, &a).await, Ok(0));
+}
+
+async fn many_rows_in_one_flight(kind: Kind) {
+    let (store, a, _) = open(config(&kind.shared().database())).await;
+    let server = store.server().unwrap();
+    let sql = match kind {
+        Kind::Postgres => "INSERT INTO a__t (id, n) VALUES ($1, $2) RETURNING id",
+        Kind::Mariadb => "INSERT INTO a__t (id, n) VALUES (?, ?) RETURNING id",
+    };
+    let insert = Statement::of_app(&a, sql).taking([Type::Integer, Type::Integer]);
+    let rows: Vec<[Datum<'_>; 2]> = (0..500).map(|n| [Datum::Integer(n), Datum::Null]).collect();
+    let rows: Vec<&[Datum<'_>]> = rows.iter().map(|row| &row[..]).collect();
+    let mut connection = server.connection(&a, soon()).await.unwrap();
+    connection.begin(Isolation::Statement);
+    let mut ids = Vec::new();
+    let take = |row: &host_store::Cells<'_>| {
+        ids.push(row.get(0)?.as_integer().unwrap());
+        Ok::<_, StoreError>(())
+    };
+    assert_eq!(connection.run_all(&insert, &rows, take).await, Ok(500));
+    assert_eq!(ids, (0..500).collect::<Vec<_>>());
+    connection.commit().await.unwrap();
+    // One that fails in the middle fails all of them.
+    connection.begin(Isolation::Statement);
+    let again: Vec<[Datum<'_>; 2]> = (495..505).rev().map(|n| [Datum::Integer(n), Datum::Null]).collect();
+    let again: Vec<&[Datum<'_>]> = again.iter().map(|row| &row[..]).collect();
+    let failed = connection.run_all(&insert, &again, |_| Ok::<_, StoreError>(())).await;
+    assert!(matches!(failed, Err(StoreError::Constraint { kind: Constraint::Unique, .. })), "{failed:?}");
+    connection.rollback().await;
+    drop(connection);
+    assert_eq!(count(server, &a).await, Ok(500));
+}
+
+async fn a_server_that_goes_and_comes(kind: Kind) {
+    let own = test_servers::Server::start(kind);
+    let (store, a, _) = open(config(&own.database())).await;
+    let server = store.server().unwrap();
+    as_app(server, &a, "INSERT INTO a__t (id, n) VALUES (1, 1)").await.unwrap();
+    let mut open = server.connection(&a, soon()).await.unwrap();
+    open.begin(Isolation::Transaction);
+    run(&mut open, &Statement::of_app(&a, "DELETE FROM a__t")).await.unwrap();
+    own.stop();
+    // What was under way had no effect: it says so and not more.
+    let lost = run(&mut open, &Statement::of_app(&a, "DELETE FROM a__t")).await;
+    assert!(matches!(lost, Err(StoreError::Busy(_))), "{lost:?}");
+    drop(open);
+    for _ in 0..3 {
+        let away = count(server, &a).await;
+        assert!(matches!(away, Err(StoreError::Busy(_))), "{away:?}");
+    }
+    own.go();
+    assert_eq!(count(server, &a).await, Ok(1), "without a restart of the host");
+    // Connections that were idle when it went and came are no trouble for whoever gets them.
+    own.stop();
+    own.go();
+    let end = Instant::now() + Duration::from_secs(5);
+    let mut failed = 0;
+    while count(server, &a).await != Ok(1) {
+        failed += 1;
+        assert!(Instant::now() < end && failed < 6, "it recovers");
+    }
+    as_app(server, &a, "INSERT INTO a__t (id, n) VALUES (2, 2)").await.unwrap();
+}
+
+async fn a_crowd_of_one_app(kind: Kind) {
+    let (store, a, b) = open(config(&kind.shared().database())).await;
+    let server = store.server().unwrap();
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(server.connection(&a, soon()).await.unwrap());
+    }
+    let refused = server.connection(&a, Instant::now() + Duration::from_millis(30)).await;
+    assert!(matches!(refused, Err(StoreError::Busy(_))));
+    assert_eq!(count(server, &b).await, Ok(0), "the other half is for others");
+    drop(held);
+    assert_eq!(count(server, &a).await, Ok(0));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_said_at_the_start() {
+    for (url, word) in [
+        ("postgres://me:secret@127.0.0.1:1/site", "PostgreSQL at 127.0.0.1:1"),
+        ("mariadb://me:secret@127.0.0.1:1/site", "MariaDB at 127.0.0.1:1"),
+        ("postgres://me:secret@localhost/site?socket=/nowhere", "/nowhere"),
+    ] {
+        let error = Store::open(StoreConfig::server(config(url))).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains("[database]") && !error.contains("secret"), "{error}");
+    }
+    for kind in [Kind::Postgres, Kind::Mariadb] {
+        let url = kind.shared().database().replace("site%20password", "wrong");
+        let error = Store::open(StoreConfig::server(config(&url))).unwrap_err().to_string();
+        assert!(error.contains("user site can't be used"), "{error}");
+    }
+}
+
+macro_rules! on_both {
+    ($($test:ident,)*) => {
+        mod postgres {
+            $(#[tokio::test] async fn $test() { super::$test(super::Kind::Postgres).await; })*
+        }
+        mod mariadb {
+            $(#[tokio::test] async fn $test() { super::$test(super::Kind::Mariadb).await; })*
+        }
+    };
+}
+
+on_both! {
+    the_wall,
+    without_a_wall,
+    deadlines,
+    transactions_that_are_left,
+    rows_that_nobody_wants,
+    many_rows_in_one_flight,
+    a_server_that_goes_and_comes,
+    a_crowd_of_one_app,
+}

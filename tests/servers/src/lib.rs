@@ -1,0 +1,309 @@
+//! Throw-away database servers for tests: PostgreSQL and MariaDB, started when a test first asks, on sockets in a temporary
+//! folder, without waiting for the disk. They end with the test process, however it ends.
+//!
+//! The binaries are those of the machine: on Debian the packages `postgresql` and `mariadb-server`, which needn't run as
+//! services. As root the servers run as another user, since PostgreSQL refuses to be root.
+//!
+//! Each test takes a database of its own ([`Server::database`]), with a login that may make tables in it and roles, but is no
+//! superuser: what a careful operator gives the host.
+
+// Only tests use this: what goes wrong here is theirs to see. They start programs.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::disallowed_methods)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+/// Which server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB.
+    Mariadb,
+}
+
+/// The login that [`Server::database`] gives, and its password. They mean nothing outside of the temporary folder.
+pub const LOGIN: (&str, &str) = ("site", "site password");
+
+/// A server of this process's own.
+#[derive(Debug)]
+pub struct Server {
+    kind: Kind,
+    folder: PathBuf,
+    socket: PathBuf,
+    control: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    _supervisor: Child,
+}
+
+impl Kind {
+    /// The server that all tests of this process share.
+    pub fn shared(self) -> &'static Server {
+        static POSTGRES: LazyLock<Server> = LazyLock::new(|| Server::start(Kind::Postgres));
+        static MARIADB: LazyLock<Server> = LazyLock::new(|| Server::start(Kind::Mariadb));
+        match self {
+            Kind::Postgres => &POSTGRES,
+            Kind::Mariadb => &MARIADB,
+        }
+    }
+
+    /// Where the binary is; fails with what to install where it isn't.
+    fn binary(self, name: &str) -> PathBuf {
+        let mut folders: Vec<PathBuf> = vec!["/usr/sbin".into(), "/usr/bin".into(), "/usr/local/bin".into()];
+        if self == Kind::Postgres {
+            let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+                .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
+                .unwrap_or_default();
+            versions.sort();
+            folders.extend(versions.into_iter().rev());
+            folders.push("/opt/homebrew/bin".into());
+        }
+        folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+        let package = match self {
+            Kind::Postgres => "postgresql",
+            Kind::Mariadb => "mariadb-server",
+        };
+        folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()).unwrap_or_else(|| {
+            panic!(
+                "the tests need `{name}` of the database server: install it, on Debian with `apt-get install {package}`"
+            )
+        })
+    }
+}
+
+/// User and group to run a server as, where we are root.
+fn other_user(kind: Kind) -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let wanted = match kind {
+        Kind::Postgres => ["postgres", "nobody"],
+        Kind::Mariadb => ["mysql", "nobody"],
+    };
+    let users = std::fs::read_to_string("/etc/passwd").expect("the list of users");
+    let find = |name: &str| {
+        users.lines().find_map(|line| {
+            let parts: Vec<&str> = line.split(':').collect();
+            (parts.first() == Some(&name)).then(|| Some((parts[2].parse().ok()?, parts[3].parse().ok()?)))?
+        })
+    };
+    Some(wanted.iter().find_map(|name| find(name)).expect("a user that isn't root"))
+}
+
+impl Server {
+    /// A server of a test's own, for tests that stop and start it. Takes a second or two.
+    pub fn start(kind: Kind) -> Self {
+        let user = other_user(kind);
+        let folder = tempfile::Builder::new().prefix("bandstand-db-").tempdir().expect("a folder").keep();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).expect("it's ours");
+        if let Some((user, group)) = user {
+            chown(&folder, Some(user), Some(group)).expect("we are root");
+        }
+        let command = |program: &Path| {
+            let mut command = Command::new(program);
+            command.current_dir(&folder).env("HOME", &folder);
+            if let Some((user, group)) = user {
+                command.uid(user).gid(group);
+            }
+            command
+        };
+        let data = folder.join("data");
+        let (socket, line) = match kind {
+            Kind::Postgres => install_postgres(&folder, &data, command),
+            Kind::Mariadb => install_mariadb(&folder, &data, command),
+        };
+        let mut supervisor = command(Path::new("/bin/sh"))
+            .arg("-c")
+            .arg(include_str!("supervise.sh"))
+            .arg("supervise")
+            .arg(&folder)
+            .args(line)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let input = supervisor.stdin.take().expect("a pipe");
+        let output = BufReader::new(supervisor.stdout.take().expect("a pipe"));
+        let server = Self { kind, folder, socket, control: Mutex::new((input, output)), _supervisor: supervisor };
+        server.go();
+        server.administer(match kind {
+            Kind::Postgres => {
+                "CREATE ROLE site LOGIN CREATEROLE CREATEDB PASSWORD 'site password'; \
+                 CREATE ROLE plain LOGIN PASSWORD 'plain password'"
+            }
+            Kind::Mariadb => {
+                "CREATE USER site@localhost IDENTIFIED BY 'site password'; \
+                 GRANT ALL ON `test\\_%`.* TO site@localhost WITH GRANT OPTION; \
+                 GRANT CREATE USER, CONNECTION ADMIN ON *.* TO site@localhost; \
+                 CREATE USER plain@localhost IDENTIFIED BY 'plain password'; \
+                 GRANT ALL ON `test\\_%`.* TO plain@localhost"
+            }
+        });
+        server
+    }
+
+    fn tell(&self, word: &str) {
+        let mut control = self.control.lock().unwrap();
+        writeln!(control.0, "{word}").expect("the supervisor listens");
+        let mut answer = String::new();
+        control.1.read_line(&mut answer).expect("the supervisor answers");
+    }
+
+    /// Starts it again after [`Server::stop`], and waits until it answers.
+    pub fn go(&self) {
+        self.tell("start");
+        let end = Instant::now() + Duration::from_secs(60);
+        while UnixStream::connect(&self.socket).is_err() || !self.answers() {
+            assert!(Instant::now() < end, "the server didn't start:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Stops it at once, as a crash would: what is connected is cut off.
+    pub fn stop(&self) {
+        self.tell(match self.kind {
+            Kind::Postgres => "quit",
+            Kind::Mariadb => "stop",
+        });
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn client(&self, sql: &str) -> Command {
+        match self.kind {
+            Kind::Postgres => {
+                let mut client = Command::new(Kind::Postgres.binary("psql"));
+                client.args([
+                    "-X",
+                    "-q",
+                    "-t",
+                    "-A",
+                    "-v",
+                    "ON_ERROR_STOP=1",
+                    "-U",
+                    "admin",
+                    "-d",
+                    "postgres",
+                    "-p",
+                    "5432",
+                ]);
+                client.arg("-h").arg(&self.folder).arg("-c").arg(sql).env("PGPASSWORD", "admin password");
+                client
+            }
+            Kind::Mariadb => {
+                let mut client = Command::new(Kind::Mariadb.binary("mariadb"));
+                client
+                    .args(["--no-defaults", "-N", "-B", "-u", "root"])
+                    .arg("--socket")
+                    .arg(&self.socket)
+                    .arg("-e")
+                    .arg(sql);
+                client
+            }
+        }
+    }
+
+    fn answers(&self) -> bool {
+        self.client("SELECT 1").output().is_ok_and(|output| output.status.success())
+    }
+
+    /// Runs SQL as the administrator and returns what it prints.
+    pub fn administer(&self, sql: &str) -> String {
+        // A database can't be made in one transaction with anything else.
+        let statements: Vec<&str> = match self.kind {
+            Kind::Postgres => sql.split("; ").collect(),
+            Kind::Mariadb => vec![sql],
+        };
+        let mut printed = String::new();
+        for sql in statements {
+            let output = self.client(sql).output().expect("the server's client");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{sql}: {said}");
+            printed.push_str(&String::from_utf8_lossy(&output.stdout));
+        }
+        printed
+    }
+
+    /// A new database and the URL of the login that owns it.
+    pub fn database(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.administer(&match self.kind {
+            Kind::Postgres => format!("CREATE DATABASE {name} OWNER site TEMPLATE template0"),
+            Kind::Mariadb => format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"),
+        });
+        self.url(LOGIN, &name)
+    }
+
+    /// The URL of another login for the same database.
+    pub fn url(&self, login: (&str, &str), database: &str) -> String {
+        let (scheme, socket) = match self.kind {
+            Kind::Postgres => ("postgres", &self.folder),
+            Kind::Mariadb => ("mariadb", &self.socket),
+        };
+        let password = login.1.replace(' ', "%20");
+        format!("{scheme}://{}:{password}@localhost/{database}?socket={}", login.0, socket.display())
+    }
+}
+
+fn checked(mut command: Command) {
+    let output = command.output().expect("the server's installer");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}:\n{}\n{}", said(&output.stdout), said(&output.stderr));
+}
+
+fn install_postgres(folder: &Path, data: &Path, command: impl Fn(&Path) -> Command) -> (PathBuf, Vec<String>) {
+    let password = folder.join("password");
+    std::fs::write(&password, "admin password").expect("the folder is ours");
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).expect("it's ours");
+    let mut install = command(&Kind::Postgres.binary("initdb"));
+    install.args(["-U", "admin", "-A", "scram-sha-256", "--no-sync", "--no-locale", "-E", "UTF8", "-D"]).arg(data);
+    install.arg("--pwfile").arg(&password);
+    checked(install);
+    let mut line = vec![Kind::Postgres.binary("postgres").display().to_string()];
+    line.extend(["-D".to_owned(), data.display().to_string(), "-k".into(), folder.display().to_string()]);
+    for setting in [
+        "listen_addresses=",
+        "fsync=off",
+        "full_page_writes=off",
+        "autovacuum=off",
+        "max_connections=400",
+        "shared_buffers=32MB",
+        "max_wal_size=256MB",
+    ] {
+        line.extend(["-c".into(), setting.into()]);
+    }
+    (folder.join(".s.PGSQL.5432"), line)
+}
+
+fn install_mariadb(folder: &Path, data: &Path, command: impl Fn(&Path) -> Command) -> (PathBuf, Vec<String>) {
+    let mut install = command(&Kind::Mariadb.binary("mariadb-install-db"));
+    install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+    install.arg(format!("--datadir={}", data.display()));
+    checked(install);
+    let socket = folder.join("mariadb.sock");
+    let line = vec![
+        Kind::Mariadb.binary("mariadbd").display().to_string(),
+        "--no-defaults".into(),
+        format!("--datadir={}", data.display()),
+        format!("--socket={}", socket.display()),
+        format!("--pid-file={}", folder.join("pid").display()),
+        "--skip-networking".into(),
+        "--skip-log-bin".into(),
+        "--innodb-flush-log-at-trx-commit=0".into(),
+        "--innodb-flush-method=nosync".into(),
+        "--innodb-doublewrite=0".into(),
+        "--innodb-buffer-pool-size=64M".into(),
+        "--innodb-fast-shutdown=3".into(),
+        "--max-connections=400".into(),
+    ];
+    (socket, line)
+}

@@ -1,0 +1,34 @@
+# Runs one database server for a test process and ends it with that process: at the end of standard input, which comes by
+# whatever way the process ends, the server is stopped and its files go.
+#
+# Arguments: the folder, then the server's command line. Words on standard input: start, stop.
+folder=$1
+shift
+pid=
+end() {
+    if [ -n "$pid" ]; then
+        kill -"$1" "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+        pid=
+    fi
+}
+trap '' INT
+while read -r word; do
+    case $word in
+        start)
+            "$@" </dev/null >>"$folder/log" 2>&1 &
+            pid=$!
+            echo started
+            ;;
+        stop)
+            end TERM
+            echo stopped
+            ;;
+        quit)
+            end QUIT
+            echo stopped
+            ;;
+    esac
+done
+end QUIT
+rm -rf "$folder"
