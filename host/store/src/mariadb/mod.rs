@@ -28,8 +28,8 @@ const SESSION: &str = "SET time_zone = '+00:00', \
 /// One connection.
 pub(crate) struct Connection {
     conn: Conn,
-    /// With the host's own login, which may stop others.
-    stop_with: Opts,
+    /// Whoever has a login may stop what runs under it.
+    opts: Opts,
     prepared: Prepared<mysql_async::Statement>,
     prelude: Vec<Cow<'static, str>>,
     broken: bool,
@@ -88,11 +88,12 @@ fn opts(target: &Target) -> Opts {
 
 impl Connection {
     /// Connects. The error is for the operator.
-    pub(crate) async fn open(target: &Target, host: &Target, keep: usize) -> Result<Self, String> {
-        let conn = Conn::new(opts(target)).await.map_err(|error| error.to_string())?;
+    pub(crate) async fn open(target: &Target, keep: usize) -> Result<Self, String> {
+        let opts = opts(target);
+        let conn = Conn::new(opts.clone()).await.map_err(|error| error.to_string())?;
         let mut open = Self {
             conn,
-            stop_with: opts(host),
+            opts,
             prepared: Prepared::new(keep),
             prelude: Vec::new(),
             broken: false,
@@ -112,7 +113,7 @@ impl Connection {
     }
 
     pub(crate) fn stopper(&self) -> Stopper {
-        Stopper { opts: self.stop_with.clone(), id: self.conn.id() }
+        Stopper { opts: self.opts.clone(), id: self.conn.id() }
     }
 
     pub(crate) async fn close(self, within: Duration) {
