@@ -28,6 +28,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("hello", &["bandstand"]),
     ("polls", &["bandstand"]),
     ("bench", &["bandstand"]),
+    ("chinook", &["bandstand"]),
+    ("test-servers", &[]),
     ("xtask", &[]),
 ];
 
