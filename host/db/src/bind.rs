@@ -170,20 +170,6 @@ pub(crate) fn list_lengths<'v>(binds: &'v [Bind], params: &'v [Param]) -> impl I
     })
 }
 
-/// The columns of the plan's own table that get a value from it, or from reckoning with it.
-pub(crate) fn written(plan: &WritePlan) -> impl Iterator<Item = usize> + '_ {
-    let (Action::Insert { query, .. } | Action::Update(query) | Action::DeleteDirectly(query) | Action::Delete(query)) =
-        &plan.action;
-    query.binds.iter().filter_map(|bind| match bind {
-        Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. }
-            if matches!(slot.purpose, Purpose::Store | Purpose::Reckon) =>
-        {
-            slot.column.filter(|(table, _)| *table == plan.table).map(|(_, column)| column)
-        }
-        _ => None,
-    })
-}
-
 /// Whether the plan refers to other statements of its batch.
 pub(crate) fn refs(plan: &WritePlan) -> impl Iterator<Item = (usize, &str)> {
     let (Action::Insert { query, .. }

@@ -261,8 +261,15 @@ impl Writing<'_> {
                 columns.join(", ")
             }
             "" if kind == Constraint::Check => {
-                let written: BTreeSet<usize> =
-                    bind::written(plan).filter(|at| table.columns[*at].kind.is_number()).collect();
+                let written: BTreeSet<usize> = plan
+                    .columns
+                    .iter()
+                    .copied()
+                    .filter(|at| {
+                        let kind = table.columns[*at].kind;
+                        kind.is_number() || kind.is_text()
+                    })
+                    .collect();
                 match written.into_iter().collect::<Vec<_>>().as_slice() {
                     [only] => full(&table.columns[*only].name),
                     _ => subject,

@@ -109,17 +109,20 @@ impl Transaction {
 
     async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
         let mut state = self.enter().await?;
-        let plan = self.scope.app.plan(shape)?;
-        // What is read with a lock is read with nobody writing.
+        let locks = reading(&*self.scope.app.plan(shape)?)?.locks;
+        if locks {
+            // What is read with a lock is read where it writes.
+            self.hold_to_write(&mut state).await?;
+        }
         if let State::Reading { seen } = &mut *state
             && self.scope.app.store.sqlite().is_some()
-            && !reading(&plan)?.locks
         {
             seen.get_or_insert(self.scope.app.owner.commits());
             let result = self.scope.fetch_into(shape, params).await;
             self.exit(state);
             return result;
         }
+        let plan = self.scope.app.plan(shape)?;
         let read = reading(&plan)?;
         bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
         self.scope.context.budget.charge_statements(1)?;

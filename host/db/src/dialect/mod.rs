@@ -15,11 +15,11 @@ pub(crate) mod literal;
 mod lookup;
 mod time;
 
+use host_store::{Server, ServerKind, Store};
+
 use crate::kind::Kind;
 use crate::plan::sql::Sql;
 use crate::shape::Nulls;
-
-use host_store::{Server, ServerKind, Store};
 
 /// The database that SQL is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -121,6 +121,8 @@ impl Cell {
 pub(crate) struct WritePlan {
     /// The model's table.
     pub(crate) table: usize,
+    /// The columns of it that get a value.
+    pub(crate) columns: Box<[usize]>,
     pub(crate) action: Action,
 }
 

@@ -11,8 +11,8 @@ use crate::shape::{Condition, Conflict, Expr, Insert, Literal, Operand};
 use crate::types::Value;
 
 impl Planner<'_> {
-    fn write(&self, action: Action) -> WritePlan {
-        WritePlan { table: self.table, action }
+    fn write(&self, columns: Vec<usize>, action: Action) -> WritePlan {
+        WritePlan { table: self.table, columns: columns.into(), action }
     }
 
     pub(super) fn insert(&self, insert: &Insert) -> Result<WritePlan, DbError> {
@@ -26,7 +26,7 @@ impl Planner<'_> {
         }
         let mut building = Building::new(self.catalog, self.table);
         building.has_row = false;
-        let (mut names, mut values, mut fills) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut names, mut values, mut fills, mut written) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
             let slot = Slot::of(self.catalog, self.table, at, Purpose::Store);
             let constant = |value: Value| self.bound(Bind::Const { value, slot }, column.kind);
@@ -62,6 +62,7 @@ impl Planner<'_> {
             };
             names.push(column.quoted());
             values.push(value);
+            written.push(at);
         }
         let dialect = self.catalog.dialect;
         // MariaDB names no table anew here.
@@ -78,7 +79,7 @@ impl Planner<'_> {
         let cells = self.returned(&insert.returning, &mut sql)?;
         let query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
         let returning = insert.returning.clone().into();
-        Ok(self.write(Action::Insert { query, fills: fills.into(), cells, returning }))
+        Ok(self.write(written, Action::Insert { query, fills: fills.into(), cells, returning }))
     }
 
     fn bound(&self, bind: Bind, kind: Kind) -> Sql {
@@ -149,12 +150,12 @@ impl Planner<'_> {
             let columns: Vec<&str> = columns.iter().map(|at| table.columns[*at].quoted()).collect();
             Sql::text(format!(" ON CONFLICT ({}) DO UPDATE SET ", columns.join(", ")))
         };
-        sql.append(self.assignments(&mut building, set)?);
+        sql.append(self.assignments(&mut building, set)?.0);
         Ok(sql)
     }
 
     /// `a = 1, b = b + 1`
-    fn assignments(&self, building: &mut Building<'_>, set: &[(String, Expr)]) -> Result<Sql, DbError> {
+    fn assignments(&self, building: &mut Building<'_>, set: &[(String, Expr)]) -> Result<(Sql, Vec<usize>), DbError> {
         let table = &self.catalog.tables[self.table];
         let mut seen = Vec::new();
         let mut sql = Sql::default();
@@ -178,7 +179,7 @@ impl Planner<'_> {
             let problem = "an update reads the fields of its own row alone; take those of related rows by a `subquery`";
             return Err(DbError::new(code::UNSUPPORTED, problem));
         }
-        Ok(sql)
+        Ok((sql, seen))
     }
 
     pub(super) fn update(
@@ -189,14 +190,15 @@ impl Planner<'_> {
     ) -> Result<WritePlan, DbError> {
         let table = &self.catalog.tables[self.table];
         let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
-        sql.append(self.assignments(&mut Building::new(self.catalog, self.table), set)?);
+        let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;
+        sql.append(assignments);
         sql.append(self.rows_where(filter)?);
         if !returning.is_empty() && self.catalog.dialect == Dialect::Mariadb {
             let problem = "MariaDB returns nothing from an update; read the rows in the same transaction";
             return Err(DbError::new(code::UNSUPPORTED, problem));
         }
         let cells = self.returned(returning, &mut sql)?;
-        Ok(self.write(Action::Update { query: self.query(sql), cells, returning: returning.into() }))
+        Ok(self.write(columns, Action::Update { query: self.query(sql), cells, returning: returning.into() }))
     }
 
     pub(super) fn update_many(
@@ -207,7 +209,8 @@ impl Planner<'_> {
     ) -> Result<WritePlan, DbError> {
         let table = &self.catalog.tables[self.table];
         let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
-        sql.append(self.assignments(&mut Building::new(self.catalog, self.table), set)?);
+        let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;
+        sql.append(assignments);
         for (at, (name, value)) in key.iter().zip(key_values).enumerate() {
             let column = table.column(name)?;
             let Expr::Operand(Operand::Hole(hole, _)) = value else {
@@ -218,7 +221,7 @@ impl Planner<'_> {
             sql.push(&format!("t0.{} = ", table.columns[column].quoted()));
             sql.append(self.bound(Bind::Hole { hole: *hole, slot }, table.columns[column].kind));
         }
-        Ok(self.write(Action::UpdateMany(self.query(sql))))
+        Ok(self.write(columns, Action::UpdateMany(self.query(sql))))
     }
 
     pub(super) fn delete(&self, filter: &[Condition]) -> Result<WritePlan, DbError> {
@@ -234,7 +237,7 @@ impl Planner<'_> {
             sql.append(rows);
             Action::Delete(self.query(sql))
         };
-        Ok(self.write(action))
+        Ok(self.write(Vec::new(), action))
     }
 }
 
