@@ -65,7 +65,8 @@ fn fits_mariadb(kind: Kind, known: &str) -> bool {
         Kind::DateTime => matches!(word, "datetime" | "timestamp"),
         Kind::Date | Kind::Uuid | Kind::Boolean => false,
         kind if kind.is_text() || kind == Kind::Json => texts.contains(&word),
-        _ => matches!(known, "tinyint" | "smallint" | "mediumint" | "int" | "bigint"),
+        // A number beyond 63 bits is an error when it is read, and can't be written.
+        _ => matches!(word.trim_end_matches(" unsigned"), "tinyint" | "smallint" | "mediumint" | "int" | "bigint"),
     }
 }
 
@@ -103,6 +104,6 @@ mod tests {
         assert!(!postgres(Kind::DateTime, "timestamp without time zone") && !postgres(Kind::Char(3), "character(3)"));
         let mariadb = |kind, known| fits(Dialect::Mariadb, kind, known);
         assert!(mariadb(Kind::Auto, "int") && mariadb(Kind::DateTime, "datetime") && mariadb(decimal, "decimal(12,2)"));
-        assert!(!mariadb(Kind::Auto, "int(10) unsigned") && !mariadb(Kind::Text, "blob"));
+        assert!(mariadb(Kind::Auto, "int(10) unsigned") && !mariadb(Kind::Text, "blob") && !mariadb(Kind::Auto, "double"));
     }
 }

@@ -7,11 +7,11 @@ mod load;
 
 use host_core::manifest::Manifest;
 use host_db::{Db, DbConfig, Param, Rows, Value};
-use host_store::{Store, StoreConfig};
+use host_store::{ServerConfig, Store, StoreConfig, Target};
 use rusqlite::types::Value as Cell;
 use serde_json::{Value as Json, json};
 
-use super::site::{Ask, Site, int, text};
+use super::site::{Ask, Site, int, server, text};
 
 /// A field in a line: name, column, kind, and what else there is to say of it.
 fn field(name: &str, column: &str, mut kind: Json, null: bool) -> Json {
@@ -108,7 +108,7 @@ fn manifest() -> Json {
     ]})
 }
 
-/// The shop, and a connection of its own to the same file.
+/// The shop on one of the databases, and the same rows in a SQLite file, where SQL says what is right.
 struct Shop {
     site: Site,
     file: rusqlite::Connection,
@@ -126,8 +126,21 @@ impl Shop {
         }
         all.commit().unwrap();
         drop(made);
+        let store = match server() {
+            None => StoreConfig { exclusive: false, ..StoreConfig::file(&path) },
+            Some(kind) => {
+                let database = match kind {
+                    test_servers::Kind::Postgres => load::Database::Postgres,
+                    test_servers::Kind::Mariadb => load::Database::Mariadb,
+                };
+                let url = kind.shared().database();
+                kind.shared().script(&url, &format!("BEGIN;\n{};\nCOMMIT;\n", load::statements(database).join(";\n")));
+                let target = Target::parse(&url).unwrap();
+                let server = ServerConfig { connections: 4, ..ServerConfig::new(target) };
+                StoreConfig { server: Some(server), ..StoreConfig::temporary() }
+            }
+        };
         let manifest = Manifest::parse(&manifest().to_string()).unwrap();
-        let store = StoreConfig { exclusive: false, ..StoreConfig::file(&path) };
         let db = Db::open(Store::open(store).unwrap(), DbConfig::default()).unwrap();
         let app = db.for_app(&manifest).unwrap();
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;

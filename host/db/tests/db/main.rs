@@ -25,6 +25,8 @@ macro_rules! on {
             mod aggregates;
             #[path = "budget.rs"]
             mod budget;
+            #[path = "chinook.rs"]
+            mod chinook;
             #[path = "constraints.rs"]
             mod constraints;
             #[path = "deferred.rs"]
@@ -64,8 +66,6 @@ on!(mariadb, crate::Backend::Mariadb);
 mod file {
     #[path = "bench.rs"]
     mod bench;
-    #[path = "chinook.rs"]
-    mod chinook;
     #[path = "crash.rs"]
     mod crash;
     #[path = "restart.rs"]
