@@ -344,3 +344,6 @@ impl Column {
         &self.quoted
     }
 }
+
+#[cfg(test)]
+mod tests;
