@@ -25,22 +25,38 @@ macro_rules! on {
             mod aggregates;
             #[path = "budget.rs"]
             mod budget;
+            #[path = "combined.rs"]
+            mod combined;
+            #[path = "conflicts.rs"]
+            mod conflicts;
             #[path = "deferred.rs"]
             mod deferred;
             #[path = "delete.rs"]
             mod delete;
+            #[path = "expressions.rs"]
+            mod expressions;
             #[path = "filters.rs"]
             mod filters;
+            #[path = "functions.rs"]
+            mod functions;
             #[path = "hostile.rs"]
             mod hostile;
             #[path = "properties/mod.rs"]
             mod properties;
+            #[path = "related.rs"]
+            mod related;
             #[path = "schema.rs"]
             mod schema;
+            #[path = "shop.rs"]
+            pub mod shop;
             #[path = "site.rs"]
             pub mod site;
+            #[path = "subqueries.rs"]
+            mod subqueries;
             #[path = "transactions.rs"]
             mod transactions;
+            #[path = "windows.rs"]
+            mod windows;
             #[path = "writes.rs"]
             mod writes;
         }
