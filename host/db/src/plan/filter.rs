@@ -44,6 +44,8 @@ pub(crate) struct Query<'c> {
     pub(super) correlated: bool,
     /// Whether the statement makes one row of several, so that aggregates are about its own rows.
     pub(super) grouped: bool,
+    /// Whether the rows around each row can be asked for: in a query that shows rows.
+    pub(super) windowed: bool,
     /// Whether an aggregate is being planned: there is none inside of one.
     pub(super) aggregating: bool,
     /// Whether fields of the row can be read: an insert has none yet.
@@ -126,6 +128,7 @@ impl<'c> Query<'c> {
             outer: None,
             correlated: false,
             grouped: false,
+            windowed: false,
             aggregating: false,
             has_row: true,
             inserted: false,
