@@ -109,8 +109,8 @@ impl Transaction {
 
     async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
         let mut state = self.enter().await?;
-        let locks = reading(&*self.scope.app.plan(shape)?)?.locks;
-        if locks {
+        let plan = self.scope.app.plan(shape)?;
+        if reading(&plan)?.locks {
             // What is read with a lock is read where it writes.
             self.hold_to_write(&mut state).await?;
         }
@@ -122,7 +122,6 @@ impl Transaction {
             self.exit(state);
             return result;
         }
-        let plan = self.scope.app.plan(shape)?;
         let read = reading(&plan)?;
         bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
         self.scope.context.budget.charge_statements(1)?;

@@ -87,7 +87,8 @@ impl StoreError {
                 constraint(Constraint::Unique)
             }
             ffi::SQLITE_CONSTRAINT_NOTNULL => constraint(Constraint::NotNull),
-            ffi::SQLITE_CONSTRAINT_CHECK => constraint(Constraint::Check),
+            // Without more to it where rows that are there don't fulfil a check which is added.
+            ffi::SQLITE_CONSTRAINT_CHECK | ffi::SQLITE_CONSTRAINT => constraint(Constraint::Check),
             ffi::SQLITE_CONSTRAINT_DATATYPE => {
                 // "cannot store REAL value in INTEGER column polls__choice.votes"
                 let subject = text.rsplit(' ').next().unwrap_or_default().to_owned();

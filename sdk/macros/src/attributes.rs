@@ -5,21 +5,28 @@ use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Ident, Lit, LitInt, LitStr, Token, bracketed, parenthesized};
+use syn::{Attribute, Expr, Ident, Lit, LitInt, LitStr, Token, bracketed, parenthesized};
 
 use crate::mistakes::{Mistakes, entries};
 use crate::names;
 
-/// A literal, with a minus before a number.
+/// A literal, with a minus before a number; or a variant of an enum.
 pub(crate) struct Value {
-    negative: bool,
-    literal: Lit,
+    written: TokenStream,
+    span: Span,
     /// As a `bandstand::db::Literal`.
     pub(crate) for_manifest: TokenStream,
+    pub(crate) is_variant: bool,
 }
 
 impl Parse for Value {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        // `Size::Small`; a name alone is likelier a forgotten pair of quotes.
+        if input.peek(Ident) && input.peek2(Token![::]) {
+            let path: syn::Path = input.parse()?;
+            let for_manifest = quote!((#path).__literal());
+            return Ok(Self { span: path.span(), written: quote!(#path), for_manifest, is_variant: true });
+        }
         let minus: Option<Token![-]> = input.parse()?;
         let literal: Lit = input.parse().map_err(|error| {
             syn::Error::new(error.span(), "expected a literal: a number, a text in quotes, `true` or `false`")
@@ -31,19 +38,19 @@ impl Parse for Value {
         }
         let negative = minus.is_some();
         let for_manifest = for_manifest(negative, &literal)?;
-        Ok(Self { negative, literal, for_manifest })
+        let written = if negative { quote!(-#literal) } else { quote!(#literal) };
+        Ok(Self { written, span: literal.span(), for_manifest, is_variant: false })
     }
 }
 
 impl Value {
     pub(crate) fn span(&self) -> Span {
-        self.literal.span()
+        self.span
     }
 
     /// As a Rust expression.
-    pub(crate) fn expression(&self) -> TokenStream {
-        let literal = &self.literal;
-        if self.negative { quote!(-#literal) } else { quote!(#literal) }
+    pub(crate) fn expression(&self) -> &TokenStream {
+        &self.written
     }
 }
 
@@ -97,28 +104,79 @@ fn sets(input: ParseStream<'_>) -> syn::Result<Vec<Vec<LitStr>>> {
     Ok(sets)
 }
 
+/// What an entry of `indexes` or `constraints` is: names of fields, or an expression that makes it.
+fn entries_of(input: ParseStream<'_>) -> syn::Result<(Vec<Vec<LitStr>>, Vec<Expr>)> {
+    let outer;
+    bracketed!(outer in input);
+    let (mut sets, mut made) = (Vec::new(), Vec::new());
+    while !outer.is_empty() {
+        if outer.peek(syn::token::Bracket) || outer.peek(LitStr) {
+            sets.push(texts(&outer)?);
+        } else {
+            made.push(outer.parse()?);
+        }
+        if !outer.is_empty() {
+            outer.parse::<Token![,]>()?;
+        }
+    }
+    Ok((sets, made))
+}
+
 #[derive(Default)]
 pub(crate) struct ModelAttributes {
     pub(crate) name: Option<LitStr>,
     pub(crate) label: Option<LitStr>,
     pub(crate) label_plural: Option<LitStr>,
+    pub(crate) table: Option<LitStr>,
+    pub(crate) unmanaged: bool,
+    pub(crate) primary_key: Vec<LitStr>,
     pub(crate) ordering: Vec<LitStr>,
     pub(crate) unique_together: Vec<Vec<LitStr>>,
     pub(crate) indexes: Vec<Vec<LitStr>>,
+    pub(crate) more_indexes: Vec<Expr>,
+    pub(crate) constraints: Vec<Expr>,
+    pub(crate) default_permissions: Option<Vec<LitStr>>,
+    pub(crate) permissions: Vec<(Value, LitStr)>,
 }
 
 impl ModelAttributes {
     pub(crate) fn read(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
-        let known = ["name", "label", "label_plural", "ordering", "unique_together", "indexes"];
+        let known = [
+            "name",
+            "label",
+            "label_plural",
+            "table",
+            "managed",
+            "primary_key",
+            "ordering",
+            "unique_together",
+            "indexes",
+            "constraints",
+            "default_permissions",
+            "permissions",
+        ];
         let mut this = Self::default();
         each(attributes, "model", &known, mistakes, |key, _, input| {
             match key {
                 "name" => this.name = Some(value(input)?),
                 "label" => this.label = Some(value(input)?),
                 "label_plural" => this.label_plural = Some(value(input)?),
+                "table" => this.table = Some(value(input)?),
+                "managed" => this.unmanaged = !flag(input)?,
+                "primary_key" => this.primary_key = assigned(input, texts)?,
                 "ordering" => this.ordering = assigned(input, texts)?,
                 "unique_together" => this.unique_together = assigned(input, sets)?,
-                _ => this.indexes = assigned(input, sets)?,
+                "indexes" => (this.indexes, this.more_indexes) = assigned(input, entries_of)?,
+                "constraints" => {
+                    let (sets, constraints) = assigned(input, entries_of)?;
+                    if let Some(set) = sets.first().and_then(|set| set.first()) {
+                        let problem = "a constraint is made by `Constraint::check(…)` or `Constraint::unique(…)`; for a list of names there is `unique_together`";
+                        return Err(syn::Error::new(set.span(), problem));
+                    }
+                    this.constraints = constraints;
+                }
+                "default_permissions" => this.default_permissions = Some(assigned(input, texts)?),
+                _ => this.permissions = assigned(input, pairs)?,
             }
             Ok(())
         });
@@ -129,12 +187,26 @@ impl ModelAttributes {
 #[derive(Default)]
 pub(crate) struct FieldAttributes {
     pub(crate) max_length: Option<LitInt>,
+    pub(crate) max_digits: Option<LitInt>,
+    pub(crate) decimal_places: Option<LitInt>,
+    /// `slug`, `email` or `url`.
+    pub(crate) text: Option<Ident>,
+    pub(crate) protocol: Option<LitStr>,
+    pub(crate) upload_to: Option<LitStr>,
     pub(crate) default: Option<Value>,
     /// Whether a default was meant, however it was written.
     pub(crate) has_default: bool,
+    pub(crate) db_default: Option<Expr>,
+    pub(crate) generated: Option<Expr>,
+    pub(crate) stored: bool,
+    pub(crate) primary_key: Option<Span>,
     pub(crate) unique: bool,
     pub(crate) index: bool,
     pub(crate) blank: bool,
+    pub(crate) not_editable: bool,
+    pub(crate) column: Option<LitStr>,
+    /// The manifest's names with their values.
+    pub(crate) validators: Vec<(&'static str, Value)>,
     pub(crate) auto_now: Option<Span>,
     pub(crate) auto_now_add: Option<Span>,
     pub(crate) choices: Vec<(Value, LitStr)>,
@@ -142,16 +214,39 @@ pub(crate) struct FieldAttributes {
     pub(crate) help_text: Option<LitStr>,
     pub(crate) on_delete: Option<Ident>,
     pub(crate) related_name: Option<LitStr>,
+    pub(crate) no_db_constraint: bool,
+    pub(crate) through: Option<syn::Type>,
+    pub(crate) through_fields: Vec<LitStr>,
+    pub(crate) db_table: Option<LitStr>,
+    pub(crate) flatten: Option<Span>,
 }
 
 impl FieldAttributes {
     pub(crate) fn read(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let known = [
             "max_length",
+            "max_digits",
+            "decimal_places",
+            "slug",
+            "email",
+            "url",
+            "protocol",
+            "upload_to",
             "default",
+            "db_default",
+            "generated",
+            "stored",
+            "primary_key",
             "unique",
             "index",
             "blank",
+            "editable",
+            "column",
+            "min",
+            "max",
+            "min_length",
+            "regex",
+            "step",
             "choices",
             "label",
             "help_text",
@@ -159,28 +254,89 @@ impl FieldAttributes {
             "auto_now_add",
             "on_delete",
             "related_name",
+            "db_constraint",
+            "through",
+            "through_fields",
+            "db_table",
+            "flatten",
         ];
         let mut this = Self::default();
         each(attributes, "field", &known, mistakes, |key, ident, input| {
             match key {
                 "max_length" => this.max_length = Some(value(input)?),
+                "max_digits" => this.max_digits = Some(value(input)?),
+                "decimal_places" => this.decimal_places = Some(value(input)?),
+                "slug" | "email" | "url" => {
+                    if flag(input)? {
+                        if let Some(other) = this.text.replace(ident.clone()) {
+                            return Err(syn::Error::new(ident.span(), format!("it is `{other}` already")));
+                        }
+                    }
+                }
+                "protocol" => this.protocol = Some(value(input)?),
+                "upload_to" => this.upload_to = Some(value(input)?),
                 "default" => {
                     this.has_default = true;
-                    this.default = Some(value(input)?);
+                    // Alone it means the default of what is flattened.
+                    if input.peek(Token![=]) || this.flatten.is_none() {
+                        this.default = Some(value(input)?);
+                    }
                 }
+                "db_default" => this.db_default = Some(value(input)?),
+                "generated" => this.generated = Some(value(input)?),
+                "stored" => this.stored = flag(input)?,
+                "primary_key" => this.primary_key = flag(input)?.then(|| ident.span()),
                 "unique" => this.unique = flag(input)?,
                 "index" => this.index = flag(input)?,
                 "blank" => this.blank = flag(input)?,
+                "editable" => this.not_editable = !flag(input)?,
+                "column" => this.column = Some(value(input)?),
+                "min" => this.validators.push(("min_value", value(input)?)),
+                "max" => this.validators.push(("max_value", value(input)?)),
+                "min_length" => this.validators.push(("min_length", value(input)?)),
+                "regex" => this.validators.push(("regex", value(input)?)),
+                "step" => this.validators.push(("step", value(input)?)),
                 "auto_now" => this.auto_now = flag(input)?.then(|| ident.span()),
                 "auto_now_add" => this.auto_now_add = flag(input)?.then(|| ident.span()),
                 "choices" => this.choices = assigned(input, pairs)?,
                 "label" => this.label = Some(value(input)?),
                 "help_text" => this.help_text = Some(value(input)?),
                 "on_delete" => this.on_delete = Some(assigned(input, on_delete)?),
-                _ => this.related_name = Some(value(input)?),
+                "related_name" => this.related_name = Some(value(input)?),
+                "db_constraint" => this.no_db_constraint = !flag(input)?,
+                "through" => this.through = Some(value(input)?),
+                "through_fields" => this.through_fields = assigned(input, texts)?,
+                "db_table" => this.db_table = Some(value(input)?),
+                _ => this.flatten = flag(input)?.then(|| ident.span()),
             }
             Ok(())
         });
+        this
+    }
+}
+
+/// What stands in `#[choice(…)]`: the value, the label, or both.
+#[derive(Default)]
+pub(crate) struct ChoiceAttribute {
+    pub(crate) value: Option<Lit>,
+    pub(crate) negative: bool,
+    pub(crate) label: Option<LitStr>,
+}
+
+impl ChoiceAttribute {
+    pub(crate) fn read(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
+        let mut this = Self::default();
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("choice")) {
+            let read = attribute.parse_args_with(|input: ParseStream<'_>| {
+                this.negative = input.parse::<Option<Token![-]>>()?.is_some();
+                this.value = Some(input.parse()?);
+                if input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+                    this.label = Some(input.parse()?);
+                }
+                Ok(())
+            });
+            mistakes.note(read);
+        }
         this
     }
 }

@@ -7,6 +7,7 @@ use proc_macro::TokenStream;
 
 mod app;
 mod attributes;
+mod choices;
 mod field;
 mod mistakes;
 mod model;
@@ -36,6 +37,19 @@ mod view;
 #[proc_macro_derive(Model, attributes(model, field))]
 pub fn model(input: TokenStream) -> TokenStream {
     model::expand(input.into()).into()
+}
+
+/// Makes an enum the values that a field can have: texts or whole numbers, with labels for people. See `bandstand::db::Choices`.
+#[proc_macro_derive(Choices, attributes(choice))]
+pub fn choices(input: TokenStream) -> TokenStream {
+    choices::expand(input.into()).into()
+}
+
+/// Makes a struct a set of fields that several models share: `#[field(flatten)] pub times: Timestamps`. Its fields are the model's own, beside
+/// the others; in queries they are `Question::TIMES.created()`.
+#[proc_macro_derive(Fields, attributes(field))]
+pub fn fields(input: TokenStream) -> TokenStream {
+    model::expand_set(input.into()).into()
 }
 
 /// Makes a function the view for GET (and HEAD) at a pattern: `#[get("/{question}/", name = "detail")]`.

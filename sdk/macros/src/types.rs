@@ -7,9 +7,16 @@ use syn::{GenericArgument, Ident, PathArguments, Type};
 use crate::names;
 
 /// The types that are a field's by their name alone.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 19] = [
+    "i16",
     "i32",
     "i64",
+    "u16",
+    "u32",
+    "Decimal",
+    "IpAddr",
+    "FilePath",
+    "ImagePath",
     "f64",
     "bool",
     "String",
@@ -46,6 +53,14 @@ fn named(ty: &Type) -> Option<(&Ident, Vec<&Type>)> {
 pub(crate) fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     match named(ty) {
         Some((ident, arguments)) if ident == name && arguments.len() == 1 => Some(arguments[0]),
+        _ => None,
+    }
+}
+
+/// Whether it is a key that is made by itself: `Id<Self>` or `Id<Self, Uuid>`. The first type in its brackets.
+pub(crate) fn id(ty: &Type) -> Option<&Type> {
+    match named(ty) {
+        Some((ident, arguments)) if ident == "Id" && matches!(arguments.len(), 1 | 2) => Some(arguments[0]),
         _ => None,
     }
 }
@@ -108,9 +123,10 @@ pub(crate) fn refused(inner: &Type) -> Option<syn::Error> {
         Type::Path(_) => {
             let (ident, arguments) = named(inner)?;
             match (ident.to_string().as_str(), arguments.as_slice()) {
-                ("u8" | "i8" | "u16" | "i16", []) => "`i32`",
-                ("u32" | "u64" | "u128" | "i128" | "usize" | "isize", []) => "`i64`",
+                ("u8" | "i8", []) => "`i16`",
+                ("u64" | "u128" | "i128" | "usize" | "isize", []) => "`i64`",
                 ("f32", []) => "`f64`",
+                ("Ipv4Addr" | "Ipv6Addr", []) => "`IpAddr` with `#[field(protocol = \"ipv4\")]` or `\"ipv6\"`",
                 ("char" | "str", []) | ("Cow", [_]) => "`String`",
                 ("Vec", [element]) if !is_plain(inner) && (is_plain(element) || refused(element).is_some()) => {
                     "`Json<…>` around it"
@@ -123,7 +139,7 @@ pub(crate) fn refused(inner: &Type) -> Option<syn::Error> {
         }
         Type::Macro(_) | Type::Verbatim(_) => return None,
         _ => {
-            "i32, i64, f64, bool, String, Vec<u8>, Date, Time, DateTime, Duration, Uuid, Json<T>, ForeignKey<M>, or an Option of one"
+            "i16, i32, i64, u16, u32, f64, Decimal, bool, String, Vec<u8>, Date, Time, DateTime, Duration, Uuid, IpAddr, FilePath, ImagePath, Json<T>, ForeignKey<M>, OneToOne<M>, an enum with `#[derive(Choices)]`, or an Option of one"
         }
     };
     let written = written(&inner.to_token_stream());
@@ -156,7 +172,7 @@ mod tests {
     #[test]
     fn a_type_that_no_field_has_is_told_with_one_that_fields_have() {
         for (text, expected) in [
-            ("u32", "`u32` can't be the type of a model's field: use `i64`"),
+            ("u64", "`u64` can't be the type of a model's field: use `i64`"),
             ("&'a str", "`&'a str` can't be the type of a model's field: use `String`, a row owns its values"),
             (
                 "std::collections::HashMap<String, Vec<i32>>",
@@ -171,7 +187,7 @@ mod tests {
     #[test]
     fn what_may_be_a_fields_type_is_left_to_the_compiler() {
         for text in
-            ["String", "Vec<u8>", "Vec<Byte>", "Status", "shop::Price", "Json<Vec<u32>>", "ForeignKey<Self>", "u32<T>"]
+            ["String", "Vec<u8>", "Vec<Byte>", "Status", "shop::Price", "Json<Vec<u32>>", "ForeignKey<Self>", "u64<T>"]
         {
             assert_eq!(of(text), None, "{text}");
         }

@@ -69,64 +69,115 @@ fn model(out: &mut Vec<u8>, model: &ModelMeta) {
     word(out, "name", model.name);
     word(out, "label", model.label);
     word(out, "label_plural", model.label_plural);
+    word(out, "table", model.table);
+    off(out, "managed", model.managed);
     member(out, "fields");
     list(out, model.fields, field);
-    if !model.ordering.is_empty() {
-        member(out, "ordering");
-        words(out, model.ordering);
-    }
-    for (name, sets) in [("unique_together", model.unique_together), ("indexes", model.indexes)] {
-        if !sets.is_empty() {
+    for (name, values) in [("primary_key", model.primary_key), ("ordering", model.ordering)] {
+        if !values.is_empty() {
             member(out, name);
-            list(out, sets, |out, set| words(out, set));
+            words(out, values);
         }
     }
+    if !model.unique_together.is_empty() {
+        member(out, "unique_together");
+        list(out, model.unique_together, |out, set| words(out, set));
+    }
+    if !(model.indexes.is_empty() && model.more_indexes.is_empty()) {
+        member(out, "indexes");
+        out.push(b'[');
+        for set in model.indexes {
+            comma(out);
+            words(out, set);
+        }
+        for write in model.more_indexes {
+            comma(out);
+            write(out);
+        }
+        out.push(b']');
+    }
+    if !model.constraints.is_empty() {
+        member(out, "constraints");
+        list(out, model.constraints, |out, write| write(out));
+    }
+    if let Some(permissions) = model.default_permissions {
+        member(out, "default_permissions");
+        words(out, permissions);
+    }
+    if !model.permissions.is_empty() {
+        member(out, "permissions");
+        list(out, model.permissions, |out, (name, label)| words(out, &[name, label]));
+    }
     out.push(b'}');
+}
+
+/// Between the entries of a list.
+fn comma(out: &mut Vec<u8>) {
+    if !out.ends_with(b"[") {
+        out.push(b',');
+    }
+}
+
+/// A member that says what is true unless it is said.
+fn off(out: &mut Vec<u8>, name: &str, value: bool) {
+    if !value {
+        member(out, name);
+        out.extend_from_slice(b"false");
+    }
+}
+
+fn number(out: &mut Vec<u8>, name: &str, value: u32) {
+    member(out, name);
+    out.extend_from_slice(value.to_string().as_bytes());
 }
 
 fn field(out: &mut Vec<u8>, field: &FieldMeta) {
     out.push(b'{');
     word(out, "name", field.name);
-    word(
-        out,
-        "kind",
-        match field.kind {
-            FieldKind::Auto => "auto",
-            FieldKind::Integer => "integer",
-            FieldKind::BigInteger => "big_integer",
-            FieldKind::Float => "float",
-            FieldKind::Boolean => "boolean",
-            FieldKind::Char { .. } => "char",
-            FieldKind::Text => "text",
-            FieldKind::Binary => "binary",
-            FieldKind::Date => "date",
-            FieldKind::Time => "time",
-            FieldKind::DateTime => "datetime",
-            FieldKind::Duration => "duration",
-            FieldKind::Uuid => "uuid",
-            FieldKind::Json => "json",
-            FieldKind::ForeignKey { .. } => "foreign_key",
-        },
-    );
+    word(out, "kind", field.kind.word());
     match field.kind {
-        FieldKind::Char { max_length } => {
-            member(out, "max_length");
-            out.extend_from_slice(max_length.to_string().as_bytes());
+        FieldKind::Char { max_length }
+        | FieldKind::Slug { max_length }
+        | FieldKind::Email { max_length }
+        | FieldKind::Url { max_length } => number(out, "max_length", max_length),
+        FieldKind::File { max_length, upload_to } | FieldKind::Image { max_length, upload_to } => {
+            number(out, "max_length", max_length);
+            word(out, "upload_to", upload_to);
         }
-        FieldKind::ForeignKey { to } => {
+        FieldKind::Decimal { max_digits, decimal_places } => {
+            number(out, "max_digits", max_digits);
+            number(out, "decimal_places", decimal_places);
+        }
+        FieldKind::Ip { protocol } => word(out, "protocol", protocol),
+        FieldKind::ForeignKey { to } | FieldKind::OneToOne { to } => {
             word(out, "to", to);
             word(out, "on_delete", field.on_delete);
-            word(out, "related_name", field.related_name);
+            off(out, "db_constraint", field.db_constraint);
+        }
+        FieldKind::ManyToMany { to, through } => {
+            word(out, "to", to);
+            word(out, "through", through);
+            if !field.through_fields.is_empty() {
+                member(out, "through_fields");
+                words(out, field.through_fields);
+            }
+            word(out, "db_table", field.db_table);
         }
         _ => {}
     }
+    word(out, "related_name", field.related_name);
     flag(out, "null", field.null);
     flag(out, "blank", field.blank);
     flag(out, "unique", field.unique);
     flag(out, "index", field.index);
+    word(out, "column", field.column);
     if let Some(default) = field.default {
         member(out, "default");
         literal(out, default);
+    }
+    if let Some(write) = field.db_default {
+        member(out, "db_default");
+        write(out);
     }
     if !field.choices.is_empty() {
         member(out, "choices");
@@ -139,6 +190,26 @@ fn field(out: &mut Vec<u8>, field: &FieldMeta) {
             out.push(b'}');
         });
     }
+    if !field.validators.is_empty() {
+        member(out, "validators");
+        list(out, field.validators, |out, (name, value)| {
+            out.push(b'[');
+            text(out, name);
+            out.push(b',');
+            literal(out, *value);
+            out.push(b']');
+        });
+    }
+    flag(out, "auto_now", field.auto_now);
+    flag(out, "auto_now_add", field.auto_now_add);
+    if let Some(write) = field.generated {
+        member(out, "generated");
+        out.extend_from_slice(b"{\"expr\":");
+        write(out);
+        flag(out, "stored", field.stored);
+        out.push(b'}');
+    }
+    off(out, "editable", field.editable);
     word(out, "label", field.label);
     word(out, "help_text", field.help_text);
     out.push(b'}');
@@ -185,7 +256,7 @@ pub async fn answer(
     log_panics();
     let route = request.route;
     let request = Request::new(request);
-    let response = view(route, &request).await;
+    let response = crate::db::scope::run(view(route, &request)).await;
     response
         .unwrap_or_else(|| {
             Response::from(crate::Error::internal(format!(

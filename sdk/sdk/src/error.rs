@@ -190,6 +190,29 @@ impl<E: std::error::Error + 'static> From<E> for Error {
     }
 }
 
+/// What was being done, added to an error: `text.parse::<i32>().context("reading the page's number")?`.
+pub trait Context<T> {
+    /// Adds what was being done, for the log. An error that isn't an [`Error`] yet becomes one, as by `?`.
+    ///
+    /// Errors: that of the result.
+    fn context(self, what: impl Into<String>) -> Result<T>;
+
+    /// The same with a text that is made only where it is wanted.
+    ///
+    /// Errors: that of the result.
+    fn with_context<S: Into<String>>(self, what: impl FnOnce() -> S) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> Context<T> for core::result::Result<T, E> {
+    fn context(self, what: impl Into<String>) -> Result<T> {
+        self.map_err(|error| error.into().context(what))
+    }
+
+    fn with_context<S: Into<String>>(self, what: impl FnOnce() -> S) -> Result<T> {
+        self.map_err(|error| error.into().context(what()))
+    }
+}
+
 pub(crate) fn from_routing(error: routing::types::Error) -> Error {
     let status = match error.code.as_str() {
         "too-large" => 413,

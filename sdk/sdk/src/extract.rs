@@ -6,7 +6,7 @@ use core::ops::Deref;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::db::{Id, Model};
+use crate::db::Id;
 use crate::error::{Error, Result};
 use crate::form;
 use crate::request::Request;
@@ -72,8 +72,8 @@ impl<T: fmt::Display> fmt::Display for Path<T> {
     }
 }
 
-impl<M: Model> From<Path<Id<M>>> for Id<M> {
-    fn from(path: Path<Id<M>>) -> Self {
+impl<M, K> From<Path<Id<M, K>>> for Id<M, K> {
+    fn from(path: Path<Id<M, K>>) -> Self {
         path.0
     }
 }
@@ -105,11 +105,12 @@ macro_rules! path_values {
 
 path_values!(i32: "int", i64: "int", u32: "int", u64: "int", String: "str", uuid::Uuid: "uuid");
 
-impl<M> PathValue for Id<M> {
-    const CONVERTER: &'static str = "int";
+/// A key is a part of a path as what it is made of.
+impl<M, K: PathValue + Copy> PathValue for Id<M, K> {
+    const CONVERTER: &'static str = K::CONVERTER;
 
     fn from_path(text: &str) -> Option<Self> {
-        text.parse().ok()
+        K::from_path(text).map(Self::new)
     }
 }
 

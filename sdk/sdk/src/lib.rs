@@ -54,8 +54,9 @@ pub mod time;
 pub mod urls;
 pub mod view;
 
-pub use bandstand_macros::{Model, app, delete, get, patch, post, put, route};
-pub use error::{Error, Result};
+pub use bandstand_macros::{Choices, Fields, Model, app, delete, get, patch, post, put, route};
+pub use error::{Context, Error, Result};
+pub use rust_decimal;
 
 #[doc(hidden)]
 pub use serde;
@@ -64,15 +65,20 @@ pub use wit_bindgen;
 
 /// All that an app usually needs.
 pub mod prelude {
-    pub use crate::db::{ForeignKey, Id, Model, Q, QuerySet, Row, count, transaction};
+    pub use crate::db::{
+        Choices, FilePath, ForeignKey, Id, ImagePath, Many, ManyToMany, Model, OneToOne, PerRow, Q, QuerySet, Row,
+        Term, Unit, case, count, exists, functions, on_commit, outer, transaction,
+    };
     pub use crate::environment::random_bytes;
-    pub use crate::error::{Error, Result};
+    pub use crate::error::{Context as _, Error, Result};
     pub use crate::extract::{Form, FromRequest, Json, Path, PathTail, Query, Slug};
     pub use crate::request::Request;
     pub use crate::response::{IntoResponse, Response, redirect};
     pub use crate::templates::{render, render_to_string};
     pub use crate::time::{Date, DateTime, Duration, Time, now};
     pub use crate::{app, context, debug, delete, error, get, info, patch, post, put, route, trace, url, warn};
-    pub use bandstand_macros::Model;
+    pub use bandstand_macros::{Choices, Fields, Model};
+    pub use core::net::IpAddr;
+    pub use rust_decimal::Decimal;
     pub use uuid::Uuid;
 }

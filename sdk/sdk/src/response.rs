@@ -83,7 +83,7 @@ impl Response {
         let start = move || {
             let (writer, reader) = crate::bindings::wit_stream::new::<u8>();
             wit_bindgen::spawn_local(async move {
-                if let Err(error) = write(BodyWriter(writer)).await {
+                if let Err(error) = crate::db::scope::run(write(BodyWriter(writer))).await {
                     // The status is sent already, so what is left is to end the stream and to say why.
                     crate::log::write(crate::log::Level::Error, format_args!("a stream ended early: {error:?}"));
                 }

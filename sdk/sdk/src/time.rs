@@ -16,6 +16,30 @@ pub fn now() -> DateTime {
     DateTime::from_microsecond(crate::bindings::bandstand::app::environment::now()).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
+/// Kinds of field that can be set to the present moment by themselves, in UTC.
+#[doc(hidden)]
+pub trait Present {
+    fn present() -> Self;
+}
+
+impl Present for DateTime {
+    fn present() -> Self {
+        now()
+    }
+}
+
+impl Present for Date {
+    fn present() -> Self {
+        now().to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+}
+
+impl Present for Time {
+    fn present() -> Self {
+        now().to_zoned(jiff::tz::TimeZone::UTC).time()
+    }
+}
+
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
 /// Days since 1970-01-01.

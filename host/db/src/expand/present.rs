@@ -32,7 +32,9 @@ pub(super) struct PresentColumn {
 fn columns(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => {
-            "SELECT name, type, \"notnull\" OR pk, dflt_value IS NOT NULL OR pk OR hidden FROM pragma_table_xinfo(?)"
+            // The pragma alone takes `album` for `Album`.
+            "SELECT c.name, c.type, c.\"notnull\" OR c.pk, c.dflt_value IS NOT NULL OR c.pk OR c.hidden \
+             FROM sqlite_schema t, pragma_table_xinfo(t.name) c WHERE t.type = 'table' AND t.name = ?"
         }
         Dialect::Postgres => {
             "SELECT attname::text, format_type(atttypid, atttypmod), attnotnull, atthasdef OR attidentity <> '' \

@@ -25,7 +25,8 @@ pub(super) async fn rows_of(
     most: usize,
 ) -> Result<Vec<Vec<Value>>, StoreError> {
     let mut rows = Vec::new();
-    let mut take = |row: &Cells<'_>| -> Result<(), Fault> {
+    let mut values = params.iter().copied();
+    let mut take = |row: &Cells<'_>| {
         if rows.len() == most {
             return Err(StoreError::Internal(format!("it has more than {most} tables or columns")).into());
         }
@@ -44,7 +45,7 @@ pub(super) async fn rows_of(
         rows.push(cells);
         Ok(())
     };
-    match on.run(ask, &mut params.iter().copied(), &mut take).await {
+    match on.run(ask, &mut values, &mut take).await {
         Ok(_) => Ok(rows),
         Err(Fault::Store(error)) => Err(error),
         Err(Fault::Db(error)) => Err(StoreError::Internal(error.to_string())),

@@ -172,8 +172,8 @@ impl<'c> Query<'c> {
         match (condition, sub) {
             (Condition::Not(inner), sub) => {
                 // "Isn't true" instead of NOT: what compares with NULL is as untrue as what differs.
-                let mut sql = Sql::text("(");
-                sql.append(self.condition(inner, sub.filter(|sub| sub.each))?).push(" IS NOT TRUE)");
+                let mut sql = Sql::text("((");
+                sql.append(self.condition(inner, sub.filter(|sub| sub.each))?).push(") IS NOT TRUE)");
                 Ok(sql)
             }
             (Condition::Xor(all), sub) => {

@@ -131,6 +131,8 @@ pub(crate) struct WritePlan {
 pub(crate) enum Action {
     Insert {
         query: Query,
+        /// Whether each row is written, be it as one that is there: the databases count those differently.
+        upserts: bool,
         /// What the host makes for the query's last holes, for each row anew.
         fills: Box<[Fill]>,
         cells: Box<[Cell]>,

@@ -20,11 +20,14 @@ async fn rows_that_are_there_are_left_or_changed() {
     let db = site.request();
     let insert = |conflict: Json| json!({"v":1,"op":"insert","from":"sale","set":{"product":1,"day":{"$":0},"amount":{"$":1}},"on_conflict":conflict});
     let ignored = db.run(insert(json!({"do":"ignore"})), vec![int(1), int(100)]).await.unwrap();
-    assert_eq!((ignored.affected, amounts(&db).await), (0, vec![3, 5, 2, 7, 1]));
+    // MariaDB counts the row that it found.
+    let found = u64::from(super::BACKEND == crate::Backend::Mariadb);
+    assert_eq!((ignored.affected, amounts(&db).await), (found, vec![3, 5, 2, 7, 1]));
     let some = db.run(insert(json!({"do":"ignore"})), vec![ints([0, 9]), ints([100, 4])]).await.unwrap();
-    assert_eq!((some.affected, amounts(&db).await), (1, vec![3, 5, 2, 7, 1, 4]));
+    assert_eq!((some.affected, amounts(&db).await), (1 + found, vec![3, 5, 2, 7, 1, 4]));
     let update = json!({"do":"update","target":["day","product"],"set":{"amount":["add",{"f":"amount"},{"new":"amount"}],"who":["concat",{"f":"who"},"+"]}});
-    db.run(insert(update.clone()), vec![ints([0, 10]), ints([100, 8])]).await.unwrap();
+    let both = db.run(insert(update.clone()), vec![ints([0, 10]), ints([100, 8])]).await.unwrap();
+    assert_eq!(both.affected, 2);
     assert_eq!(amounts(&db).await, [103, 5, 2, 7, 1, 4, 8]);
     let who = json!({"v":1,"from":"sale","fields":["who"],"filter":[["exact","id",1]]});
     assert_eq!(db.one(who, vec![]).await, Value::Text("ann+".into()));

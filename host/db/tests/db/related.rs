@@ -96,6 +96,8 @@ async fn whoever_locks_keeps_others_out() {
 async fn the_databases_plan_is_told() {
     let site = Site::with(polls(), host_store::StoreConfig::temporary(), host_db::DbConfig::default());
     let db = site.request();
+    db.add("question", json!({"text": "q"})).await;
+    db.add("choice", json!({"question": 1, "text": "c"})).await;
     for shape in [
         json!({"v":1,"from":"choice","explain":true,"filter":[["exact","id",1]]}),
         json!({"v":1,"op":"count","from":"choice","explain":true}),

@@ -16,6 +16,7 @@ pub struct Site {
     pub db: Arc<Db>,
     pub app: Arc<AppDb>,
     pub name: String,
+    pub manifest: Manifest,
 }
 
 pub fn polls() -> serde_json::Value {
@@ -88,11 +89,15 @@ impl Site {
         Self::with(polls(), StoreConfig::temporary(), DbConfig::default())
     }
 
+    pub fn of(manifest: serde_json::Value) -> Self {
+        Self::with(manifest, StoreConfig::temporary(), DbConfig::default())
+    }
+
     pub fn with(manifest: serde_json::Value, store: StoreConfig, config: DbConfig) -> Self {
         let manifest = Manifest::parse(&manifest.to_string()).unwrap();
         let db = database(store, config);
         let app = db.for_app(&manifest).unwrap();
-        Self { db, app, name: manifest.name.to_string() }
+        Self { db, app, name: manifest.name.to_string(), manifest }
     }
 
     pub fn request(&self) -> RequestDb {

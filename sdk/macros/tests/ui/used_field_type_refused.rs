@@ -10,7 +10,7 @@ pub struct Book {
     pub author: ForeignKey<Author>,
     #[field(default = 0)]
     pub pages: i32,
-    pub year: u32,
+    pub year: u64,
     pub subtitle: Option<String>,
 }
 

@@ -2,42 +2,31 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::{BitAnd, BitOr, Not};
+use core::ops::{BitAnd, BitOr, BitXor, Not};
 
-use super::Value;
-use super::expression::Node;
-use super::field::Path;
+use super::model::Model;
+use super::node::{Lookup, Node, Tree};
+use super::query::QuerySet;
 
-/// A condition on rows of the model `R`. Combine with `&`, `|` and `!`.
+/// A condition on rows of the model `R`. Combine with `&`, `|`, `^` and `!`.
 #[must_use = "a condition does nothing until it is given to `filter` or `exclude`"]
 pub struct Q<R> {
     pub(crate) tree: Tree,
     marker: PhantomData<fn() -> R>,
 }
 
-#[derive(Clone)]
-#[allow(clippy::large_enum_variant, reason = "nearly all are tests, and a tree lives as long as its query is written")]
-pub(crate) enum Tree {
-    And(Vec<Tree>),
-    Or(Vec<Tree>),
-    Not(Box<Tree>),
-    Test(Lookup, Path),
-}
-
-#[derive(Clone)]
-pub(crate) enum Lookup {
-    One(&'static str, Node),
-    In(Vec<Value>),
-    Range(Node, Node),
-    IsNull(bool),
+impl<R> Clone for Q<R> {
+    fn clone(&self) -> Self {
+        Self::of(self.tree.clone())
+    }
 }
 
 impl<R> Q<R> {
-    pub(crate) fn test(lookup: Lookup, path: Path) -> Self {
-        Self::of(Tree::Test(lookup, path))
+    pub(crate) fn test(lookup: Lookup, target: Node) -> Self {
+        Self::of(Tree::Test(lookup, target))
     }
 
-    fn of(tree: Tree) -> Self {
+    pub(crate) fn of(tree: Tree) -> Self {
         Self { tree, marker: PhantomData }
     }
 
@@ -52,33 +41,25 @@ impl<R> Q<R> {
     }
 }
 
-impl<R> BitAnd for Q<R> {
-    type Output = Self;
+macro_rules! combined {
+    ($($trait:ident $method:ident $variant:ident),+) => {
+        $(impl<R> $trait for Q<R> {
+            type Output = Self;
 
-    fn bitand(self, other: Self) -> Self {
-        Self::of(match self.tree {
-            Tree::And(mut parts) => {
-                parts.push(other.tree);
-                Tree::And(parts)
+            fn $method(self, other: Self) -> Self {
+                Self::of(match self.tree {
+                    Tree::$variant(mut parts) => {
+                        parts.push(other.tree);
+                        Tree::$variant(parts)
+                    }
+                    tree => Tree::$variant(vec![tree, other.tree]),
+                })
             }
-            tree => Tree::And(vec![tree, other.tree]),
-        })
-    }
+        })+
+    };
 }
 
-impl<R> BitOr for Q<R> {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self::of(match self.tree {
-            Tree::Or(mut parts) => {
-                parts.push(other.tree);
-                Tree::Or(parts)
-            }
-            tree => Tree::Or(vec![tree, other.tree]),
-        })
-    }
-}
+combined!(BitAnd bitand And, BitOr bitor Or, BitXor bitxor Xor);
 
 impl<R> Not for Q<R> {
     type Output = Self;
@@ -93,31 +74,11 @@ impl<R> Not for Q<R> {
 
 impl<R> fmt::Debug for Q<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn show(tree: &Tree, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            match tree {
-                Tree::And(parts) | Tree::Or(parts) => {
-                    f.write_str(if matches!(tree, Tree::And(_)) { "and(" } else { "or(" })?;
-                    for part in parts {
-                        show(part, f)?;
-                        f.write_str(" ")?;
-                    }
-                    f.write_str(")")
-                }
-                Tree::Not(inner) => {
-                    f.write_str("not ")?;
-                    show(inner, f)
-                }
-                Tree::Test(lookup, path) => {
-                    let word = match lookup {
-                        Lookup::One(word, _) => word,
-                        Lookup::In(_) => "in",
-                        Lookup::Range(..) => "range",
-                        Lookup::IsNull(_) => "isnull",
-                    };
-                    write!(f, "{path:?} {word}")
-                }
-            }
-        }
-        show(&self.tree, f)
+        self.tree.fmt(f)
     }
+}
+
+/// The query finds a row: `exists(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))))`, in a filter of questions.
+pub fn exists<R, M: Model>(set: QuerySet<M>) -> Q<R> {
+    Q::of(Tree::Exists(Box::new(set.sub(Vec::new()))))
 }

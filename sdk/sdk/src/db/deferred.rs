@@ -20,6 +20,6 @@ impl<M: Model> QuerySet<M> {
     ///
     /// Errors: what is wrong with the query, at once; what goes wrong when it runs is an error page. At most 16 in a request.
     pub async fn defer(self) -> Result<Deferred> {
-        queries::defer(self.select(None)).await.map(Deferred).map_err(Error::from)
+        queries::defer(self.select()?).await.map(Deferred).map_err(Error::from)
     }
 }

@@ -4,10 +4,14 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 
-use super::condition::{Lookup, Q};
-use super::expression::{Assignment, Expression, Node, Operand, Single};
-use super::kinds::Kind;
-use super::model::{Id, Model};
+use super::aggregate::Aggregate;
+use super::condition::Q;
+use super::expression::{Assignment, Expr, Expression, Operand, Single};
+use super::kinds::{Kind, May, Must, Nullness};
+use super::model::Model;
+use super::node::{Lookup, Node, Sorted, Tree};
+use super::term::PerRow;
+use super::values::Members;
 
 /// Most steps of a path, the field included: the contract's limit.
 pub(crate) const MAX_STEPS: usize = 6;
@@ -36,6 +40,15 @@ impl Path {
         Self { steps, len: if self.len < MAX_STEPS { self.len + 1 } else { MAX_STEPS } }
     }
 
+    /// A field reached by `way`, or the model's own.
+    #[doc(hidden)]
+    pub const fn reached(way: Option<Self>, name: &'static str) -> Self {
+        match way {
+            Some(way) => way.then(name),
+            None => Self::field(name),
+        }
+    }
+
     /// The names along the way.
     pub fn steps(&self) -> &[&'static str] {
         &self.steps[..self.len]
@@ -49,6 +62,8 @@ impl fmt::Debug for Path {
 }
 
 /// A field of type `T`, reached from the model `R`.
+///
+/// What it can be asked and made into are the methods of [`PerRow`] and [`Term`](super::Term).
 pub struct Field<R, T> {
     path: Path,
     marker: PhantomData<fn() -> (R, T)>,
@@ -78,113 +93,25 @@ impl<R, T> Field<R, T> {
     pub(crate) fn path(&self) -> Path {
         self.path
     }
-
-    /// Smallest first.
-    pub fn asc(self) -> Order<R> {
-        Order { path: self.path, descending: false, marker: PhantomData }
-    }
-
-    /// Largest first.
-    pub fn desc(self) -> Order<R> {
-        Order { path: self.path, descending: true, marker: PhantomData }
-    }
-
-    /// NULL. What is reached over a relation is NULL too where the relation leads nowhere.
-    pub fn is_null(self) -> Q<R> {
-        Q::test(Lookup::IsNull(true), self.path)
-    }
-
-    /// Not NULL.
-    pub fn is_not_null(self) -> Q<R> {
-        Q::test(Lookup::IsNull(false), self.path)
-    }
 }
 
 impl<R, T: Kind> Field<R, T> {
-    /// Equal. Takes a value or another field.
-    pub fn eq(self, value: impl Operand<R, T::Base>) -> Q<R> {
-        Q::test(Lookup::One("exact", value.node()), self.path)
-    }
-
-    /// Not equal, or NULL.
-    pub fn ne(self, value: impl Operand<R, T::Base>) -> Q<R> {
-        !self.eq(value)
-    }
-
-    /// One of these. At most 1,000; none of none.
-    pub fn is_in<V: Single<T::Base>>(self, values: impl IntoIterator<Item = V>) -> Q<R> {
-        Q::test(Lookup::In(values.into_iter().map(Single::value).collect()), self.path)
-    }
-
     /// What an update writes: a value, or an expression over the row as it was.
     pub fn set(self, value: impl Expression<R, T::Base>) -> Assignment<R> {
         Assignment::new(self.path, value.node())
+    }
+
+    /// What an insert writes that meets a row which is there already: the value that it brought.
+    pub fn set_new(self) -> Assignment<R> {
+        Assignment::new(self.path, Node::New(self.path))
     }
 }
 
 impl<R, T: Kind> Field<R, Option<T>> {
     /// What an update writes: NULL.
     pub fn set_null(self) -> Assignment<R> {
-        Assignment::new(self.path, Node::Value(super::Value::Null))
+        Assignment::new(self.path, Node::value(super::Value::Null))
     }
-}
-
-impl<R, T: Kind> Field<R, T>
-where
-    T::Base: Ordered,
-{
-    /// Greater.
-    pub fn gt(self, value: impl Operand<R, T::Base>) -> Q<R> {
-        Q::test(Lookup::One("gt", value.node()), self.path)
-    }
-
-    /// Greater or equal.
-    pub fn ge(self, value: impl Operand<R, T::Base>) -> Q<R> {
-        Q::test(Lookup::One("gte", value.node()), self.path)
-    }
-
-    /// Less.
-    pub fn lt(self, value: impl Operand<R, T::Base>) -> Q<R> {
-        Q::test(Lookup::One("lt", value.node()), self.path)
-    }
-
-    /// Less or equal.
-    pub fn le(self, value: impl Operand<R, T::Base>) -> Q<R> {
-        Q::test(Lookup::One("lte", value.node()), self.path)
-    }
-
-    /// Between two, both included.
-    pub fn range(self, from: impl Operand<R, T::Base>, to: impl Operand<R, T::Base>) -> Q<R> {
-        Q::test(Lookup::Range(from.node(), to.node()), self.path)
-    }
-}
-
-macro_rules! text_lookups {
-    ($($(#[$doc:meta])* $name:ident $word:literal),+ $(,)?) => {
-        impl<R, T: Kind<Base = String>> Field<R, T> {
-            $($(#[$doc])*
-            pub fn $name(self, text: impl Operand<R, String>) -> Q<R> {
-                Q::test(Lookup::One($word, text.node()), self.path)
-            })+
-        }
-    };
-}
-
-text_lookups! {
-    /// Equal, ignoring case.
-    iexact "iexact",
-    /// The text occurs in it; case matters. `%` and `_` are ordinary characters, here and in the others.
-    contains "contains",
-    /// The text occurs in it, ignoring case.
-    icontains "icontains",
-    /// It begins with the text; case matters.
-    startswith "startswith",
-    /// It begins with the text, ignoring case.
-    istartswith "istartswith",
-    /// It ends with the text; case matters.
-    endswith "endswith",
-    /// It ends with the text, ignoring case.
-    iendswith "iendswith",
 }
 
 /// Kinds that have an order.
@@ -193,109 +120,117 @@ text_lookups! {
 )]
 pub trait Ordered {}
 
-/// Kinds that can be calculated with.
-#[diagnostic::on_unimplemented(
-    message = "a field of `{Self}` can't be calculated with",
-    note = "numbers can: i32, i64, f64"
-)]
-pub trait Number {}
-
 macro_rules! mark {
-    ($trait:ident: $($type:ty),+) => {
+    ($trait:ident: $($type:ty),+ $(,)?) => {
         $(impl $trait for $type {})+
     };
 }
 
-mark!(Ordered: i32, i64, f64, String, crate::time::Date, crate::time::Time, crate::time::DateTime, crate::time::Duration);
-mark!(Number: i32, i64, f64);
-impl<M> Ordered for Id<M> {}
+mark!(
+    Ordered: i16, i32, i64, u16, u32, u64, f64, rust_decimal::Decimal, String, uuid::Uuid, crate::time::Date, crate::time::Time,
+    crate::time::DateTime, crate::time::Duration,
+);
+impl<M, K> Ordered for super::key::Id<M, K> {}
 
 /// A foreign key in a query: its key, and by dereferencing all fields of the model that it points to.
-pub struct Related<R, M: Model> {
-    key: Field<R, Id<M>>,
-    to: M::Fields<R>,
+pub struct Related<R, M: Model, W: Nullness = Must> {
+    path: Path,
+    to: M::Fields<R, W>,
+    marker: PhantomData<fn() -> W>,
 }
 
-impl<R, M: Model> Clone for Related<R, M> {
+impl<R, M: Model, W: Nullness> Clone for Related<R, M, W> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<R, M: Model> Copy for Related<R, M> {}
+impl<R, M: Model, W: Nullness> Copy for Related<R, M, W> {}
 
-impl<R, M: Model> fmt::Debug for Related<R, M> {
+impl<R, M: Model, W: Nullness> fmt::Debug for Related<R, M, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.key.fmt(f)
+        self.path.fmt(f)
     }
 }
 
-impl<R, M: Model> Deref for Related<R, M> {
-    type Target = M::Fields<R>;
+impl<R, M: Model, W: Nullness> Deref for Related<R, M, W> {
+    type Target = M::Fields<R, W>;
 
-    fn deref(&self) -> &M::Fields<R> {
+    fn deref(&self) -> &M::Fields<R, W> {
         &self.to
     }
 }
 
-impl<R, M: Model> Related<R, M> {
+impl<R, M: Model, W: Nullness> Related<R, M, W> {
     /// The relation at `path`, with the other model's fields reached by it. The derive calls it.
     #[doc(hidden)]
-    pub const fn at(path: Path, to: M::Fields<R>) -> Self {
-        Self { key: Field::at(path), to }
+    pub const fn at(path: Path, to: M::Fields<R, W>) -> Self {
+        Self { path, to, marker: PhantomData }
     }
 
-    /// Points to this row: an id, or a reference to the row.
-    pub fn eq(self, row: impl Operand<R, Id<M>>) -> Q<R> {
-        self.key.eq(row)
+    pub(crate) fn path(&self) -> Path {
+        self.path
+    }
+
+    /// The key that it holds, as a field.
+    pub const fn key(self) -> Field<R, W::Of<M::Key>> {
+        Field::at(self.path)
+    }
+
+    /// Points to this row: its key, or a reference to the row.
+    pub fn eq(self, row: impl Operand<R, M::Key>) -> Q<R> {
+        Q::test(Lookup::One("exact", row.node()), Node::Field(self.path))
     }
 
     /// Points to another row, or to none.
-    pub fn ne(self, row: impl Operand<R, Id<M>>) -> Q<R> {
-        self.key.ne(row)
+    pub fn ne(self, row: impl Operand<R, M::Key>) -> Q<R> {
+        !self.eq(row)
     }
 
-    /// Points to one of these rows, at most 1,000.
-    pub fn is_in<V: Single<Id<M>>>(self, rows: impl IntoIterator<Item = V>) -> Q<R> {
-        self.key.is_in(rows)
+    /// Points to one of these rows, at most 1,000, or to one that a query finds.
+    pub fn is_in(self, rows: impl Members<R, M::Key>) -> Q<R> {
+        Q::test(rows.lookup(), Node::Field(self.path))
     }
 
     /// Points to none.
     pub fn is_null(self) -> Q<R> {
-        self.key.is_null()
+        Q::test(Lookup::IsNull(true), Node::Field(self.path))
     }
 
     /// Points to one.
     pub fn is_not_null(self) -> Q<R> {
-        self.key.is_not_null()
+        Q::test(Lookup::IsNull(false), Node::Field(self.path))
     }
 
     /// What an update writes: this row.
-    pub fn set(self, row: impl Expression<R, Id<M>>) -> Assignment<R> {
-        self.key.set(row)
-    }
-
-    /// What an update writes: no row. A field that doesn't allow NULL refuses it with `not-null`.
-    pub fn set_null(self) -> Assignment<R> {
-        Assignment::new(self.key.path, Node::Value(super::Value::Null))
+    pub fn set(self, row: impl Expression<R, M::Key>) -> Assignment<R> {
+        Assignment::new(self.path, row.node())
     }
 
     /// By key, smallest first.
     pub fn asc(self) -> Order<R> {
-        self.key.asc()
+        Order::of(Node::Field(self.path), false)
     }
 
     /// By key, largest first.
     pub fn desc(self) -> Order<R> {
-        self.key.desc()
+        Order::of(Node::Field(self.path), true)
     }
 }
 
-/// The rows that point here, in a query: by dereferencing all fields of their model.
+impl<R, M: Model> Related<R, M, May> {
+    /// What an update writes: no row.
+    pub fn set_null(self) -> Assignment<R> {
+        Assignment::new(self.path, Node::value(super::Value::Null))
+    }
+}
+
+/// The rows that point here, or that a many-to-many field leads to, in a query: by dereferencing all fields of their model.
 ///
 /// In one call of `filter` all conditions speak of the same related row; in two calls each may be about another one.
 pub struct Reverse<R, M: Model> {
-    to: M::Fields<R>,
+    path: Path,
+    to: M::Fields<R, May>,
 }
 
 impl<R, M: Model> Clone for Reverse<R, M> {
@@ -308,14 +243,14 @@ impl<R, M: Model> Copy for Reverse<R, M> {}
 
 impl<R, M: Model> fmt::Debug for Reverse<R, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reverse({})", M::META.name)
+        self.path.fmt(f)
     }
 }
 
 impl<R, M: Model> Deref for Reverse<R, M> {
-    type Target = M::Fields<R>;
+    type Target = M::Fields<R, May>;
 
-    fn deref(&self) -> &M::Fields<R> {
+    fn deref(&self) -> &M::Fields<R, May> {
         &self.to
     }
 }
@@ -323,45 +258,78 @@ impl<R, M: Model> Deref for Reverse<R, M> {
 impl<R, M: Model> Reverse<R, M> {
     /// The other model's fields, reached from here. The derive calls it.
     #[doc(hidden)]
-    pub const fn at(to: M::Fields<R>) -> Self {
-        Self { to }
+    pub const fn at(path: Path, to: M::Fields<R, May>) -> Self {
+        Self { path, to }
+    }
+
+    pub(crate) fn path(&self) -> Path {
+        self.path
+    }
+
+    /// This row is among them.
+    pub fn eq(self, row: impl Operand<R, M::Key>) -> Q<R> {
+        Q::test(Lookup::One("exact", row.node()), Node::Field(self.path))
+    }
+
+    /// One of these rows is among them; at most 1,000, or those that a query finds.
+    pub fn is_in(self, rows: impl Members<R, M::Key>) -> Q<R> {
+        Q::test(rows.lookup(), Node::Field(self.path))
+    }
+
+    /// There are none.
+    pub fn is_null(self) -> Q<R> {
+        Q::test(Lookup::IsNull(true), Node::Field(self.path))
+    }
+
+    /// There is one at least.
+    pub fn is_not_null(self) -> Q<R> {
+        Q::test(Lookup::IsNull(false), Node::Field(self.path))
+    }
+
+    /// How many there are, for `annotate`.
+    pub fn count(self) -> Aggregate<R, u64> {
+        Aggregate::new("count", Some(Node::Field(self.path.then("pk"))))
     }
 }
 
 /// An order of rows.
+#[derive(Clone)]
 pub struct Order<R> {
-    pub(crate) path: Path,
-    pub(crate) descending: bool,
+    sorted: Sorted,
     marker: PhantomData<fn() -> R>,
 }
 
 impl<R> Order<R> {
-    pub(crate) fn reversed(self) -> Self {
-        Self { descending: !self.descending, ..self }
+    pub(crate) fn of(node: Node, descending: bool) -> Self {
+        Self { sorted: Sorted { node, descending, nulls: None }, marker: PhantomData }
     }
 
-    /// From the words of `ordering`, such as `-pub_date`.
-    pub(crate) fn from_word(word: &'static str) -> Self {
-        let (name, descending) = word.strip_prefix('-').map_or((word, false), |name| (name, true));
-        Self { path: Path::field(name), descending, marker: PhantomData }
+    pub(crate) fn sorted(self) -> Sorted {
+        self.sorted
+    }
+
+    /// NULL before all values. Without it, NULL comes first ascending and last descending.
+    #[must_use]
+    pub fn nulls_first(mut self) -> Self {
+        self.sorted.nulls = Some("first");
+        self
+    }
+
+    /// NULL after all values.
+    #[must_use]
+    pub fn nulls_last(mut self) -> Self {
+        self.sorted.nulls = Some("last");
+        self
     }
 }
-
-impl<R> Clone for Order<R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R> Copy for Order<R> {}
 
 impl<R> fmt::Debug for Order<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{:?}", if self.descending { "-" } else { "" }, self.path)
+        self.sorted.fmt(f)
     }
 }
 
-/// What `order_by` takes: an order or a field, or an array or vector of orders.
+/// What `order_by` takes: an order, a field or an expression, or an array or vector of orders.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no order of `{R}`",
     note = "write `{R}::FIELD.asc()` or `.desc()`, or several in an array"
@@ -377,7 +345,19 @@ impl<R> IntoOrder<R> for Order<R> {
     }
 }
 
-impl<R, T> IntoOrder<R> for Field<R, T> {
+impl<R, T: Kind> IntoOrder<R> for Field<R, T> {
+    fn into_order(self) -> Vec<Order<R>> {
+        vec![self.asc()]
+    }
+}
+
+impl<R, T: Kind> IntoOrder<R> for Expr<R, T> {
+    fn into_order(self) -> Vec<Order<R>> {
+        vec![self.asc()]
+    }
+}
+
+impl<R, M: Model, W: Nullness> IntoOrder<R> for Related<R, M, W> {
     fn into_order(self) -> Vec<Order<R>> {
         vec![self.asc()]
     }
@@ -393,4 +373,24 @@ impl<R> IntoOrder<R> for Vec<Order<R>> {
     fn into_order(self) -> Vec<Order<R>> {
         self
     }
+}
+
+/// One field of `R`, or a tuple of up to four.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` isn't made of fields of `{R}`",
+    note = "write `{R}::FIELD`, or a tuple of fields"
+)]
+pub trait IntoPaths<R> {
+    #[doc(hidden)]
+    fn into_paths(self) -> Vec<Path>;
+}
+
+/// `is_in` of values, at most 1,000; none of none.
+pub(crate) fn values_in<T, V: Single<T>>(values: impl IntoIterator<Item = V>) -> Lookup {
+    Lookup::Many("in", values.into_iter().map(Single::single).collect())
+}
+
+/// A condition on what an expression makes.
+pub(crate) fn test<R>(lookup: Lookup, node: Node) -> Q<R> {
+    Q::of(Tree::Test(lookup, node))
 }

@@ -11,37 +11,85 @@
 //!     .await?;
 //! ```
 //!
-//! What crosses to the host is what was asked, never SQL; the host plans the joins and checks the grants.
+//! What crosses to the host is what was asked, never SQL; the host plans the joins and checks the grants. `docs/how-to/query.md` shows all of
+//! it.
 
 mod aggregate;
+mod annotate;
+mod choices;
 mod condition;
 mod deferred;
 mod expression;
 mod field;
+mod files;
+pub mod functions;
+mod join;
+mod key;
 mod kinds;
+mod many;
+mod meta;
 mod model;
+mod node;
+mod pending;
 mod query;
+mod reading;
+mod related;
 mod relation;
 mod rows;
+mod schema;
+pub(crate) mod scope;
 mod shape;
+mod term;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod values;
+mod window;
+mod writing;
 
-pub use aggregate::{Aggregate, Aggregates, Annotated, Answer, Averaged, Grouped, Groups, Keys, Summed, count};
-pub use condition::Q;
+pub use aggregate::{Aggregate, Averaged, Summed, count};
+pub use annotate::{Annotated, Grouped, Groups};
+pub use choices::Choices;
+pub use condition::{Q, exists};
 pub use deferred::Deferred;
-pub use expression::{Assignment, Expr, Expression, IntoAssignments, Operand, Single};
-pub use field::{Field, IntoOrder, Number, Order, Ordered, Path, Related, Reverse};
-pub use kinds::{FieldKind, Kind, Store};
+pub use expression::{
+    Assignment, Expr, Expression, Given, IntoAssignments, Natural, Number, Operand, Outer, Single, Summand, outer,
+    value,
+};
+pub use field::{Field, IntoOrder, IntoPaths, Order, Ordered, Path, Related, Reverse};
+pub use files::{FilePath, ImagePath};
+pub use functions::{Case, Cases, case, subquery};
+pub use join::IntoJoins;
+pub use key::{Id, Key, KeyOf};
+pub use kinds::{Kind, Like, May, Must, Nullness, Store};
+pub use many::{Many, ManyToMany};
+pub use meta::FieldKind;
 #[doc(hidden)]
-pub use model::{FieldMeta, Literal, ModelMeta, relations_stay_inside};
-pub use model::{Id, Model, New};
-pub use query::QuerySet;
-pub use relation::{ForeignKey, Row};
+pub use meta::{FieldMeta, Literal, ModelMeta, Write, has_field, joined, pointing_to, relations_stay_inside};
+#[doc(hidden)]
+pub use model::NewFields;
+pub use model::{FieldSet, Model, New};
+pub use node::Edge;
+#[doc(hidden)]
+pub use node::Node;
+pub use pending::Pending;
+pub use query::{Lock, QuerySet};
+#[doc(hidden)]
+pub use related::{By, Pointing};
+pub use relation::{ForeignKey, OneToOne, Row};
 #[doc(hidden)]
 pub use rows::{Cell, Column, Misfit, Reader};
-pub use transaction::transaction;
+#[doc(hidden)]
+pub use schema::write_expression;
+pub use schema::{Constraint, Index};
+pub use term::{Base, Makes, MayMake, PerRow, Term, Unit};
+pub use transaction::{durable_transaction, on_commit, transaction};
+pub use values::{Aggregates, Columns, Keys, Members, Values};
+pub use window::{
+    IntoPartition, IntoWindow, Window, WindowFunction, cume_dist, dense_rank, ntile, partition_by, percent_rank, rank,
+    row_number, window,
+};
+pub use writing::OnConflict;
 
 #[doc(hidden)]
 pub use crate::bindings::bandstand::db::types::Value;

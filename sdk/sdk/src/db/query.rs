@@ -3,77 +3,224 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::condition::{Lookup, Q, Tree};
-use super::expression::{IntoAssignments, Node};
-use super::field::{IntoOrder, Order, Path};
-use super::model::{Id, Model, New};
-use super::rows::{Reader, packed_number};
-use super::shape::Shape;
-use super::transaction;
-use super::{Outcome, Statement, Value};
+use super::condition::Q;
+use super::field::{Field, IntoOrder, IntoPaths, Order, Path, Related, Reverse};
+use super::join::{IntoJoins, Join};
+use super::key::{KEY, KeyOf, RawKey};
+use super::kinds::Nullness;
+use super::meta::ModelMeta;
+use super::model::Model;
+use super::node::{Lookup, Node, Sorted, Sub, Tree};
+use super::related::Pointing;
 use crate::error::{Error, Result};
 
-/// Every model's key, whatever it is called.
-const KEY: Path = Path::field("pk");
+/// What is asked, without its types: what all query sets have in common.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query {
+    pub(crate) filters: Vec<Tree>,
+    pub(crate) order: Option<Vec<Sorted>>,
+    pub(crate) distinct: Distinct,
+    pub(crate) limit: Option<Rows>,
+    pub(crate) offset: Option<u64>,
+    pub(crate) groups: Vec<Node>,
+    /// With the places that they are called by.
+    pub(crate) annotations: Vec<(usize, Node)>,
+    /// Only rows that belong to this one.
+    pub(crate) pointing: Option<Box<Pointing>>,
+    pub(crate) related: Vec<Join>,
+    pub(crate) with: Vec<Reach>,
+    pub(crate) tail: Option<Box<Tail>>,
+}
 
-/// Rows that one insert takes: the contract's limit.
-const ROWS_AT_ONCE: usize = 1_000;
+/// What few query sets have.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tail {
+    pub(crate) combine: Vec<(&'static str, Sub)>,
+    pub(crate) lock: Option<Lock>,
+    pub(crate) explain: bool,
+}
+
+/// Which rows are left out because they are there already.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Distinct {
+    #[default]
+    No,
+    Rows,
+    /// Rows with the same values in these fields.
+    On(Vec<Path>),
+}
+
+/// A number of rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rows {
+    Hole(u64),
+    /// A number that belongs to the method and never changes.
+    Constant(usize),
+}
+
+/// The keys of rows that are reached by following a relation of the model to itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Reach {
+    pub(crate) name: &'static str,
+    pub(crate) start: Vec<Tree>,
+    pub(crate) follow: Path,
+    pub(crate) max_depth: u32,
+}
+
+/// How rows are locked by [`QuerySet::select_for_update`]: until the transaction ends nobody else changes them.
+///
+/// SQLite has one lock for the whole database, which this takes; the rest means nothing there.
+#[derive(Debug, Clone)]
+#[must_use = "a lock does nothing until it is given to `select_for_update`"]
+pub struct Lock {
+    pub(crate) wait: &'static str,
+    /// Relations whose rows are locked; none for the row itself.
+    pub(crate) of: Vec<Option<Path>>,
+    pub(crate) no_key: bool,
+}
+
+impl Lock {
+    /// Waits for rows that somebody else has locked.
+    pub const fn wait() -> Self {
+        Self { wait: "block", of: Vec::new(), no_key: false }
+    }
+
+    /// The query fails with 503 where a row is locked.
+    pub const fn nowait() -> Self {
+        Self { wait: "nowait", of: Vec::new(), no_key: false }
+    }
+
+    /// Rows that somebody else has locked are left out: how several workers share a queue.
+    pub const fn skip_locked() -> Self {
+        Self { wait: "skip_locked", of: Vec::new(), no_key: false }
+    }
+
+    /// Only these relations' rows (of `select_related`), not the row itself; with [`of_self`](Self::of_self) that too.
+    pub fn of<R, M: Model, W: Nullness>(mut self, relation: Related<R, M, W>) -> Self {
+        self.of.push(Some(relation.path()));
+        self
+    }
+
+    /// The row itself, besides those of [`of`](Self::of).
+    pub fn of_self(mut self) -> Self {
+        self.of.push(None);
+        self
+    }
+
+    /// Others may still insert rows that point to the locked ones.
+    pub fn no_key(mut self) -> Self {
+        self.no_key = true;
+        self
+    }
+}
+
+/// How deep a tree is followed.
+const MAX_DEPTH: u32 = 100;
+
+impl Query {
+    /// Makes what rows belong to a condition, before all others, for documents that don't load for all peers.
+    pub(crate) fn settle(&mut self) {
+        if let Some(pointing) = self.pointing.take() {
+            self.filters.insert(0, pointing.condition());
+        }
+    }
+
+    pub(crate) fn tail(&mut self) -> &mut Tail {
+        self.tail.get_or_insert_default()
+    }
+
+    /// The order that counts: the one asked for, the model's, or by key.
+    pub(crate) fn ordered(&self, meta: &ModelMeta) -> Vec<Sorted> {
+        match &self.order {
+            Some(order) if !order.is_empty() => order.clone(),
+            _ if !meta.ordering.is_empty() => meta.ordering.iter().map(|word| Sorted::from_word(word)).collect(),
+            _ if meta.primary_key.len() > 1 => meta.primary_key.iter().map(|word| Sorted::from_word(word)).collect(),
+            _ => vec![Sorted::from_word("pk")],
+        }
+    }
+
+    /// Errors: where a statement about all rows of the set would be about others than the set's.
+    pub(crate) fn unlimited(&self, what: &str, model: &str) -> Result<()> {
+        if self.limit.is_some()
+            || self.offset.is_some()
+            || !matches!(self.distinct, Distinct::No)
+            || self.tail.as_ref().is_some_and(|tail| !tail.combine.is_empty())
+        {
+            return Err(Error::internal(format!(
+                "{what} of {model}: not of a set with limit, offset, distinct or a union; filter by key"
+            )));
+        }
+        Ok(())
+    }
+
+    /// At most so many rows, besides the set's own limit.
+    pub(crate) fn at_most(&mut self, most: usize) {
+        match self.limit {
+            Some(Rows::Hole(limit)) if limit < most as u64 => {}
+            Some(Rows::Constant(limit)) if limit < most => {}
+            _ => self.limit = Some(Rows::Constant(most)),
+        }
+    }
+}
+
+impl Sorted {
+    /// From the words of `ordering`, such as `-pub_date`.
+    pub(crate) fn from_word(word: &'static str) -> Self {
+        let (name, descending) = word.strip_prefix('-').map_or((word, false), |name| (name, true));
+        Self { node: Node::Field(Path::field(name)), descending, nulls: None }
+    }
+
+    fn reversed(mut self) -> Self {
+        self.descending = !self.descending;
+        self.nulls = self.nulls.map(|nulls| if nulls == "first" { "last" } else { "first" });
+        self
+    }
+}
 
 /// Rows of `M` that fulfil some conditions, in some order. Nothing is asked of the database before an `async` method.
 #[must_use = "a query set asks nothing until one of its async methods is awaited"]
 pub struct QuerySet<M> {
-    pub(super) filters: Vec<Tree>,
-    order: Option<Vec<Order<M>>>,
-    distinct: bool,
-    limit: Option<u64>,
-    offset: Option<u64>,
+    pub(crate) query: Query,
     marker: PhantomData<fn() -> M>,
 }
 
 impl<M> Clone for QuerySet<M> {
     fn clone(&self) -> Self {
-        Self {
-            filters: self.filters.clone(),
-            order: self.order.clone(),
-            distinct: self.distinct,
-            limit: self.limit,
-            offset: self.offset,
-            marker: PhantomData,
-        }
+        Self::of(self.query.clone())
     }
 }
 
 impl<M> fmt::Debug for QuerySet<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QuerySet")
-            .field("filters", &self.filters.len())
-            .field("order", &self.order)
-            .field("distinct", &self.distinct)
-            .field("limit", &self.limit)
-            .field("offset", &self.offset)
-            .finish_non_exhaustive()
+        f.debug_tuple("QuerySet").field(&self.query).finish()
+    }
+}
+
+impl<M> QuerySet<M> {
+    pub(crate) const fn of(query: Query) -> Self {
+        Self { query, marker: PhantomData }
     }
 }
 
 impl<M: Model> QuerySet<M> {
     pub(crate) fn new() -> Self {
-        Self { filters: Vec::new(), order: None, distinct: false, limit: None, offset: None, marker: PhantomData }
+        Self::of(Query::default())
     }
 
     /// The rows with these keys, in any order; at most 1,000 keys.
-    pub(crate) fn with_keys(keys: &[i64]) -> Self {
-        let values = keys.iter().map(|key| Value::Integer(*key)).collect();
+    pub(crate) fn with_keys(keys: &[RawKey]) -> Self {
         let mut set = Self::new();
-        set.filters.push(Tree::Test(Lookup::In(values), KEY));
-        set.order = Some(Vec::new());
+        let values = keys.iter().map(RawKey::value).collect();
+        set.query.filters.push(Tree::test(Lookup::Many("in", values), KEY));
+        set.query.order = Some(Vec::new());
         set
     }
 
-    /// The rows among these that point to the row `key` by their field `field`: what `question.choices()` is.
+    /// The rows among these that belong to a row: what `question.choices()` is.
     #[doc(hidden)]
-    pub fn pointing(field: &'static str, key: i64) -> Self {
+    pub fn pointing(pointing: Pointing) -> Self {
         let mut set = Self::new();
-        set.filters.push(Tree::Test(Lookup::One("exact", Node::Value(Value::Integer(key))), Path::field(field)));
+        set.query.pointing = Some(Box::new(pointing));
         set
     }
 
@@ -82,7 +229,7 @@ impl<M: Model> QuerySet<M> {
     /// Over a many-valued (reverse) relation, all conditions of one call speak of the same related row; in two calls each may be about
     /// another one.
     pub fn filter(mut self, condition: Q<M>) -> Self {
-        self.filters.push(condition.tree);
+        self.query.filters.push(condition.tree);
         self
     }
 
@@ -91,281 +238,136 @@ impl<M: Model> QuerySet<M> {
         self.filter(!condition)
     }
 
+    /// No rows: what is made of it asks for nothing that is there.
+    pub fn none(mut self) -> Self {
+        self.query.filters.push(Tree::test(Lookup::Many("in", Vec::new()), KEY));
+        self
+    }
+
     /// Rows in this order, instead of the model's `ordering`. `[]` for none.
     pub fn order_by(mut self, order: impl IntoOrder<M>) -> Self {
-        self.order = Some(order.into_order());
+        self.query.order = Some(order.into_order().into_iter().map(Order::sorted).collect());
         self
     }
 
     /// Rows in the opposite order.
     pub fn reverse(mut self) -> Self {
-        self.order = Some(self.ordered().into_iter().map(Order::reversed).collect());
+        self.query.order = Some(self.query.ordered(M::META).into_iter().map(Sorted::reversed).collect());
         self
     }
 
-    /// No row twice, where a condition over a many-valued relation would bring it several times.
+    /// No row twice. Rows of a model differ by their keys, so it matters to [`values`](Self::values) alone.
     pub fn distinct(mut self) -> Self {
-        self.distinct = true;
+        self.query.distinct = Distinct::Rows;
+        self
+    }
+
+    /// Of rows with the same values in these fields only the first, by the set's order: `distinct_on(Choice::QUESTION)`.
+    pub fn distinct_on(mut self, fields: impl IntoPaths<M>) -> Self {
+        self.query.distinct = Distinct::On(fields.into_paths());
         self
     }
 
     /// At most so many rows.
     pub fn limit(mut self, rows: u64) -> Self {
-        self.limit = Some(rows);
+        self.query.limit = Some(Rows::Hole(rows));
         self
     }
 
     /// Without the first rows.
     pub fn offset(mut self, rows: u64) -> Self {
-        self.offset = Some(rows);
+        self.query.offset = Some(rows);
         self
     }
 
-    /// All rows.
-    ///
-    /// Errors: `is_unavailable` where the database is busy; `budget` past the request's rows (10,000 by default): use [`limit`](Self::limit).
-    pub async fn all(self) -> Result<Vec<M>> {
-        let bytes = transaction::fetch_packed(self.select(None)).await?;
-        Reader::packed(M::NAME, M::META.fields.len(), &bytes)?.all()
+    /// Rows come with those that their relations lead to, in the same query: `select_related(Choice::QUESTION)`, or
+    /// `select_related((Choice::QUESTION, Choice::QUESTION.author()))`. Without it, the first call of `choice.question()` loads those of all
+    /// rows in a second query.
+    pub fn select_related(mut self, relations: impl IntoJoins<M>) -> Self {
+        relations.into_joins(&mut self.query.related);
+        self
     }
 
-    /// The first row, by the order or, without one, by key.
-    pub async fn first(mut self) -> Result<Option<M>> {
-        self.order = Some(self.ordered());
-        self.take(1).await.map(|mut rows| rows.pop())
+    /// Locks the rows until the transaction ends. Errors: outside of a [`transaction`](super::transaction).
+    pub fn select_for_update(mut self, lock: Lock) -> Self {
+        self.query.tail().lock = Some(lock);
+        self
     }
 
-    /// The last row.
-    pub async fn last(self) -> Result<Option<M>> {
-        self.reverse().first().await
+    /// The rows of this set and of the other, each once.
+    pub fn union(self, other: Self) -> Self {
+        self.combined("union", other)
     }
 
-    /// The first row, or a 404.
-    pub async fn first_or_404(self) -> Result<M> {
-        self.first().await?.ok_or_else(Error::not_found)
+    /// The rows of this set and of the other; a row of both comes twice.
+    pub fn union_all(self, other: Self) -> Self {
+        self.combined("union_all", other)
     }
 
-    /// The row with this key. Errors: `is_not_found`.
-    pub async fn get(mut self, key: impl Into<Id<M>>) -> Result<M> {
-        let key = key.into();
-        self.filters.push(Tree::Test(Lookup::One("exact", Node::Value(Value::Integer(key.get()))), KEY));
-        self.order = Some(Vec::new());
-        self.take(1).await?.pop().ok_or_else(|| Error::not_found().context(format!("{} {key}", M::NAME)))
+    /// The rows that are in both sets.
+    pub fn intersection(self, other: Self) -> Self {
+        self.combined("intersect", other)
     }
 
-    /// The row with this key, or a 404: the same as [`get`](Self::get), under the name that says it.
-    pub async fn get_or_404(self, key: impl Into<Id<M>>) -> Result<M> {
-        self.get(key).await
+    /// The rows of this set that aren't in the other.
+    pub fn difference(self, other: Self) -> Self {
+        self.combined("except", other)
     }
 
-    /// The only row. Errors: `is_not_found` for none, a 500 for several.
-    pub async fn one(self) -> Result<M> {
-        let mut rows = self.take(2).await?;
-        match (rows.pop(), rows.pop()) {
-            (Some(row), None) => Ok(row),
-            (None, _) => Err(Error::not_found().context(M::NAME)),
-            (Some(_), Some(_)) => Err(Error::internal(format!("`one` found several rows of {}", M::NAME))),
-        }
+    fn combined(mut self, word: &'static str, other: Self) -> Self {
+        let sub = Sub { model: M::NAME, query: other.query, fields: Vec::new() };
+        self.query.tail().combine.push((word, sub));
+        self
     }
 
-    /// How many rows there are.
-    pub async fn count(self) -> Result<u64> {
-        let number = self.number("count").await?;
-        Ok(u64::try_from(number).unwrap_or(0))
+    /// The row and all rows below it in a tree: those that it reaches by the reverse of a foreign key to the model itself, at most 100 levels.
+    /// `Category::objects().descendants_of(&category, Category::CHILDREN)`
+    pub fn descendants_of(self, row: impl KeyOf<M::Key>, children: Reverse<M, M>) -> Self {
+        self.reached("descendants", row.key(), children.path())
     }
 
-    /// Whether there is a row.
-    pub async fn exists(self) -> Result<bool> {
-        Ok(self.number("exists").await? != 0)
+    /// The row and all rows above it in a tree: `Category::objects().ancestors_of(&category, Category::PARENT)`.
+    pub fn ancestors_of<W: Nullness>(self, row: impl KeyOf<M::Key>, parent: Related<M, M, W>) -> Self {
+        self.reached("ancestors", row.key(), parent.path())
     }
 
-    /// Inserts a row and returns it with its key and defaults.
-    ///
-    /// Errors: `is_conflict` for a value that must be unique; 422 for one that doesn't fit.
-    pub async fn create(self, new: impl New<M>) -> Result<M> {
-        let mut shape = Shape::new("insert", M::NAME);
-        shape.assignments(new.columns().into_iter().map(|(field, value)| (field, Node::Value(value))));
-        shape.returning(M::META.fields.iter().map(|field| field.name));
-        let outcome = transaction::execute(shape.finish()).await?;
-        Reader::typed(M::NAME, M::META.fields.len(), &outcome.returned)?
-            .next_row()?
-            .ok_or_else(|| Error::internal(format!("the insert into {} returned no row", M::NAME)))
+    fn reached(mut self, name: &'static str, key: M::Key, follow: Path) -> Self {
+        use super::key::Key;
+        let mut start = Vec::new();
+        key.raw().conditions(M::META.primary_key, &mut start);
+        self.query.with.push(Reach { name, start, follow, max_depth: MAX_DEPTH });
+        self.query.filters.push(Tree::test(Lookup::With(name), KEY));
+        self
     }
 
-    /// Inserts many rows, all or none, and returns how many. One statement for every 1,000 rows that set the same fields.
-    ///
-    /// Errors: those of [`create`](Self::create); past 100 statements `invalid-shape`.
-    pub async fn bulk_create<N: New<M>>(self, rows: impl IntoIterator<Item = N>) -> Result<u64> {
-        let statements = bulk_inserts::<M>(rows.into_iter().map(New::columns));
-        match statements.len() {
-            0 => Ok(0),
-            1 => {
-                let mut created = 0;
-                for statement in statements {
-                    created += transaction::execute(statement).await?.affected;
-                }
-                Ok(created)
-            }
-            _ => Ok(transaction::batch(statements).await?.iter().map(|outcome| outcome.affected).sum()),
-        }
-    }
-
-    /// Changes all these rows at once and returns how many. An expression sees each row as it was:
-    /// `update(Choice::VOTES.set(Choice::VOTES + 1))` loses no vote, however many come at the same time.
-    ///
-    /// Errors: an error for a set with a limit, and for a field of another model.
-    pub async fn update(self, assignments: impl IntoAssignments<M>) -> Result<u64> {
-        self.unlimited("update")?;
-        let mut columns = Vec::new();
-        for assignment in assignments.into_assignments() {
-            let [field] = *assignment.path.steps() else {
-                return Err(Error::internal(format!(
-                    "update of {}: {:?} is a field of another model",
-                    M::NAME,
-                    assignment.path
-                )));
-            };
-            columns.push((field, assignment.node));
-        }
-        if columns.is_empty() {
-            return Ok(0);
-        }
-        let mut shape = Shape::new("update", M::NAME);
-        shape.filters(self.filters);
-        shape.assignments(columns);
-        affected(transaction::execute(shape.finish()).await)
-    }
-
-    /// Deletes all these rows, and what `on_delete` says goes with them, as one unit. Returns how many went in all.
-    ///
-    /// Errors: `is_conflict` where a row is protected; an error for a set with a limit.
-    pub async fn delete(self) -> Result<u64> {
-        self.unlimited("delete")?;
-        let mut shape = Shape::new("delete", M::NAME);
-        shape.filters(self.filters);
-        affected(transaction::execute(shape.finish()).await)
-    }
-
-    /// The order that counts: the one asked for, the model's, or by key.
-    fn ordered(&self) -> Vec<Order<M>> {
-        match &self.order {
-            Some(order) if !order.is_empty() => order.clone(),
-            _ if !M::META.ordering.is_empty() => M::META.ordering.iter().map(|word| Order::from_word(word)).collect(),
-            _ => vec![Order::from_word("pk")],
-        }
-    }
-
-    pub(super) fn unlimited(&self, what: &str) -> Result<()> {
-        if self.limit.is_some() || self.offset.is_some() || self.distinct {
-            return Err(Error::internal(format!(
-                "{what} of {}: not of a set with limit, offset or distinct; filter by key",
-                M::NAME
-            )));
-        }
-        Ok(())
-    }
-
-    async fn take(self, most: usize) -> Result<Vec<M>> {
-        let bytes = transaction::fetch_packed(self.select(Some(most))).await?;
-        Reader::packed(M::NAME, M::META.fields.len(), &bytes)?.all()
-    }
-
-    async fn number(self, op: &'static str) -> Result<i64> {
-        let mut shape = Shape::new(op, M::NAME);
-        shape.filters(self.filters);
-        Self::finish(&mut shape, self.distinct && op == "count", self.limit, self.offset);
-        let bytes = transaction::fetch_packed(shape.finish()).await?;
-        packed_number(&bytes).ok_or_else(|| Error::internal(format!("{op} of {} answered no number", M::NAME)))
-    }
-
-    /// The reading shape. `most` is a limit of the method itself, narrower than or equal to the set's.
-    pub(super) fn select(self, most: Option<usize>) -> Statement {
-        let mut shape = Shape::new("select", M::NAME);
-        shape.filters(self.filters);
-        if let Some(order) = &self.order {
-            shape.order(order);
-        }
-        let limit = match most {
-            Some(most) if self.limit.is_none_or(|limit| limit >= most as u64) => {
-                shape.constant("limit", most);
-                None
-            }
-            _ => self.limit,
-        };
-        Self::finish(&mut shape, self.distinct, limit, self.offset);
-        shape.finish()
-    }
-
-    /// Filters, order and limits.
-    pub(super) fn conditions(self, shape: &mut Shape) {
-        shape.filters(self.filters);
-        if let Some(order) = &self.order {
-            shape.order(order);
-        }
-        Self::finish(shape, self.distinct, self.limit, self.offset);
-    }
-
-    fn finish(shape: &mut Shape, distinct: bool, limit: Option<u64>, offset: Option<u64>) {
-        if distinct {
-            shape.flag("distinct");
-        }
-        if let Some(limit) = limit {
-            shape.count("limit", limit);
-        }
-        if let Some(offset) = offset {
-            shape.count("offset", offset);
-        }
+    /// The set as a part of another query.
+    pub(crate) fn sub(self, fields: Vec<Node>) -> Sub {
+        Sub { model: M::NAME, query: self.query, fields }
     }
 }
 
-fn affected(outcome: Result<Outcome>) -> Result<u64> {
-    outcome.map(|outcome| outcome.affected)
+impl<R, T> IntoPaths<R> for Field<R, T> {
+    fn into_paths(self) -> Vec<Path> {
+        vec![self.path()]
+    }
 }
 
-/// One statement for each run of rows that set the same fields.
-pub(super) fn bulk_inserts<M: Model>(rows: impl Iterator<Item = Vec<(&'static str, Value)>>) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    let mut columns: Vec<(&'static str, Vec<Value>)> = Vec::new();
-    let mut count = 0;
-    let mut flush = |columns: &mut Vec<(&'static str, Vec<Value>)>| {
-        if !columns.is_empty() {
-            let mut shape = Shape::new("insert", M::NAME);
-            shape.columns(columns.drain(..));
-            statements.push(shape.finish());
-        }
+impl<R, M: Model, W: Nullness> IntoPaths<R> for Related<R, M, W> {
+    fn into_paths(self) -> Vec<Path> {
+        vec![self.path()]
+    }
+}
+
+macro_rules! paths_of_tuples {
+    ($(($($type:ident $at:tt),+)),+) => {
+        $(impl<R, $($type: IntoPaths<R>),+> IntoPaths<R> for ($($type,)+) {
+            fn into_paths(self) -> Vec<Path> {
+                let mut paths = Vec::new();
+                $(paths.append(&mut self.$at.into_paths());)+
+                paths
+            }
+        })+
     };
-    for row in rows {
-        let same = columns.len() == row.len() && columns.iter().zip(&row).all(|((name, _), (other, _))| name == other);
-        if !same || count == ROWS_AT_ONCE {
-            flush(&mut columns);
-            columns = row.iter().map(|(name, _)| (*name, Vec::new())).collect();
-            count = 0;
-        }
-        for ((_, values), (_, value)) in columns.iter_mut().zip(row) {
-            values.push(value);
-        }
-        count += 1;
-    }
-    flush(&mut columns);
-    statements
 }
 
-fn key_is<M: Model>(row: &M) -> Tree {
-    Tree::Test(Lookup::One("exact", Node::Value(Value::Integer(row.id().get()))), KEY)
-}
-
-pub(crate) async fn save<M: Model>(row: &M) -> Result<()> {
-    let mut shape = Shape::new("update", M::NAME);
-    shape.filters(vec![key_is(row)]);
-    shape.assignments(row.columns().into_iter().map(|(field, value)| (field, Node::Value(value))));
-    match transaction::execute(shape.finish()).await?.affected {
-        0 => Err(Error::not_found().context(format!("{} {} is gone", M::NAME, row.id()))),
-        _ => Ok(()),
-    }
-}
-
-pub(crate) async fn delete<M: Model>(row: M) -> Result<u64> {
-    let mut shape = Shape::new("delete", M::NAME);
-    shape.filters(vec![key_is(&row)]);
-    affected(transaction::execute(shape.finish()).await)
-}
+paths_of_tuples!((A 0, B 1), (A 0, B 1, C 2), (A 0, B 1, C 2, D 3));

@@ -1,4 +1,4 @@
-//! Foreign keys, and the rows they lead to.
+//! Foreign keys and one-to-one fields, and the rows they lead to.
 //!
 //! All rows of one result share what their foreign keys load: the first `choice.question().await?` fetches the questions of
 //! all choices that were fetched with it, in one query, so a loop over rows doesn't become a query for each.
@@ -13,22 +13,25 @@ use std::rc::Rc;
 use serde::{Serialize, Serializer};
 
 use super::Value;
-use super::kinds::{FieldKind, Kind, NoLiteral};
-use super::model::{Id, Model};
+use super::key::{Id, Key, KeyOf, RawKey};
+use super::kinds::{Kind, Must, NoLiteral, Store};
+use super::meta::FieldKind;
+use super::model::Model;
 use super::query::QuerySet;
-use super::rows::{Cell, Column, Misfit};
+use super::rows::{Cell, Column, Misfit, Reader};
+use super::scope;
 use crate::error::{Error, Result};
 
 /// A relation to one row of `M`: its key, and the row when it is asked for.
 pub struct ForeignKey<M> {
-    id: Id<M>,
+    key: RawKey,
     peers: Rc<Peers<M>>,
 }
 
 /// What the foreign keys of one column of one result have in common.
 struct Peers<M> {
-    wanted: RefCell<Vec<i64>>,
-    loaded: RefCell<BTreeMap<i64, Row<M>>>,
+    wanted: RefCell<Vec<RawKey>>,
+    loaded: RefCell<BTreeMap<RawKey, Row<M>>>,
 }
 
 impl<M> Default for Peers<M> {
@@ -41,9 +44,8 @@ impl<M> Default for Peers<M> {
 const AT_ONCE: usize = 1_000;
 
 impl<M> ForeignKey<M> {
-    /// The key, without a query.
-    pub fn id(&self) -> Id<M> {
-        self.id
+    pub(crate) fn raw(&self) -> &RawKey {
+        &self.key
     }
 
     #[cfg(test)]
@@ -53,87 +55,201 @@ impl<M> ForeignKey<M> {
 }
 
 impl<M: Model> ForeignKey<M> {
+    /// The key, without a query.
+    pub fn id(&self) -> M::Key {
+        match M::Key::from_raw(&self.key) {
+            Some(key) => key,
+            // Keys are made of one of this type, or were read as one.
+            None => unreachable!("the key of a {} is of another type", M::NAME),
+        }
+    }
+
     /// The row. Loads it together with those of all rows of the same result, once.
     ///
     /// Errors: `is_not_found` where the row is gone, and those of a query.
     pub async fn get(&self) -> Result<Row<M>> {
-        if let Some(row) = self.peers.loaded.borrow().get(&self.id.get()) {
+        if let Some(row) = self.peers.loaded.borrow().get(&self.key) {
             return Ok(row.clone());
         }
         // Taken out, not borrowed: another task may want to load while this one waits.
         let mut wanted = self.peers.wanted.take();
-        wanted.push(self.id.get());
+        wanted.push(self.key.clone());
         wanted.sort_unstable();
         wanted.dedup();
         for keys in wanted.chunks(AT_ONCE) {
             let rows = QuerySet::<M>::with_keys(keys).all().await?;
-            self.peers.loaded.borrow_mut().extend(rows.into_iter().map(|row| (row.id().get(), Row::new(row))));
+            self.peers.loaded.borrow_mut().extend(rows.into_iter().map(|row| (row.pk().raw(), Row::new(row))));
         }
         self.peers
             .loaded
             .borrow()
-            .get(&self.id.get())
+            .get(&self.key)
             .cloned()
-            .ok_or_else(|| Error::not_found().context(format!("{} {} is gone", M::NAME, self.id)))
+            .ok_or_else(|| Error::not_found().context(format!("{} {} is gone", M::NAME, self.key)))
     }
+}
+
+/// Reads a row that came with those whose relation at the column leads to it, and hands it to them.
+pub(crate) fn deliver<M: Model>(reader: &mut Reader<'_>, column: usize) -> Result<()> {
+    if matches!(reader.peek(), Some(Cell::Null) | None) {
+        // The relation leads nowhere.
+        reader.skip(M::META.width());
+        return Ok(());
+    }
+    let set = reader.next_set::<M>();
+    let row = M::read(reader)?;
+    let key = row.pk().raw();
+    scope::keep_keys(set, [key.clone()]);
+    if let Some(peers) = peers_of::<M>(reader.column(column)) {
+        peers.loaded.borrow_mut().entry(key).or_insert_with(|| Row::new(row));
+    }
+    Ok(())
+}
+
+/// What the relations in a column share. A column has one kind, so what is there is always this model's.
+fn peers_of<M: 'static>(column: &mut Column) -> Option<Rc<Peers<M>>> {
+    let shared = column.shared.get_or_insert_with(|| Rc::new(Peers::<M>::default()) as Rc<dyn Any>);
+    Rc::clone(shared).downcast::<Peers<M>>().ok()
 }
 
 impl<M> Clone for ForeignKey<M> {
     fn clone(&self) -> Self {
-        Self { id: self.id, peers: Rc::clone(&self.peers) }
+        Self { key: self.key.clone(), peers: Rc::clone(&self.peers) }
     }
 }
 
-impl<M: Model> fmt::Debug for ForeignKey<M> {
+impl<M> fmt::Debug for ForeignKey<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", M::NAME, self.id)
+        write!(f, "ForeignKey({})", self.key)
     }
 }
 
 impl<M> PartialEq for ForeignKey<M> {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
+        self.key == other.key
     }
 }
 
 impl<M> Eq for ForeignKey<M> {}
 
-impl<M> From<Id<M>> for ForeignKey<M> {
-    fn from(id: Id<M>) -> Self {
-        Self { id, peers: Rc::default() }
+impl<M: Model> ForeignKey<M> {
+    /// The relation to a row: its key, or a reference to it.
+    pub fn to(row: impl KeyOf<M::Key>) -> Self {
+        Self { key: row.key().raw(), peers: Rc::default() }
+    }
+}
+
+impl<M: Model<Key = Id<M, K>>, K: Copy> From<Id<M, K>> for ForeignKey<M> {
+    fn from(id: Id<M, K>) -> Self {
+        Self::to(id)
     }
 }
 
 impl<M: Model> From<&M> for ForeignKey<M> {
     fn from(row: &M) -> Self {
-        row.id().into()
+        Self::to(row)
+    }
+}
+
+fn serialize_key<S: Serializer>(key: &RawKey, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+    match key {
+        RawKey::Integer(number) => serializer.serialize_i64(*number),
+        other => serializer.collect_str(other),
     }
 }
 
 impl<M> Serialize for ForeignKey<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
-        self.id.serialize(serializer)
+        serialize_key(&self.key, serializer)
     }
 }
 
-impl<M: Model> Kind for ForeignKey<M> {
-    type Base = Id<M>;
+impl<M: Model<Key: Kind + Store>> Kind for ForeignKey<M> {
+    type Base = M::Key;
+    type Nullness = Must;
     type Literal = NoLiteral;
     const KIND: FieldKind = FieldKind::ForeignKey { to: M::NAME };
 
     fn to_value(&self) -> Value {
-        Value::Integer(self.id.get())
+        self.key.value()
     }
 
     fn from_cell(cell: Cell<'_>, column: &mut Column) -> core::result::Result<Self, Misfit> {
-        let Cell::Integer(id) = cell else {
-            return Err(Misfit);
-        };
-        let shared = column.0.get_or_insert_with(|| Rc::new(Peers::<M>::default()) as Rc<dyn Any>);
-        // A column has one kind, so what is there is always this model's.
-        let peers = Rc::clone(shared).downcast::<Peers<M>>().map_err(|_| Misfit)?;
-        peers.wanted.borrow_mut().push(id);
-        Ok(Self { id: Id::new(id), peers })
+        let key = RawKey::of_cell(cell).filter(|key| M::Key::from_raw(key).is_some()).ok_or(Misfit)?;
+        let peers = peers_of::<M>(column).ok_or(Misfit)?;
+        peers.wanted.borrow_mut().push(key.clone());
+        Ok(Self { key, peers })
+    }
+}
+
+/// A relation to one row of `M` that no two rows share: a foreign key that is unique. It can be asked all that a [`ForeignKey`] can.
+pub struct OneToOne<M>(ForeignKey<M>);
+
+impl<M> Deref for OneToOne<M> {
+    type Target = ForeignKey<M>;
+
+    fn deref(&self) -> &ForeignKey<M> {
+        &self.0
+    }
+}
+
+impl<M> Clone for OneToOne<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M> fmt::Debug for OneToOne<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OneToOne({})", self.0.key)
+    }
+}
+
+impl<M> PartialEq for OneToOne<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<M> Eq for OneToOne<M> {}
+
+impl<M: Model> OneToOne<M> {
+    /// The relation to a row: its key, or a reference to it.
+    pub fn to(row: impl KeyOf<M::Key>) -> Self {
+        Self(ForeignKey::to(row))
+    }
+}
+
+impl<M: Model<Key = Id<M, K>>, K: Copy> From<Id<M, K>> for OneToOne<M> {
+    fn from(id: Id<M, K>) -> Self {
+        Self(id.into())
+    }
+}
+
+impl<M: Model> From<&M> for OneToOne<M> {
+    fn from(row: &M) -> Self {
+        Self::to(row)
+    }
+}
+
+impl<M> Serialize for OneToOne<M> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<M: Model<Key: Kind + Store>> Kind for OneToOne<M> {
+    type Base = M::Key;
+    type Nullness = Must;
+    type Literal = NoLiteral;
+    const KIND: FieldKind = FieldKind::OneToOne { to: M::NAME };
+
+    fn to_value(&self) -> Value {
+        self.0.to_value()
+    }
+
+    fn from_cell(cell: Cell<'_>, column: &mut Column) -> core::result::Result<Self, Misfit> {
+        ForeignKey::from_cell(cell, column).map(Self)
     }
 }
 

@@ -3,8 +3,9 @@
 use core::any::Any;
 use std::rc::Rc;
 
+use super::key::{Key, RawKey};
 use super::model::Model;
-use super::{Rows, Value};
+use super::{Rows, Value, scope};
 use crate::error::{Error, Result};
 
 /// One value of a row, borrowed from what the host sent.
@@ -36,9 +37,14 @@ impl<'a> From<&'a Value> for Cell<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misfit;
 
-/// What all cells of one column share: the peers of a relation.
+/// What all cells of one column share.
 #[derive(Default)]
-pub struct Column(pub(crate) Option<Rc<dyn Any>>);
+pub struct Column {
+    /// The peers of a relation.
+    pub(crate) shared: Option<Rc<dyn Any>>,
+    /// The set that the rows are whose key this is; 0 for none.
+    pub(crate) set: u32,
+}
 
 /// Where the cells come from.
 enum Source<'a> {
@@ -53,6 +59,8 @@ pub struct Reader<'a> {
     columns: Vec<Column>,
     at: usize,
     rows: usize,
+    /// Cells of a row before those of the model.
+    lead: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -79,7 +87,117 @@ impl<'a> Reader<'a> {
                 &format!("rows of {found} cells came where the model has {width} fields; was it migrated?"),
             ));
         }
-        Ok(Self { model, source, columns: Vec::new(), at: 0, rows })
+        Ok(Self { model, source, columns: Vec::new(), at: 0, rows, lead: 0 })
+    }
+
+    /// Over one row that was read before, without the cells before it.
+    pub(crate) fn again(model: &'static str, row: &'a [u8], lead: usize) -> Self {
+        Self { model, source: Source::Packed(row), columns: Vec::new(), at: lead, rows: 0, lead }
+    }
+
+    /// With what the columns of other rows share.
+    pub(crate) fn share(&mut self, columns: Vec<Column>, lead: usize) {
+        self.columns = columns;
+        self.lead = lead;
+    }
+
+    pub(crate) fn into_columns(self) -> Vec<Column> {
+        self.columns
+    }
+
+    /// The rows are a set, if there are several: what belongs to one is loaded for all. Returns the set's number, 0 for none.
+    pub(crate) fn is_a_set<M: Model>(&mut self) -> u32 {
+        let set = if self.rows > 1 { scope::new_set(M::NAME) } else { 0 };
+        self.of_set(set);
+        set
+    }
+
+    /// The rows are those of this set.
+    pub(crate) fn of_set(&mut self, set: u32) {
+        let key = self.lead;
+        self.column(key).set = set;
+    }
+
+    /// Notes which rows are in the set.
+    pub(crate) fn keep_keys<'m, M: Model>(&mut self, rows: impl Iterator<Item = &'m M>) {
+        let key = self.lead;
+        match self.column(key).set {
+            0 => {}
+            set => scope::keep_keys(set, rows.map(|row| row.pk().raw())),
+        }
+    }
+
+    /// The set of the row that comes next, where the rows are of several models; it is made where there is none and the first are one.
+    pub(crate) fn next_set<M: Model>(&mut self) -> u32 {
+        let (first, at) = (self.lead, self.at);
+        if self.column(first).set != 0 && self.column(at).set == 0 {
+            self.column(at).set = scope::new_set(M::NAME);
+        }
+        self.column(at).set
+    }
+
+    pub(crate) fn column(&mut self, at: usize) -> &mut Column {
+        if self.columns.len() <= at {
+            self.columns.resize_with(at + 1, Column::default);
+        }
+        &mut self.columns[at]
+    }
+
+    /// How many rows to make room for. A row takes a byte at least, so a wrong count can't reserve more than was sent.
+    pub(crate) fn capacity(&self) -> usize {
+        let most = match &self.source {
+            Source::Packed(rest) => rest.len(),
+            Source::Typed(cells) => cells.len(),
+        };
+        self.rows.min(most)
+    }
+
+    /// The next cell's content, without taking it.
+    pub(crate) fn peek(&self) -> Option<Cell<'a>> {
+        match &self.source {
+            Source::Packed(rest) => take_cell(&mut { *rest }),
+            Source::Typed(cells) => cells.clone().next().map(Cell::from),
+        }
+    }
+
+    /// The key in the cell at `column` of the current row, of which nothing was taken yet.
+    pub(crate) fn peek_key(&self, column: usize) -> Result<RawKey> {
+        let cell = match &self.source {
+            Source::Packed(rest) => {
+                let mut rest = *rest;
+                let mut cell = take_cell(&mut rest);
+                for _ in 0..column {
+                    cell = take_cell(&mut rest);
+                }
+                cell
+            }
+            Source::Typed(cells) => cells.clone().nth(column).map(Cell::from),
+        };
+        cell.and_then(RawKey::of_cell)
+            .ok_or_else(|| broken(self.model, "a row came without the key that it was asked by"))
+    }
+
+    /// Leaves out cells of the current row.
+    pub(crate) fn skip(&mut self, cells: usize) {
+        for _ in 0..cells {
+            match &mut self.source {
+                Source::Packed(rest) => {
+                    take_cell(rest);
+                }
+                Source::Typed(cells) => {
+                    cells.next();
+                }
+            }
+        }
+        self.at += cells;
+    }
+
+    /// How far into the result, whose bytes are these, the next cell is.
+    pub(crate) fn position(&self, bytes: &[u8]) -> usize {
+        match &self.source {
+            Source::Packed(rest) => bytes.len().saturating_sub(rest.len()),
+            Source::Typed(_) => 0,
+        }
     }
 
     /// The next row as a model.
@@ -97,15 +215,12 @@ impl<'a> Reader<'a> {
 
     /// All rows.
     pub(crate) fn all<M: Model>(mut self) -> Result<Vec<M>> {
-        // A row takes a byte at least, so a wrong count can't reserve more than was sent.
-        let most = match &self.source {
-            Source::Packed(rest) => rest.len(),
-            Source::Typed(cells) => cells.len(),
-        };
-        let mut all = Vec::with_capacity(self.rows.min(most));
+        self.is_a_set::<M>();
+        let mut all = Vec::with_capacity(self.capacity());
         while let Some(row) = self.next_row()? {
             all.push(row);
         }
+        self.keep_keys(all.iter());
         Ok(all)
     }
 
@@ -118,14 +233,32 @@ impl<'a> Reader<'a> {
         let Some(cell) = cell else {
             return Err(broken(self.model, "the result ends within a row"));
         };
-        if self.columns.len() <= self.at {
-            self.columns.push(Column::default());
-        }
-        let column = &mut self.columns[self.at];
+        let at = self.at;
         self.at += 1;
-        T::from_cell(cell, column)
-            .map_err(|Misfit| broken(self.model, &format!("field `{field}` came with a value that isn't of its kind")))
+        T::from_cell(cell, self.column(at)).map_err(|Misfit| misfit(self.model, field, cell))
     }
+}
+
+/// Lines of text, one in each row.
+pub(crate) fn packed_texts(model: &'static str, bytes: &[u8]) -> Result<String> {
+    let mut reader = Reader::packed(model, 1, bytes)?;
+    let mut lines = String::new();
+    while reader.begin_row() {
+        if !lines.is_empty() {
+            lines.push('\n');
+        }
+        lines.push_str(&reader.field::<String>("a line")?);
+    }
+    Ok(lines)
+}
+
+#[cold]
+fn misfit(model: &str, field: &str, cell: Cell<'_>) -> Error {
+    let what = match cell {
+        Cell::Null => "as NULL, which its type doesn't allow",
+        _ => "with a value that isn't of its kind",
+    };
+    broken(model, &format!("field `{field}` came {what}"))
 }
 
 /// A count, which a whole result starts with.

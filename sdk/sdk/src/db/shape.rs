@@ -1,41 +1,101 @@
 //! Writing query shapes (`docs/reference/query-shape.md`).
 //!
 //! The bytes are written in one pass, always in the same order, with a hole for every value, so that one place in an app
-//! sends one shape. Names come from the derives, which let only `[a-z0-9_]` through, so nothing needs escaping.
+//! sends one shape. Names come from the derives, which let only `[a-z0-9_]` through, so they need no escaping; texts do.
 
-use super::condition::{Lookup, Tree};
-use super::expression::Node;
-use super::field::{Order, Path};
+use super::field::Path;
+use super::node::{Aggregated, Cast, Edge, Lookup, Node, Over, Sorted, Sub, Tree};
+use super::query::{Distinct, Lock, Query, Reach, Tail};
 use super::{Param, Statement, Value};
+use crate::error::{Error, Result};
 
 #[doc(hidden)]
 #[allow(missing_debug_implementations, reason = "it is written and sent, never looked at")]
-pub struct Shape {
+pub(crate) struct Shape {
     json: Vec<u8>,
     params: Vec<Param>,
+    /// The models whose rows the current place is about, the innermost last.
+    models: Vec<&'static str>,
+    /// A relation before all paths: for conditions on a model that is reached over another one.
+    prefix: Option<&'static str>,
+    /// In the manifest values stand where they belong.
+    literals: bool,
+    /// What can't be asked.
+    wrong: Option<String>,
 }
+
+/// What an annotation is called: by its place.
+pub(crate) const ANNOTATIONS: [&str; 16] = [
+    "annotation_0",
+    "annotation_1",
+    "annotation_2",
+    "annotation_3",
+    "annotation_4",
+    "annotation_5",
+    "annotation_6",
+    "annotation_7",
+    "annotation_8",
+    "annotation_9",
+    "annotation_10",
+    "annotation_11",
+    "annotation_12",
+    "annotation_13",
+    "annotation_14",
+    "annotation_15",
+];
 
 impl Shape {
     /// Begins a document for the operation `op` on `model`.
-    pub(crate) fn new(op: &str, model: &str) -> Self {
+    pub(crate) fn new(op: &str, model: &'static str) -> Self {
         // Most shapes fit, so that the buffer isn't copied as it grows.
-        let mut shape = Self { json: Vec::with_capacity(240), params: Vec::new() };
-        shape.text("{\"v\":1,");
-        if op != "select" {
-            shape.text("\"op\":\"");
-            shape.text(op);
-            shape.text("\",");
-        }
-        shape.text("\"from\":\"");
-        shape.text(model);
-        shape.text("\"");
+        let mut shape = Self {
+            json: Vec::with_capacity(240),
+            params: Vec::new(),
+            models: vec![model],
+            prefix: None,
+            literals: false,
+            wrong: None,
+        };
+        shape.begin(op, model);
         shape
     }
 
-    /// Ends the document.
-    pub(crate) fn finish(mut self) -> Statement {
+    /// For one expression or condition in the manifest of the model.
+    pub(crate) fn for_manifest(json: Vec<u8>) -> Self {
+        Self { json, params: Vec::new(), models: Vec::new(), prefix: None, literals: true, wrong: None }
+    }
+
+    /// What was written for the manifest.
+    pub(crate) fn into_json(self) -> Vec<u8> {
+        self.json
+    }
+
+    fn begin(&mut self, op: &str, model: &str) {
+        self.text("{\"v\":1,");
+        if op != "select" {
+            self.text("\"op\":\"");
+            self.text(op);
+            self.text("\",");
+        }
+        self.text("\"from\":\"");
+        self.text(model);
+        self.text("\"");
+    }
+
+    /// Ends the document. Errors: where the query can't be asked.
+    pub(crate) fn finish(mut self) -> Result<Statement> {
         self.text("}");
-        Statement { shape: self.json, params: self.params }
+        match self.wrong {
+            Some(problem) => Err(Error::internal(problem)),
+            None => Ok(Statement { shape: self.json, params: self.params }),
+        }
+    }
+
+    /// Notes what can't be asked; the first is told.
+    fn refuse(&mut self, problem: impl FnOnce() -> String) {
+        if self.wrong.is_none() {
+            self.wrong = Some(problem());
+        }
     }
 
     fn text(&mut self, text: &str) {
@@ -64,6 +124,14 @@ impl Shape {
         self.json.extend_from_slice(&digits[at..]);
     }
 
+    fn integer(&mut self, number: i64) {
+        match usize::try_from(number) {
+            Ok(number) => self.number(number),
+            // Rare enough for the general way.
+            Err(_) => self.text(&number.to_string()),
+        }
+    }
+
     /// A hole with what fills it.
     pub(crate) fn hole(&mut self, param: Param) {
         self.text("{\"$\":");
@@ -72,12 +140,42 @@ impl Shape {
         self.params.push(param);
     }
 
-    fn path(&mut self, path: &Path) {
-        match path.steps() {
-            [field] => self.name(field),
-            steps => {
-                for (at, step) in steps.iter().enumerate() {
-                    self.text(if at == 0 { "[" } else { "," });
+    fn one(&mut self, value: Value, word: &str) {
+        if self.literals {
+            return self.literal(value);
+        }
+        if word.is_empty() {
+            return self.hole(Param::One(value));
+        }
+        self.text("{\"$\":");
+        self.number(self.params.len());
+        self.text(",\"as\":");
+        self.name(word);
+        self.text("}");
+        self.params.push(Param::One(value));
+    }
+
+    fn literal(&mut self, value: Value) {
+        match value {
+            Value::Null => self.text("null"),
+            Value::Boolean(value) => self.text(if value { "true" } else { "false" }),
+            Value::Integer(value) => self.integer(value),
+            Value::Float(value) => self.text(&format!("{value:?}")),
+            Value::Text(value) => crate::json::text(&mut self.json, &value),
+            // What the manifest has no words for; the host says so at the place.
+            Value::Bytes(_) => self.text("{\"bytes\":\"can't stand in a manifest\"}"),
+        }
+    }
+
+    fn steps(&mut self, path: &Path, prefix: Option<&'static str>) {
+        match (path.steps(), prefix) {
+            ([field], None) => self.name(field),
+            (steps, prefix) => {
+                self.text("[");
+                for (at, step) in prefix.iter().chain(steps).enumerate() {
+                    if at > 0 {
+                        self.text(",");
+                    }
                     self.name(step);
                 }
                 self.text("]");
@@ -85,58 +183,436 @@ impl Shape {
         }
     }
 
-    fn node(&mut self, node: Node) {
+    fn path(&mut self, path: &Path) {
+        self.steps(path, self.prefix);
+    }
+
+    /// A list of nodes after the word of a call. `told` is whether something tells the kind of a value among them.
+    fn call(&mut self, word: &str, of: Vec<Node>, told: bool) {
+        self.text("[");
+        self.name(word);
+        for node in of {
+            self.text(",");
+            self.expression(node, told);
+        }
+        self.text("]");
+    }
+
+    /// An expression beside something that tells its kind.
+    pub(crate) fn node(&mut self, node: Node) {
+        self.expression(node, true);
+    }
+
+    /// An expression. Where nothing tells the kind of a value, its own word does.
+    fn expression(&mut self, node: Node, told: bool) {
         match node {
-            Node::Value(value) => self.hole(Param::One(value)),
+            Node::Value(value, word) => self.one(value, if told { "" } else { word }),
+            Node::Number(number) => self.integer(number),
+            Node::Text(text) => crate::json::text(&mut self.json, text),
+            Node::Boolean(value) => self.text(if value { "true" } else { "false" }),
             Node::Field(path) => {
                 self.text("{\"f\":");
                 self.path(&path);
                 self.text("}");
             }
-            Node::Math(word, left, right) => {
+            Node::Outer(path, model) => {
+                let outside = self.models.len().checked_sub(2).and_then(|at| self.models.get(at)).copied();
+                if outside != Some(model) {
+                    let here = self.models.last().copied().unwrap_or_default();
+                    self.refuse(|| {
+                        format!(
+                            "outer({path:?}): a field of {model}, but the query outside of that of {here} is of {}",
+                            outside.unwrap_or("nothing")
+                        )
+                    });
+                }
+                self.text("{\"outer\":");
+                self.steps(&path, None);
+                self.text("}");
+            }
+            Node::New(path) => {
+                self.text("{\"new\":");
+                self.path(&path);
+                self.text("}");
+            }
+            Node::Call(word, of) => {
+                let told = !matches!(word, "coalesce" | "nullif" | "greatest" | "least");
+                self.call(word, of, told);
+            }
+            Node::Part(word, unit, of) => {
                 self.text("[");
                 self.name(word);
                 self.text(",");
-                self.node(*left);
-                self.text(",");
-                self.node(*right);
+                // `date` and `time` say by themselves what they take.
+                if !unit.is_empty() {
+                    self.name(unit);
+                    self.text(",");
+                }
+                match *of {
+                    Node::Zoned(of, zone) => {
+                        self.expression(*of, false);
+                        self.text(",{\"tz\":");
+                        crate::json::text(&mut self.json, zone);
+                        self.text("}");
+                    }
+                    of => self.expression(of, false),
+                }
                 self.text("]");
             }
+            Node::Year(_, of) => self.expression(Node::Part("extract", "year", of), told),
+            Node::Zoned(of, _) => self.expression(*of, told),
+            Node::Case(branches, otherwise) => {
+                self.text("[\"case\",[");
+                for (at, (condition, then)) in branches.into_iter().enumerate() {
+                    self.text(if at == 0 { "[" } else { ",[" });
+                    self.condition(condition);
+                    self.text(",");
+                    self.expression(then, false);
+                    self.text("]");
+                }
+                self.text("]");
+                if let Some(otherwise) = otherwise {
+                    self.text(",");
+                    self.expression(*otherwise, false);
+                }
+                self.text("]");
+            }
+            Node::Cast(of, to) => {
+                self.text("[\"cast\",");
+                self.expression(*of, false);
+                self.text(",");
+                match to {
+                    Cast::Word(word) => self.name(word),
+                    Cast::Decimal(digits, places) => {
+                        self.text("{\"kind\":\"decimal\",\"max_digits\":");
+                        self.number(digits as usize);
+                        self.text(",\"decimal_places\":");
+                        self.number(places as usize);
+                        self.text("}");
+                    }
+                    Cast::Char(length) => {
+                        self.text("{\"kind\":\"char\",\"max_length\":");
+                        self.number(length as usize);
+                        self.text("}");
+                    }
+                }
+                self.text("]");
+            }
+            Node::Aggregate(aggregate) => self.aggregate(*aggregate),
+            Node::Window(over) => self.window(*over),
+            Node::Exists(sub) => self.subquery("exists", *sub),
+            Node::Subquery(sub) => self.subquery("subquery", *sub),
         }
     }
 
-    /// One entry of `"annotate"`: an aggregate.
-    pub(crate) fn annotation(&mut self, at: usize, word: &str, of: Option<Node>, distinct: bool, filters: Vec<Tree>) {
-        self.text(if at == 0 { ",\"annotate\":[[\"annotation_" } else { ",[\"annotation_" });
-        self.number(at);
-        self.text("\",[");
+    fn aggregate(&mut self, aggregate: Aggregated) {
+        let Aggregated { word, of, with, distinct, sample, filters, order } = aggregate;
+        self.text("[");
         self.name(word);
-        let options = distinct || !filters.is_empty();
+        let options = distinct || sample || !filters.is_empty() || !order.is_empty();
         match of {
             Some(of) => {
                 self.text(",");
-                self.node(of);
+                self.expression(of, false);
             }
             None if options => self.text(",null"),
             None => {}
         }
+        if let Some(with) = with {
+            self.text(",");
+            self.node(with);
+        }
         if options {
             self.text(if distinct { ",{\"distinct\":true" } else { ",{\"distinct\":false" });
+            if sample {
+                self.text(",\"sample\":true");
+            }
             self.filters(filters);
+            if !order.is_empty() {
+                self.order(order);
+            }
             self.text("}");
         }
-        self.text("]]");
-    }
-
-    /// One entry of `"group"`.
-    pub(crate) fn group_path(&mut self, at: usize, path: &Path) {
-        self.text(if at == 0 { ",\"group\":[" } else { "," });
-        self.path(path);
-    }
-
-    /// Ends `"annotate"` or `"group"`.
-    pub(crate) fn end_list(&mut self) {
         self.text("]");
+    }
+
+    fn window(&mut self, over: Over) {
+        let Over { function, partition, order, frame } = over;
+        self.text("[\"window\",");
+        self.node(function);
+        self.text(",{");
+        let mut more = false;
+        let mut member = |shape: &mut Self, name: &str| {
+            if core::mem::replace(&mut more, true) {
+                shape.text(",");
+            }
+            shape.name(name);
+            shape.text(":[");
+        };
+        if !partition.is_empty() {
+            member(self, "partition");
+            for (at, node) in partition.into_iter().enumerate() {
+                if at > 0 {
+                    self.text(",");
+                }
+                self.expression(node, false);
+            }
+            self.text("]");
+        }
+        if !order.is_empty() {
+            member(self, "order");
+            for (at, Sorted { node, descending, nulls }) in order.into_iter().enumerate() {
+                if at > 0 {
+                    self.text(",");
+                }
+                match node {
+                    Node::Field(path) if nulls.is_none() => self.dotted(&path, descending),
+                    node => {
+                        self.text("[");
+                        self.expression(node, false);
+                        self.text(if descending { ",\"desc\"]" } else { ",\"asc\"]" });
+                    }
+                }
+            }
+            self.text("]");
+        }
+        if let Some((unit, start, end)) = frame {
+            member(self, "frame");
+            self.name(unit);
+            for edge in [start, end] {
+                self.text(",");
+                match edge {
+                    Edge::Unbounded => self.text("\"unbounded\""),
+                    Edge::Current => self.text("0"),
+                    Edge::Preceding(rows) => self.integer(-i64::from(rows)),
+                    Edge::Following(rows) => self.integer(rows.into()),
+                }
+            }
+            self.text("]");
+        }
+        self.text("}]");
+    }
+
+    fn subquery(&mut self, word: &str, sub: Sub) {
+        self.text("[");
+        self.name(word);
+        self.text(",");
+        self.sub(sub);
+        self.text("]");
+    }
+
+    /// A whole document inside of this one.
+    pub(crate) fn sub(&mut self, sub: Sub) {
+        let Sub { model, query, fields } = sub;
+        let prefix = self.prefix.take();
+        self.models.push(model);
+        self.begin("select", model);
+        self.select(query, fields);
+        self.text("}");
+        self.models.pop();
+        self.prefix = prefix;
+    }
+
+    /// All members of a reading document after `from`. `fields` are what the rows hold; none for all of the model's columns.
+    pub(crate) fn select(&mut self, mut query: Query, fields: Vec<Node>) {
+        query.settle();
+        self.with(core::mem::take(&mut query.with));
+        if !query.related.is_empty() {
+            self.related(&query);
+        }
+        let mut annotated = Vec::new();
+        if !fields.is_empty() {
+            self.text(",\"fields\":[");
+            for (at, node) in fields.into_iter().enumerate() {
+                if at > 0 {
+                    self.text(",");
+                }
+                match node {
+                    Node::Field(path) => self.path(&path),
+                    node => {
+                        let name = self.annotation_name(at);
+                        self.name(name);
+                        annotated.push((at, node));
+                    }
+                }
+            }
+            self.text("]");
+            query.annotations = annotated;
+        }
+        self.rest(query);
+    }
+
+    /// The members that all reading documents share, from the annotations on.
+    pub(crate) fn rest(&mut self, mut query: Query) {
+        query.settle();
+        self.with(core::mem::take(&mut query.with));
+        let Query { filters, order, distinct, limit, offset, annotations, groups, tail, .. } = query;
+        let keys = groups.len();
+        if !groups.is_empty() {
+            self.text(",\"group\":[");
+            for (at, node) in groups.iter().enumerate() {
+                if at > 0 {
+                    self.text(",");
+                }
+                match node {
+                    Node::Field(path) => self.path(path),
+                    // An expression is grouped by under a name, which the annotations below give it.
+                    _ => {
+                        self.text("\"group_");
+                        self.number(at);
+                        self.text("\"");
+                    }
+                }
+            }
+            self.text("]");
+        }
+        let mut groups = groups.into_iter().enumerate().filter(|(_, node)| !matches!(node, Node::Field(_))).peekable();
+        if groups.peek().is_some() || !annotations.is_empty() {
+            self.text(",\"annotate\":[");
+            let mut more = false;
+            for (at, node) in groups {
+                self.text(if core::mem::replace(&mut more, true) { ",[\"group_" } else { "[\"group_" });
+                self.number(at);
+                self.text("\",");
+                self.expression(node, false);
+                self.text("]");
+            }
+            for (at, node) in annotations {
+                self.text(if core::mem::replace(&mut more, true) { ",[" } else { "[" });
+                let name = self.annotation_name(at);
+                self.name(name);
+                self.text(",");
+                self.expression(node, false);
+                self.text("]");
+            }
+            self.text("]");
+        }
+        debug_assert!(keys <= 8, "a group has as many keys as the largest tuple");
+        self.filters(filters);
+        if let Some(order) = order {
+            self.order(order);
+        }
+        match distinct {
+            Distinct::No => {}
+            Distinct::Rows => self.text(",\"distinct\":true"),
+            Distinct::On(paths) => {
+                self.text(",\"distinct\":[");
+                for (at, path) in paths.iter().enumerate() {
+                    if at > 0 {
+                        self.text(",");
+                    }
+                    self.path(path);
+                }
+                self.text("]");
+            }
+        }
+        let (mut explain, mut lock) = (false, None);
+        if let Some(Tail { combine, lock: wanted, explain: asked }) = tail.map(|tail| *tail) {
+            (explain, lock) = (asked, wanted);
+            let combined = !combine.is_empty();
+            for (at, (word, sub)) in combine.into_iter().enumerate() {
+                self.text(if at == 0 { ",\"combine\":[[" } else { ",[" });
+                self.name(word);
+                self.text(",");
+                self.sub(sub);
+                self.text("]");
+            }
+            if combined {
+                self.text("]");
+            }
+        }
+        match limit {
+            Some(super::query::Rows::Hole(rows)) => self.count("limit", rows),
+            Some(super::query::Rows::Constant(rows)) => {
+                self.text(",\"limit\":");
+                self.number(rows);
+            }
+            None => {}
+        }
+        if let Some(offset) = offset {
+            self.count("offset", offset);
+        }
+        if let Some(lock) = lock {
+            self.lock(&lock);
+        }
+        if explain {
+            self.text(",\"explain\":true");
+        }
+    }
+
+    fn annotation_name(&mut self, at: usize) -> &'static str {
+        ANNOTATIONS.get(at).copied().unwrap_or_else(|| {
+            self.refuse(|| format!("{at} annotations; the most is {}", ANNOTATIONS.len()));
+            ""
+        })
+    }
+
+    fn with(&mut self, with: Vec<Reach>) {
+        if with.is_empty() {
+            return;
+        }
+        for (at, Reach { name, start, follow, max_depth }) in with.into_iter().enumerate() {
+            self.text(if at == 0 { ",\"with\":[[" } else { ",[" });
+            self.name(name);
+            self.text(",{\"recursive\":{\"start\":[");
+            for (at, tree) in start.into_iter().enumerate() {
+                if at > 0 {
+                    self.text(",");
+                }
+                self.condition(tree);
+            }
+            self.text("],\"follow\":");
+            self.steps(&follow, None);
+            self.text(",\"max_depth\":");
+            self.number(max_depth as usize);
+            self.text("}}]");
+        }
+        self.text("]");
+    }
+
+    fn related(&mut self, query: &Query) {
+        self.text(",\"related\":[");
+        for (at, join) in query.related.iter().enumerate() {
+            if at > 0 {
+                self.text(",");
+            }
+            if let [before @ .., _] = join.path.steps()
+                && !before.is_empty()
+                && !query.related[..at].iter().any(|other| other.path.steps() == before)
+            {
+                self.refuse(|| {
+                    format!(
+                        "select_related: before {:?} comes the relation that it goes over, {}",
+                        join.path,
+                        before.join(".")
+                    )
+                });
+            }
+            self.path(&join.path);
+        }
+        self.text("]");
+    }
+
+    fn lock(&mut self, lock: &Lock) {
+        self.text(",\"lock\":{\"wait\":");
+        self.name(lock.wait);
+        if !lock.of.is_empty() {
+            self.text(",\"of\":[");
+            for (at, path) in lock.of.iter().enumerate() {
+                if at > 0 {
+                    self.text(",");
+                }
+                match path {
+                    Some(path) => self.path(path),
+                    None => self.name("self"),
+                }
+            }
+            self.text("]");
+        }
+        if lock.no_key {
+            self.text(",\"no_key\":true");
+        }
+        self.text("}");
     }
 
     /// `"filter"`, one entry for each call of `.filter()`.
@@ -151,30 +627,54 @@ impl Shape {
         self.text("]");
     }
 
-    fn condition(&mut self, tree: Tree) {
+    pub(crate) fn condition(&mut self, tree: Tree) {
         match tree {
             Tree::And(parts) => self.group("and", parts),
             Tree::Or(parts) => self.group("or", parts),
+            Tree::Xor(parts) => self.group("xor", parts),
             Tree::Not(inner) => {
                 self.text("[\"not\",");
                 self.condition(*inner);
                 self.text("]");
             }
-            Tree::Test(lookup, path) => {
-                let word = match &lookup {
-                    Lookup::One(word, _) => word,
-                    Lookup::In(_) => "in",
-                    Lookup::Range(..) => "range",
-                    Lookup::IsNull(_) => "isnull",
-                };
+            Tree::Exists(sub) => self.subquery("exists", *sub),
+            Tree::True(node) => {
+                self.text("[\"true\",");
+                self.expression(node, false);
+                self.text("]");
+            }
+            Tree::Test(lookup, target) => {
                 self.text("[");
-                self.name(word);
+                self.name(lookup.word());
                 self.text(",");
-                self.path(&path);
+                match target {
+                    Node::Field(path) => self.path(&path),
+                    node => {
+                        self.text("{\"e\":");
+                        self.expression(node, false);
+                        self.text("}");
+                    }
+                }
                 self.text(",");
                 match lookup {
                     Lookup::One(_, node) => self.node(node),
-                    Lookup::In(values) => self.hole(Param::Many(values)),
+                    Lookup::Many(_, values) if self.literals => {
+                        self.text("[");
+                        for (at, value) in values.into_iter().enumerate() {
+                            if at > 0 {
+                                self.text(",");
+                            }
+                            self.literal(value);
+                        }
+                        self.text("]");
+                    }
+                    Lookup::Many(_, values) => self.hole(Param::Many(values)),
+                    Lookup::Query(sub) => self.sub(*sub),
+                    Lookup::With(name) => {
+                        self.text("{\"with\":");
+                        self.name(name);
+                        self.text("}");
+                    }
                     Lookup::Range(from, to) => {
                         self.text("[");
                         self.node(from);
@@ -199,51 +699,59 @@ impl Shape {
         self.text("]");
     }
 
+    fn dotted(&mut self, path: &Path, descending: bool) {
+        self.text(if descending { "\"-" } else { "\"" });
+        for (at, step) in self.prefix.iter().chain(path.steps()).enumerate() {
+            if at > 0 {
+                self.json.push(b'.');
+            }
+            self.json.extend_from_slice(step.as_bytes());
+        }
+        self.text("\"");
+    }
+
     /// `"order"`.
-    pub(crate) fn order<R>(&mut self, orders: &[Order<R>]) {
+    pub(crate) fn order(&mut self, orders: Vec<Sorted>) {
         self.text(",\"order\":[");
-        for (at, order) in orders.iter().enumerate() {
-            self.text(if at == 0 { "\"" } else { ",\"" });
-            if order.descending {
-                self.text("-");
+        for (at, Sorted { node, descending, nulls }) in orders.into_iter().enumerate() {
+            if at > 0 {
+                self.text(",");
             }
-            for (at, step) in order.path.steps().iter().enumerate() {
-                if at > 0 {
-                    self.text(".");
+            match node {
+                Node::Field(path) if nulls.is_none() => self.dotted(&path, descending),
+                node => {
+                    self.text("{\"e\":");
+                    self.expression(node, false);
+                    if descending {
+                        self.text(",\"desc\":true");
+                    }
+                    if let Some(nulls) = nulls {
+                        self.text(",\"nulls\":");
+                        self.name(nulls);
+                    }
+                    self.text("}");
                 }
-                self.text(step);
             }
-            self.text("\"");
         }
         self.text("]");
     }
 
-    /// A member that is true.
-    pub(crate) fn flag(&mut self, name: &str) {
-        self.text(",");
-        self.name(name);
-        self.text(":true");
-    }
-
     /// A member that is a number which changes from call to call: a hole.
-    pub(crate) fn count(&mut self, name: &str, count: u64) {
+    fn count(&mut self, name: &str, count: u64) {
         self.text(",");
         self.name(name);
         self.text(":");
         self.hole(Param::One(Value::Integer(count.try_into().unwrap_or(i64::MAX))));
     }
 
-    /// A member that is always the same number.
-    pub(crate) fn constant(&mut self, name: &str, number: usize) {
-        self.text(",");
-        self.name(name);
-        self.text(":");
-        self.number(number);
-    }
-
     /// `"set"` with expressions.
     pub(crate) fn assignments(&mut self, assignments: impl IntoIterator<Item = (&'static str, Node)>) {
-        self.text(",\"set\":{");
+        self.text(",\"set\":");
+        self.set(assignments);
+    }
+
+    fn set(&mut self, assignments: impl IntoIterator<Item = (&'static str, Node)>) {
+        self.text("{");
         for (at, (field, node)) in assignments.into_iter().enumerate() {
             if at > 0 {
                 self.text(",");
@@ -269,14 +777,68 @@ impl Shape {
         self.text("}");
     }
 
-    /// `"returning"`.
-    pub(crate) fn returning(&mut self, fields: impl IntoIterator<Item = &'static str>) {
-        self.text(",\"returning\":[");
-        for (at, field) in fields.into_iter().enumerate() {
+    /// `"key"` and `"key_values"` of an `update_many`: which row each position of the columns is about.
+    pub(crate) fn keys(&mut self, fields: &[&'static str], values: Vec<Vec<Value>>) {
+        self.text(",\"key\":");
+        self.names(fields.iter().copied());
+        self.text(",\"key_values\":[");
+        for (at, values) in values.into_iter().enumerate() {
             if at > 0 {
                 self.text(",");
             }
-            self.name(field);
+            self.hole(Param::Many(values));
+        }
+        self.text("]");
+    }
+
+    /// `"on_conflict"`.
+    pub(crate) fn on_conflict(&mut self, target: &[&'static str], set: Vec<(&'static str, Node)>) {
+        if set.is_empty() {
+            return self.text(",\"on_conflict\":{\"do\":\"ignore\"}");
+        }
+        self.text(",\"on_conflict\":{\"do\":\"update\",\"target\":");
+        self.names(target.iter().copied());
+        self.assignments(set);
+        self.text("}");
+    }
+
+    fn names(&mut self, names: impl IntoIterator<Item = &'static str>) {
+        self.text("[");
+        for (at, name) in names.into_iter().enumerate() {
+            if at > 0 {
+                self.text(",");
+            }
+            self.name(name);
+        }
+        self.text("]");
+    }
+
+    /// `"returning"`.
+    pub(crate) fn returning(&mut self, fields: impl IntoIterator<Item = &'static str>) {
+        self.text(",\"returning\":");
+        self.names(fields);
+    }
+
+    /// `"fields"` with these paths, before those of the rest begin with a relation.
+    pub(crate) fn fields(&mut self, paths: impl IntoIterator<Item = Path>) {
+        self.text(",\"fields\":[");
+        for (at, path) in paths.into_iter().enumerate() {
+            if at > 0 {
+                self.text(",");
+            }
+            self.path(&path);
+        }
+        self.text("]");
+    }
+
+    /// `"filter"` with a condition on the model itself and others on the model behind a relation. All paths from here on begin with it.
+    pub(crate) fn filters_of_both(&mut self, own: Tree, relation: &'static str, others: Vec<Tree>) {
+        self.text(",\"filter\":[");
+        self.condition(own);
+        self.prefix = Some(relation);
+        for tree in others {
+            self.text(",");
+            self.condition(tree);
         }
         self.text("]");
     }

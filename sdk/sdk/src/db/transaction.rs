@@ -8,15 +8,24 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use std::rc::Rc;
 
-use super::{Outcome, Statement};
+use super::{Outcome, Statement, scope};
 use crate::bindings::bandstand::db::queries::{self, Transaction};
 use crate::error::{Error, Result};
 
-thread_local! {
-    static CURRENT: RefCell<Option<Rc<Transaction>>> = const { RefCell::new(None) };
+/// A transaction that is open.
+struct Active {
+    host: Transaction,
+    /// What is to happen once it is final.
+    hooks: RefCell<Vec<Hook>>,
 }
 
-fn current() -> Option<Rc<Transaction>> {
+type Hook = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<()>>>>>;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Active>>> = const { RefCell::new(None) };
+}
+
+fn current() -> Option<Rc<Active>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
@@ -56,44 +65,98 @@ pub async fn transaction<T>(work: impl AsyncFn() -> Result<T>) -> Result<T> {
 /// The host's word for data that changed under a transaction which had only read so far.
 const CONFLICT: &str = "conflict-retry";
 
+/// As [`transaction`], and never inside another one: when it returns `Ok`, it is on disk.
+///
+/// Errors: inside of another one, before `work` begins.
+pub async fn durable_transaction<T>(work: impl AsyncFn() -> Result<T>) -> Result<T> {
+    if current().is_some() {
+        return Err(Error::internal("a durable transaction inside of another one, which decides whether it lasts"));
+    }
+    transaction(work).await
+}
+
+/// Runs `work` once the current transaction is final: after the commit of the outermost one, in the order of these calls, and never where it
+/// was rolled back, be it in whole or up to a savepoint before the call. Outside of a transaction it runs now.
+///
+/// What it returns as an error goes to the log: what was committed stays so. Inside, `work` owns what it needs:
+///
+/// ```ignore
+/// let id = order.id;
+/// on_commit(async move || notify(id).await).await?;
+/// ```
+///
+/// Errors: outside of a transaction that of `work`.
+pub async fn on_commit(work: impl AsyncFnOnce() -> Result<()> + 'static) -> Result<()> {
+    match current() {
+        Some(transaction) => {
+            let hook: Hook = Box::new(move || Box::pin(work()));
+            transaction.hooks.borrow_mut().push(hook);
+            Ok(())
+        }
+        None => work().await,
+    }
+}
+
 /// One run of a transaction's work; `alone` from the beginning or from its first write on.
 async fn attempt<T>(work: impl Future<Output = Result<T>>, alone: bool) -> Result<T> {
-    let transaction = Rc::new(Transaction::begin().await?);
+    // What the transaction reads must be read in it.
+    scope::written(None);
+    let transaction = Rc::new(Active { host: Transaction::begin().await?, hooks: RefCell::default() });
     if alone {
         // A savepoint takes the write lease, and nothing changes while somebody has it.
-        transaction.savepoint().await?;
+        transaction.host.savepoint().await?;
     }
-    match (Inside { transaction: Rc::clone(&transaction), work: pin!(work) }).await {
+    let result = Inside { transaction: Rc::clone(&transaction), work: pin!(work) }.await;
+    scope::written(None);
+    match result {
         Ok(value) => {
-            transaction.commit().await?;
+            transaction.host.commit().await?;
+            let hooks = transaction.hooks.take();
+            drop(transaction);
+            for hook in hooks {
+                if let Err(error) = hook().await {
+                    crate::log::write(crate::log::Level::Error, format_args!("on_commit: {error:?}"));
+                }
+            }
             Ok(value)
         }
         Err(error) => {
             // The first error is the one to tell; the host rolls back in any case when the transaction is dropped.
-            let _ = transaction.rollback().await;
+            let _ = transaction.host.rollback().await;
             Err(error)
         }
     }
 }
 
 /// Work whose errors undo its own part of the transaction alone.
-async fn within<T>(outer: &Transaction, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let savepoint = outer.savepoint().await?;
+async fn within<T>(outer: &Active, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let hooks = outer.hooks.borrow().len();
+    let savepoint = outer.host.savepoint().await?;
     let result = work.await;
     if result.is_err() {
-        outer.rollback_to(savepoint).await?;
+        scope::written(None);
+        outer.hooks.borrow_mut().truncate(hooks);
+        outer.host.rollback_to(savepoint).await?;
     }
-    outer.release(savepoint).await?;
+    outer.host.release(savepoint).await?;
     result
 }
 
+/// Runs work whose error must not end the transaction around it, where there is one.
+pub(crate) async fn savepoint<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    match current() {
+        Some(outer) => within(&outer, work).await,
+        None => work.await,
+    }
+}
+
 struct Inside<'a, F> {
-    transaction: Rc<Transaction>,
+    transaction: Rc<Active>,
     work: Pin<&'a mut F>,
 }
 
 /// Puts back what was there before, also when the work panics.
-struct Restore(Option<Rc<Transaction>>);
+struct Restore(Option<Rc<Active>>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
@@ -111,32 +174,74 @@ impl<F: Future> Future for Inside<'_, F> {
 }
 
 pub(crate) async fn fetch_packed(statement: Statement) -> Result<Vec<u8>> {
+    #[cfg(test)]
+    return Ok(fake::fetch(statement));
+    #[cfg(not(test))]
     match current() {
-        Some(transaction) => transaction.fetch_packed(statement).await,
+        Some(transaction) => transaction.host.fetch_packed(statement).await,
         None => queries::fetch_packed(statement).await,
     }
     .map_err(Error::from)
 }
 
-pub(crate) async fn execute(statement: Statement) -> Result<Outcome> {
-    match current() {
-        Some(transaction) => transaction.execute(statement).await,
+/// Writes. `model` is the one whose rows change; none where they may be of any.
+pub(crate) async fn execute(statement: Statement, model: Option<&str>) -> Result<Outcome> {
+    #[cfg(test)]
+    let result = fake::execute(statement);
+    #[cfg(not(test))]
+    let result = match current() {
+        Some(transaction) => transaction.host.execute(statement).await,
         None => queries::execute(statement).await,
-    }
-    .map_err(Error::from)
+    };
+    scope::written(model);
+    result.map_err(Error::from)
 }
 
 /// All or none, in one call; within a transaction behind a savepoint.
-pub(crate) async fn batch(statements: Vec<Statement>) -> Result<Vec<Outcome>> {
+pub(crate) async fn batch(statements: Vec<Statement>, model: &'static str) -> Result<Vec<Outcome>> {
     let Some(outer) = current() else {
-        return queries::batch(statements).await.map_err(Error::from);
+        let result = queries::batch(statements).await;
+        scope::written(Some(model));
+        return result.map_err(Error::from);
     };
     within(&outer, async {
         let mut outcomes = Vec::with_capacity(statements.len());
         for statement in statements {
-            outcomes.push(execute(statement).await?);
+            outcomes.push(execute(statement, Some(model)).await?);
         }
         Ok(outcomes)
     })
     .await
+}
+
+/// The host, in unit tests: what was asked is noted, and what was said before is answered.
+#[cfg(test)]
+pub(crate) mod fake {
+    use super::{Outcome, RefCell, Statement};
+    use crate::bindings::bandstand::db::types::Error;
+
+    thread_local! {
+        static ASKED: RefCell<Vec<Statement>> = const { RefCell::new(Vec::new()) };
+        static ANSWERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// The next reading statement is answered with this.
+    pub(crate) fn answer(packed: Vec<u8>) {
+        ANSWERS.with_borrow_mut(|answers| answers.insert(0, packed));
+    }
+
+    /// What was asked since the last call.
+    pub(crate) fn asked() -> Vec<Statement> {
+        ASKED.take()
+    }
+
+    pub(super) fn fetch(statement: Statement) -> Vec<u8> {
+        ASKED.with_borrow_mut(|asked| asked.push(statement));
+        ANSWERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; 8])
+    }
+
+    pub(super) fn execute(statement: Statement) -> Result<Outcome, Error> {
+        ASKED.with_borrow_mut(|asked| asked.push(statement));
+        Ok(Outcome { affected: 1, returned: super::super::Rows { width: 0, cells: Vec::new() } })
+    }
 }

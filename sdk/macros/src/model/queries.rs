@@ -1,0 +1,147 @@
+//! The constants, and the struct through which other models reach these fields.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Visibility;
+
+use super::Model;
+use crate::field::{Field, Form, related};
+
+impl Model {
+    pub(super) fn queries(&self) -> TokenStream {
+        let (vis, ident, this) = (&self.vis, &self.ident, &self.this);
+        let constants = self.fields.iter().map(|field| constant(field, vis, this));
+        let paths = paths(
+            &self.fields,
+            vis,
+            ident,
+            &format!("The fields of [`{ident}`] as another model reaches them over a relation."),
+        );
+        quote! {
+            #[allow(dead_code)]
+            impl #this {
+                #(#constants)*
+            }
+
+            #paths
+        }
+    }
+}
+
+/// `Question::PUB_DATE`.
+fn constant(field: &Field, vis: &Visibility, this: &TokenStream) -> TokenStream {
+    let (constant, name, ty) = (field.constant(), &field.name, &field.shown);
+    let doc = format!("The field `{name}` in queries.");
+    let (declared, value) = match (&field.to, field.form) {
+        (Some(to), Form::ManyToMany) => {
+            let to = &to.ty;
+            let value = quote! {{
+                let path = ::bandstand::db::Path::field(#name);
+                ::bandstand::db::Reverse::<#this, #to>::at(path, <<#to as ::bandstand::db::Model>::Fields<#this, ::bandstand::db::May>>::at(path))
+            }};
+            (quote!(::bandstand::db::Reverse<#this, #to>), value)
+        }
+        (Some(to), _) => {
+            let nullness = if field.nullable { quote!(::bandstand::db::May) } else { quote!(::bandstand::db::Must) };
+            let (related, to) = (related(this, &to.shown, &nullness), &to.ty);
+            let value = quote! {{
+                let path = ::bandstand::db::Path::field(#name);
+                ::bandstand::db::Related::<#this, #to, #nullness>::at(path, <<#to as ::bandstand::db::Model>::Fields<#this, #nullness>>::at(path))
+            }};
+            (related, value)
+        }
+        (None, Form::Flattened) => {
+            let ty = &field.ty;
+            let fields = quote!(<#ty as ::bandstand::db::FieldSet>::Fields<#this, ::bandstand::db::Must>);
+            (fields.clone(), quote!(<#fields>::of(::core::option::Option::None)))
+        }
+        (None, _) => (
+            quote!(::bandstand::db::Field<#this, #ty>),
+            quote!(::bandstand::db::Field::at(::bandstand::db::Path::field(#name))),
+        ),
+    };
+    quote_spanned! {field.ident.span()=>
+        #[doc = #doc]
+        #vis const #constant: #declared = #value;
+    }
+}
+
+/// The struct of all fields as they are reached from somewhere, with a method for each.
+pub(super) fn paths(fields: &[Field], vis: &Visibility, ident: &Ident, doc: &str) -> TokenStream {
+    let paths = format_ident!("{ident}Fields");
+    let methods = fields.iter().map(|field| method(field, vis));
+    quote! {
+        #[doc = #doc]
+        #vis struct #paths<R, W: ::bandstand::db::Nullness = ::bandstand::db::Must> {
+            path: ::core::option::Option<::bandstand::db::Path>,
+            marker: ::core::marker::PhantomData<fn() -> (R, W)>,
+        }
+
+        #[automatically_derived]
+        impl<R, W: ::bandstand::db::Nullness> ::core::clone::Clone for #paths<R, W> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        #[automatically_derived]
+        impl<R, W: ::bandstand::db::Nullness> ::core::marker::Copy for #paths<R, W> {}
+
+        #[allow(dead_code)]
+        impl<R, W: ::bandstand::db::Nullness> #paths<R, W> {
+            #[doc(hidden)]
+            #vis const fn at(path: ::bandstand::db::Path) -> Self {
+                Self::of(::core::option::Option::Some(path))
+            }
+
+            #[doc(hidden)]
+            #vis const fn of(path: ::core::option::Option<::bandstand::db::Path>) -> Self {
+                Self { path, marker: ::core::marker::PhantomData }
+            }
+
+            #(#methods)*
+        }
+    }
+}
+
+/// `Choice::QUESTION.pub_date()`.
+fn method(field: &Field, vis: &Visibility) -> TokenStream {
+    let (method, name, ty) = (&field.ident, &field.name, &field.shown);
+    let doc = format!("The field `{name}`, reached over the relation.");
+    let path = quote!(::bandstand::db::Path::reached(self.path, #name));
+    let (returned, body) = match (&field.to, field.form) {
+        (Some(to), Form::ManyToMany) => {
+            let to = &to.ty;
+            let body = quote! {
+                let path = #path;
+                ::bandstand::db::Reverse::<R, #to>::at(path, <<#to as ::bandstand::db::Model>::Fields<R, ::bandstand::db::May>>::at(path))
+            };
+            (quote!(::bandstand::db::Reverse<R, #to>), body)
+        }
+        (Some(to), _) => {
+            let nullness = if field.nullable { quote!(::bandstand::db::May) } else { quote!(W) };
+            let (related, to) = (related(&quote!(R), &to.shown, &nullness), &to.ty);
+            let body = quote! {
+                let path = #path;
+                ::bandstand::db::Related::<R, #to, #nullness>::at(path, <<#to as ::bandstand::db::Model>::Fields<R, #nullness>>::at(path))
+            };
+            (related, body)
+        }
+        (None, Form::Flattened) => {
+            let ty = &field.ty;
+            let fields = quote!(<#ty as ::bandstand::db::FieldSet>::Fields<R, W>);
+            (fields.clone(), quote!(<#fields>::of(self.path)))
+        }
+        (None, _) => {
+            // What the way may not lead to is NULL.
+            let read = if field.nullable { quote!(#ty) } else { quote!(<W as ::bandstand::db::Nullness>::Of<#ty>) };
+            (quote!(::bandstand::db::Field<R, #read>), quote!(::bandstand::db::Field::at(#path)))
+        }
+    };
+    quote! {
+        #[doc = #doc]
+        #vis fn #method(&self) -> #returned {
+            #body
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Rows with values that are computed for them, and rows put together by what they share.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::condition::Q;
+use super::field::{IntoOrder, Order};
+use super::model::Model;
+use super::node::Node;
+use super::query::{QuerySet, Rows};
+use super::rows::Reader;
+use super::shape::Shape;
+use super::values::{Aggregates, Columns, Keys, nodes};
+use super::{Statement, transaction};
+use crate::error::{Error, Result};
+
+impl<M: Model> QuerySet<M> {
+    /// One value, or a tuple of them, of all these rows together:
+    /// `let (n, votes) = Choice::objects().aggregate((count(), Choice::VOTES.sum())).await?;`
+    ///
+    /// Errors: an error for a set with limit, offset or distinct.
+    pub fn aggregate<A: Aggregates<M>>(self, aggregates: A) -> super::Pending<A::Output> {
+        let nodes = nodes(aggregates);
+        super::Pending::new(async move {
+            let bytes = transaction::fetch_packed(aggregated(self, nodes)?).await?;
+            let mut reader = Reader::packed(M::NAME, A::WIDTH, &bytes)?;
+            if !reader.begin_row() {
+                return Err(Error::internal(format!("the aggregate of {} answered no row", M::NAME)));
+            }
+            A::read(&mut reader)
+        })
+    }
+
+    /// Each row with a value, or a tuple of them: an expression over the row, or an aggregate of its related rows:
+    /// `Question::objects().annotate(Question::CHOICES.votes().sum()).all()`.
+    pub fn annotate<A: Columns<M>>(self, columns: A) -> Annotated<M, A> {
+        Annotated { set: self, nodes: nodes(columns), marker: PhantomData }
+    }
+
+    /// Rows that share these values are put together:
+    /// `Choice::objects().group_by(Choice::QUESTION).annotate(count()).all()`.
+    ///
+    /// An order names what is grouped by; without one the groups come in any order.
+    pub fn group_by<K: Keys<M>>(self, keys: K) -> Grouped<M, K> {
+        Grouped { set: self, keys: nodes(keys), marker: PhantomData }
+    }
+}
+
+pub(crate) fn aggregated<M: Model>(set: QuerySet<M>, nodes: Vec<Node>) -> Result<Statement> {
+    let mut query = set.query;
+    query.unlimited("aggregate", M::NAME)?;
+    let mut shape = Shape::new("aggregate", M::NAME);
+    query.annotations = nodes.into_iter().enumerate().collect();
+    query.order = None;
+    shape.rest(query);
+    shape.finish()
+}
+
+/// Rows with what was computed for them.
+#[must_use = "nothing is asked until `all` is awaited"]
+pub struct Annotated<M, A> {
+    set: QuerySet<M>,
+    nodes: Vec<Node>,
+    marker: PhantomData<fn() -> A>,
+}
+
+impl<M, A> Clone for Annotated<M, A> {
+    fn clone(&self) -> Self {
+        Self { set: self.set.clone(), nodes: self.nodes.clone(), marker: PhantomData }
+    }
+}
+
+impl<M, A> fmt::Debug for Annotated<M, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Annotated").field("set", &self.set).field("with", &self.nodes).finish()
+    }
+}
+
+/// What the sets of this room share: conditions, orders and limits of the rows and of what was made of them.
+macro_rules! narrowed {
+    () => {
+        /// Only rows that fulfil the condition, as [`QuerySet::filter`].
+        pub fn filter(mut self, condition: Q<M>) -> Self {
+            self.set = self.set.filter(condition);
+            self
+        }
+
+        /// Only those of which what was computed fulfils the condition: `having(|votes| votes.gt(10))`.
+        pub fn having(mut self, condition: impl FnOnce(A::Named) -> Q<M>) -> Self {
+            self.set = self.set.filter(condition(A::named(&[], 0)));
+            self
+        }
+
+        /// In this order, as [`QuerySet::order_by`].
+        pub fn order_by(mut self, order: impl IntoOrder<M>) -> Self {
+            self.set = self.set.order_by(order);
+            self
+        }
+
+        /// In an order by what was computed: `order_with(|votes| votes.desc())`. Several: each call adds one behind those before.
+        pub fn order_with(mut self, order: impl FnOnce(A::Named) -> Order<M>) -> Self {
+            self.set.query.order.get_or_insert_default().push(order(A::named(&[], 0)).sorted());
+            self
+        }
+
+        /// At most so many.
+        pub fn limit(mut self, rows: u64) -> Self {
+            self.set.query.limit = Some(Rows::Hole(rows));
+            self
+        }
+
+        /// Without the first.
+        pub fn offset(mut self, rows: u64) -> Self {
+            self.set.query.offset = Some(rows);
+            self
+        }
+    };
+}
+
+impl<M: Model, A: Columns<M>> Annotated<M, A> {
+    narrowed!();
+
+    /// All rows, each with its values. Errors: those of [`QuerySet::all`].
+    pub async fn all(self) -> Result<Vec<(M, A::Output)>> {
+        let joins = self.set.query.related.clone();
+        let bytes = transaction::fetch_packed(self.statement()?).await?;
+        let width = M::META.width() + super::join::width(&joins) + A::WIDTH;
+        let mut reader = Reader::packed(M::NAME, width, &bytes)?;
+        reader.is_a_set::<M>();
+        let mut rows = Vec::with_capacity(reader.capacity());
+        while reader.begin_row() {
+            let row = M::read(&mut reader)?;
+            super::join::read(&joins, M::META, &mut reader)?;
+            rows.push((row, A::read(&mut reader)?));
+        }
+        reader.keep_keys(rows.iter().map(|(row, _)| row));
+        Ok(rows)
+    }
+
+    pub(crate) fn statement(self) -> Result<Statement> {
+        let mut query = self.set.query;
+        query.annotations = self.nodes.into_iter().enumerate().collect();
+        let mut shape = Shape::new("select", M::NAME);
+        shape.select(query, Vec::new());
+        shape.finish()
+    }
+
+    /// The first row with its values, by the order or, without one, by key.
+    pub async fn first(mut self) -> Result<Option<(M, A::Output)>> {
+        self.set.query.order = Some(self.set.query.ordered(M::META));
+        self.set.query.at_most(1);
+        Ok(self.all().await?.pop())
+    }
+
+    /// How many rows there are.
+    pub async fn count(self) -> Result<u64> {
+        let mut set = self.set;
+        set.query.annotations = self.nodes.into_iter().enumerate().collect();
+        set.count().await
+    }
+}
+
+/// Rows put together by what they share.
+#[must_use = "nothing is asked until `annotate` says what to make of the groups"]
+pub struct Grouped<M, K> {
+    set: QuerySet<M>,
+    keys: Vec<Node>,
+    marker: PhantomData<fn() -> K>,
+}
+
+impl<M, K> fmt::Debug for Grouped<M, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grouped").field("set", &self.set).field("keys", &self.keys).finish()
+    }
+}
+
+impl<M: Model, K: Keys<M>> Grouped<M, K> {
+    /// What to make of each group.
+    pub fn annotate<A: Aggregates<M>>(self, aggregates: A) -> Groups<M, K, A> {
+        Groups { set: self.set, keys: self.keys, nodes: nodes(aggregates), marker: PhantomData }
+    }
+}
+
+/// Groups with what is made of their rows.
+#[must_use = "nothing is asked until `all` is awaited"]
+pub struct Groups<M, K, A> {
+    set: QuerySet<M>,
+    keys: Vec<Node>,
+    nodes: Vec<Node>,
+    marker: PhantomData<fn() -> (K, A)>,
+}
+
+impl<M, K, A> fmt::Debug for Groups<M, K, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Groups").field("set", &self.set).field("keys", &self.keys).field("of", &self.nodes).finish()
+    }
+}
+
+impl<M: Model, K: Keys<M>, A: Aggregates<M>> Groups<M, K, A> {
+    narrowed!();
+
+    /// All groups: what they share, and what is made of them. Errors: those of [`QuerySet::all`].
+    pub async fn all(self) -> Result<Vec<(K::Output, A::Output)>> {
+        let bytes = transaction::fetch_packed(self.statement()?).await?;
+        let mut reader = Reader::packed(M::NAME, K::WIDTH + A::WIDTH, &bytes)?;
+        let mut groups = Vec::with_capacity(reader.capacity());
+        while reader.begin_row() {
+            groups.push((K::read(&mut reader)?, A::read(&mut reader)?));
+        }
+        Ok(groups)
+    }
+
+    pub(crate) fn statement(self) -> Result<Statement> {
+        let mut query = self.set.query;
+        query.groups = self.keys;
+        query.annotations = self.nodes.into_iter().enumerate().collect();
+        let mut shape = Shape::new("select", M::NAME);
+        shape.rest(query);
+        shape.finish()
+    }
+}

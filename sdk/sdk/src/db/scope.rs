@@ -1,0 +1,184 @@
+//! What belongs to one request: which rows were fetched together, and what was loaded for all of them.
+//!
+//! It is set around each poll of the request's work, so it belongs to that work alone: other requests of the same instance, which run while
+//! this one waits, don't see it, and it ends with the request.
+
+use core::any::Any;
+use core::cell::{Cell, OnceCell, RefCell};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::key::RawKey;
+use super::{Param, Value};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+struct Scope {
+    sets: RefCell<Vec<Rc<Set>>>,
+}
+
+/// Rows of one model that one query brought.
+pub(crate) struct Set {
+    model: &'static str,
+    /// In the order in which they came.
+    keys: RefCell<Vec<RawKey>>,
+    places: OnceCell<BTreeMap<RawKey, usize>>,
+    loads: RefCell<Vec<Rc<Load>>>,
+}
+
+/// What one place in the app loads for the rows of a set.
+pub(crate) struct Load {
+    shape: Vec<u8>,
+    params: Vec<Param>,
+    /// The models whose rows it shows; none where it may be any.
+    shows: Option<[&'static str; 2]>,
+    /// Something was written since: from then on each row is asked for by itself.
+    stale: Cell<bool>,
+    pub(crate) rows: RefCell<Option<Rc<dyn Any>>>,
+}
+
+fn current() -> Option<Rc<Scope>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Runs a request's work in a scope of its own.
+pub(crate) async fn run<T>(work: impl Future<Output = T>) -> T {
+    Inside { scope: Rc::default(), work: pin!(work) }.await
+}
+
+struct Inside<'a, F> {
+    scope: Rc<Scope>,
+    work: Pin<&'a mut F>,
+}
+
+/// Puts back what was there before, also when the work panics.
+struct Restore(Option<Rc<Scope>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+impl<F: Future> Future for Inside<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _restore = Restore(CURRENT.replace(Some(Rc::clone(&self.scope))));
+        self.work.as_mut().poll(context)
+    }
+}
+
+/// A number for rows that come together; 0 outside of a request.
+pub(crate) fn new_set(model: &'static str) -> u32 {
+    let Some(scope) = current() else { return 0 };
+    let mut sets = scope.sets.borrow_mut();
+    sets.push(Rc::new(Set { model, keys: RefCell::default(), places: OnceCell::new(), loads: RefCell::default() }));
+    u32::try_from(sets.len()).unwrap_or(0)
+}
+
+/// Notes which rows are in a set.
+pub(crate) fn keep_keys(set: u32, keys: impl IntoIterator<Item = RawKey>) {
+    if let Some(set) = numbered(set) {
+        set.keys.borrow_mut().extend(keys);
+    }
+}
+
+fn numbered(set: u32) -> Option<Rc<Set>> {
+    let at = usize::try_from(set).ok()?.checked_sub(1)?;
+    current()?.sets.borrow().get(at).cloned()
+}
+
+/// The set that the row came with. A key that doesn't carry its set (`search`) is looked for, in the latest first.
+pub(crate) fn set_of(model: &'static str, key: &RawKey, set: u32, search: bool) -> Option<Rc<Set>> {
+    if search {
+        let sets = current()?.sets.borrow().clone();
+        return sets.into_iter().rev().find(|set| set.model == model && set.place(key).is_some());
+    }
+    // A row may come from elsewhere, with a number that means another set here.
+    numbered(set).filter(|set| set.model == model && set.place(key).is_some())
+}
+
+impl Set {
+    /// Where the row is among those of the set.
+    pub(crate) fn place(&self, key: &RawKey) -> Option<usize> {
+        let places = self
+            .places
+            .get_or_init(|| self.keys.borrow().iter().cloned().enumerate().map(|(at, key)| (key, at)).collect());
+        places.get(key).copied()
+    }
+
+    /// The keys of `window` rows at a time: those among which the place is.
+    pub(crate) fn window(&self, place: usize, window: usize) -> Vec<RawKey> {
+        let keys = self.keys.borrow();
+        let from = place / window * window;
+        let mut keys = keys[from.min(keys.len())..(from + window).min(keys.len())].to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// What was loaded by this shape with these values, or a place to load it into; none where it is stale.
+    pub(crate) fn load(
+        &self,
+        shape: Vec<u8>,
+        params: Vec<Param>,
+        shows: Option<[&'static str; 2]>,
+    ) -> Option<Rc<Load>> {
+        let mut loads = self.loads.borrow_mut();
+        let known = loads.iter().find(|load| load.shape == shape && same(&load.params, &params));
+        match known {
+            Some(load) if load.stale.get() => None,
+            Some(load) => Some(Rc::clone(load)),
+            None => {
+                let load = Rc::new(Load { shape, params, shows, stale: Cell::new(false), rows: RefCell::new(None) });
+                loads.push(Rc::clone(&load));
+                Some(load)
+            }
+        }
+    }
+}
+
+/// Something was written to the model, or where it isn't known to which: what was loaded may not be true any more.
+pub(crate) fn written(model: Option<&str>) {
+    let Some(scope) = current() else { return };
+    for set in scope.sets.borrow().iter() {
+        for load in set.loads.borrow().iter() {
+            let concerns = match (model, load.shows) {
+                (Some(model), Some(shows)) => shows.contains(&model),
+                _ => true,
+            };
+            if concerns {
+                load.stale.set(true);
+                load.rows.take();
+            }
+        }
+    }
+}
+
+fn same(left: &[Param], right: &[Param]) -> bool {
+    fn same_value(left: &Value, right: &Value) -> bool {
+        match (left, right) {
+            (Value::Null, Value::Null) => true,
+            (Value::Boolean(left), Value::Boolean(right)) => left == right,
+            (Value::Integer(left), Value::Integer(right)) => left == right,
+            (Value::Float(left), Value::Float(right)) => left.to_bits() == right.to_bits(),
+            (Value::Text(left), Value::Text(right)) => left == right,
+            (Value::Bytes(left), Value::Bytes(right)) => left == right,
+            _ => false,
+        }
+    }
+    left.len() == right.len()
+        && left.iter().zip(right).all(|pair| match pair {
+            (Param::One(left), Param::One(right)) => same_value(left, right),
+            (Param::Many(left), Param::Many(right)) => {
+                left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_value(left, right))
+            }
+            _ => false,
+        })
+}

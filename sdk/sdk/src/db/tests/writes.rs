@@ -1,0 +1,107 @@
+//! What is written.
+
+use serde_json::json;
+
+use super::super::writing::{bulk_inserts, bulk_updated};
+use super::*;
+
+#[test]
+fn a_new_row_sets_what_was_given_in_the_fields_order() {
+    let bare = New::<Choice>::columns(NewChoice { question: Id::new(1), choice_text: "a".into() });
+    assert_eq!(bare.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["question", "choice_text"]);
+    let more =
+        NewChoice { question: Id::new(1), choice_text: "a".into() }.weight(2.5).votes(3).replaces(None).size("l");
+    let more: Vec<String> =
+        New::<Choice>::columns(more).iter().map(|(name, value)| format!("{name} {value:?}")).collect();
+    assert_eq!(
+        more,
+        [
+            "question Value::Integer(1)",
+            "choice_text Value::Text(\"a\")",
+            "votes Value::Integer(3)",
+            "replaces Value::Null",
+            "size Value::Text(\"l\")",
+            "weight Value::Float(2.5)",
+        ]
+    );
+}
+
+#[test]
+fn many_new_rows_are_columns_of_a_thousand() {
+    let new = |n: i64| NewChoice { question: Id::new(n), choice_text: n.to_string() };
+    let statements =
+        bulk_inserts::<Choice>((0..1_001).map(|n| New::<Choice>::columns(new(n))), None).expect("statements");
+    assert_eq!(statements.len(), 2);
+    let expected =
+        json!({"v": 1, "op": "insert", "from": "choice", "set": {"question": {"$": 0}, "choice_text": {"$": 1}}});
+    assert_eq!(document(&statements[0]), expected);
+    assert!(
+        matches!(&statements[0].params[..], [Param::Many(a), Param::Many(b)] if a.len() == 1_000 && b.len() == 1_000)
+    );
+    assert!(matches!(&statements[1].params[..], [Param::Many(a), _] if a.len() == 1));
+    let mixed =
+        [New::<Choice>::columns(new(1)), New::<Choice>::columns(new(2).votes(1)), New::<Choice>::columns(new(3))];
+    assert_eq!(bulk_inserts::<Choice>(mixed.into_iter(), None).expect("statements").len(), 3);
+    assert!(bulk_inserts::<Choice>(std::iter::empty(), None).expect("statements").is_empty());
+}
+
+#[test]
+fn an_update_computes_in_the_database() {
+    let mut shape = crate::db::shape::Shape::new("update", "choice");
+    let assignments = Choice::VOTES.set((Choice::VOTES + 1) * 2).into_assignments();
+    shape.assignments(assignments.into_iter().map(|assignment| (assignment.path.steps()[0], assignment.node)));
+    let expected = json!({"v": 1, "op": "update", "from": "choice", "set": {"votes": ["mul", ["add", {"f": "votes"}, {"$": 0}], {"$": 1}]}});
+    assert_eq!(document(&shape.finish().expect("an update")), expected);
+}
+
+#[test]
+fn rows_that_meet_others_do_as_they_are_told() {
+    let new = |n: i64| New::<Choice>::columns(NewChoice { question: Id::new(n), choice_text: n.to_string() });
+    let ignored = bulk_inserts::<Choice>([new(1)].into_iter(), Some(OnConflict::ignore())).expect("a statement");
+    assert_eq!(document(&ignored[0])["on_conflict"], json!({"do": "ignore"}));
+    let conflict = OnConflict::update(
+        (Choice::QUESTION, Choice::SIZE),
+        [Choice::CHOICE_TEXT.set_new(), Choice::VOTES.set(Choice::VOTES + 1)],
+    );
+    let updated = bulk_inserts::<Choice>([new(1)].into_iter(), Some(conflict)).expect("a statement");
+    assert_eq!(
+        document(&updated[0])["on_conflict"],
+        json!({"do": "update", "target": ["question", "size"],
+            "set": {"choice_text": {"new": "choice_text"}, "votes": ["add", {"f": "votes"}, {"$": 2}]}})
+    );
+    let foreign = OnConflict::update(Choice::SIZE, Choice::QUESTION.question_text().set("x"));
+    assert!(bulk_inserts::<Choice>([new(1)].into_iter(), Some(foreign)).is_err(), "a field of another model");
+}
+
+#[test]
+fn many_rows_get_values_of_their_own() {
+    let choice = |id: i64, votes: i32| Choice {
+        id: Id::new(id),
+        question: Id::new(1).into(),
+        choice_text: "a".into(),
+        votes,
+        replaces: None,
+        size: "s".into(),
+        weight: None,
+    };
+    let statement = bulk_updated(&[choice(1, 5), choice(2, 6)], &["votes", "weight"]).expect("a statement");
+    assert_eq!(
+        document(&statement),
+        json!({"v":1,"op":"update_many","from":"choice","set":{"votes":{"$":0},"weight":{"$":1}},"key":["id"],"key_values":[{"$":2}]})
+    );
+    assert_eq!(
+        texts(&statement.params),
+        [
+            "Param::Many([Value::Integer(5), Value::Integer(6)])",
+            "Param::Many([Value::Null, Value::Null])",
+            "Param::Many([Value::Integer(1), Value::Integer(2)])",
+        ]
+    );
+    assert!(bulk_updated(&[choice(1, 5)], &["id"]).is_err(), "the key isn't written");
+}
+
+#[test]
+fn a_new_row_takes_borrowed_texts_and_options() {
+    let given = NewChoice { question: Id::new(1), choice_text: "a".into() }.size("l").weight(None::<f64>);
+    assert_eq!(New::<Choice>::columns(given).len(), 4);
+}

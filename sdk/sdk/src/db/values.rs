@@ -1,0 +1,328 @@
+//! What rows hold where they aren't whole rows of a model: fields, expressions and aggregates, read as tuples.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::aggregate::Aggregate;
+use super::expression::{Expr, Single};
+use super::field::{Field, Order, Path, Related, values_in};
+use super::kinds::{Kind, Nullness};
+use super::model::Model;
+use super::node::{Lookup, Node, Sub};
+use super::query::QuerySet;
+use super::rows::Reader;
+use super::shape::{ANNOTATIONS, Shape};
+use super::term::{PerRow, Truncated, Unit};
+use super::{Statement, transaction};
+use crate::error::Result;
+use crate::time::{Date, DateTime};
+
+/// A field, a relation's key, an expression or an aggregate of `R`; or a tuple of up to eight of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be read from rows of `{R}`",
+    note = "write `{R}::FIELD`, `{R}::RELATION.field()`, an expression, an aggregate, or a tuple of up to eight"
+)]
+pub trait Columns<R> {
+    /// What comes back of each row: one value, or a tuple.
+    type Output;
+    /// The same as expressions, for conditions and orders by what was annotated.
+    #[doc(hidden)]
+    type Named;
+    #[doc(hidden)]
+    const WIDTH: usize;
+    #[doc(hidden)]
+    fn nodes(self, to: &mut Vec<Node>);
+    /// The columns from the place `at` on, by what the shape calls them.
+    #[doc(hidden)]
+    fn named(nodes: &[Node], at: usize) -> Self::Named;
+    #[doc(hidden)]
+    fn read(reader: &mut Reader<'_>) -> Result<Self::Output>;
+}
+
+/// Aggregates alone: one, or a tuple of up to eight.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no aggregate of `{R}`",
+    note = "write `count()`, `{R}::FIELD.sum()`, `.avg()`, `.min()`, `.max()` or `.count()`, or a tuple of them"
+)]
+pub trait Aggregates<R>: Columns<R> {}
+
+/// What groups are made by: fields, relations' keys and expressions; one, or a tuple of up to eight.
+#[diagnostic::on_unimplemented(
+    message = "rows of `{R}` can't be grouped by `{Self}`",
+    note = "write `{R}::FIELD`, `{R}::RELATION.field()`, an expression, or a tuple of them"
+)]
+pub trait Keys<R>: Columns<R> {}
+
+/// What an error calls a cell.
+const CELL: &str = "a value";
+
+/// What the shape calls a column: a field by its path, all others by their place.
+fn name(nodes: &[Node], at: usize) -> Node {
+    match nodes.get(at) {
+        Some(field @ Node::Field(_)) => field.clone(),
+        _ => Node::Field(Path::field(ANNOTATIONS.get(at).copied().unwrap_or(""))),
+    }
+}
+
+macro_rules! one {
+    ($type:ident, $this:ident => $node:expr; $marker:ident) => {
+        impl<R, T: Kind> Columns<R> for $type<R, T> {
+            type Output = T;
+            type Named = Expr<R, T>;
+            const WIDTH: usize = 1;
+
+            fn nodes(self, to: &mut Vec<Node>) {
+                let $this = self;
+                to.push($node);
+            }
+
+            fn named(nodes: &[Node], at: usize) -> Self::Named {
+                Expr::of(name(nodes, at))
+            }
+
+            fn read(reader: &mut Reader<'_>) -> Result<Self::Output> {
+                reader.field(CELL)
+            }
+        }
+
+        impl<R, T: Kind> $marker<R> for $type<R, T> {}
+    };
+}
+
+one!(Field, field => field.into_node(); Keys);
+one!(Expr, expression => expression.into_node(); Keys);
+one!(Aggregate, aggregate => aggregate.into_node(); Aggregates);
+
+impl<R, M: Model, W: Nullness> Columns<R> for Related<R, M, W>
+where
+    W::Of<M::Key>: Kind,
+{
+    type Output = W::Of<M::Key>;
+    type Named = Expr<R, W::Of<M::Key>>;
+    const WIDTH: usize = 1;
+
+    fn nodes(self, to: &mut Vec<Node>) {
+        to.push(Node::Field(self.path()));
+    }
+
+    fn named(nodes: &[Node], at: usize) -> Self::Named {
+        Expr::of(name(nodes, at))
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self::Output> {
+        reader.field(CELL)
+    }
+}
+
+impl<R, M: Model, W: Nullness> Keys<R> for Related<R, M, W> where W::Of<M::Key>: Kind {}
+
+macro_rules! tuples {
+    ($(($($type:ident $at:tt $name:ident),+)),+ $(,)?) => {
+        $(impl<R, $($type: Columns<R>),+> Columns<R> for ($($type,)+) {
+            type Output = ($($type::Output,)+);
+            type Named = ($($type::Named,)+);
+            const WIDTH: usize = 0 $(+ $type::WIDTH)+;
+
+            fn nodes(self, to: &mut Vec<Node>) {
+                $(self.$at.nodes(to);)+
+            }
+
+            fn named(nodes: &[Node], mut at: usize) -> Self::Named {
+                $(let $name = $type::named(nodes, at);
+                at += $type::WIDTH;)+
+                let _ = at;
+                ($($name,)+)
+            }
+
+            fn read(reader: &mut Reader<'_>) -> Result<Self::Output> {
+                $(let $name = $type::read(reader)?;)+
+                Ok(($($name,)+))
+            }
+        }
+
+        impl<R, $($type: Aggregates<R>),+> Aggregates<R> for ($($type,)+) {}
+        impl<R, $($type: Keys<R>),+> Keys<R> for ($($type,)+) {})+
+    };
+}
+
+tuples! {
+    (A 0 a, B 1 b), (A 0 a, B 1 b, C 2 c), (A 0 a, B 1 b, C 2 c, D 3 d), (A 0 a, B 1 b, C 2 c, D 3 d, E 4 e),
+    (A 0 a, B 1 b, C 2 c, D 3 d, E 4 e, F 5 f), (A 0 a, B 1 b, C 2 c, D 3 d, E 4 e, F 5 f, G 6 g),
+    (A 0 a, B 1 b, C 2 c, D 3 d, E 4 e, F 5 f, G 6 g, H 7 h),
+}
+
+pub(crate) fn nodes<R, C: Columns<R>>(columns: C) -> Vec<Node> {
+    let mut nodes = Vec::with_capacity(C::WIDTH);
+    columns.nodes(&mut nodes);
+    nodes
+}
+
+/// What `is_in` takes: values, or a query of one value for each row.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` isn't made of values for a `{T}` field",
+    note = "give an array or a vector of values, or `Other::objects().values(Other::FIELD)`"
+)]
+pub trait Members<R, T> {
+    #[doc(hidden)]
+    fn lookup(self) -> Lookup;
+}
+
+impl<R, T, I> Members<R, T> for I
+where
+    I: IntoIterator,
+    I::Item: Single<T>,
+{
+    fn lookup(self) -> Lookup {
+        values_in(self)
+    }
+}
+
+impl<R, T, M: Model, C: Columns<M>> Members<R, T> for Values<M, C>
+where
+    C::Output: Kind<Base = T>,
+{
+    fn lookup(self) -> Lookup {
+        Lookup::Query(Box::new(self.into_sub()))
+    }
+}
+
+/// The rows of `M`, each read as the values of some columns instead of a whole row.
+#[must_use = "nothing is asked until `all` is awaited"]
+pub struct Values<M, C> {
+    pub(crate) set: QuerySet<M>,
+    pub(crate) fields: Vec<Node>,
+    pub(crate) marker: PhantomData<fn() -> C>,
+}
+
+impl<M, C> Clone for Values<M, C> {
+    fn clone(&self) -> Self {
+        Self { set: self.set.clone(), fields: self.fields.clone(), marker: PhantomData }
+    }
+}
+
+impl<M, C> fmt::Debug for Values<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Values").field("set", &self.set).field("fields", &self.fields).finish()
+    }
+}
+
+impl<M: Model> QuerySet<M> {
+    /// Only these columns of each row, as a value or a tuple: `values((Question::ID, Question::QUESTION_TEXT))`.
+    pub fn values<C: Columns<M>>(self, columns: C) -> Values<M, C> {
+        Values { set: self, fields: nodes(columns), marker: PhantomData }
+    }
+
+    /// The days, months or years that occur in a field, each once, the first first: `dates(Question::PUB_DATE.date(), Unit::Month)`.
+    pub fn dates<T>(self, of: T, unit: Unit) -> Values<M, Expr<M, Date>>
+    where
+        T: PerRow<Root = M, Kind: Kind<Base = Date>>,
+    {
+        self.moments(of, unit)
+    }
+
+    /// The hours, days, months … that occur in a field, each once, the first first: `datetimes(Question::PUB_DATE, Unit::Hour)`.
+    pub fn datetimes<T>(self, of: T, unit: Unit) -> Values<M, Expr<M, DateTime>>
+    where
+        T: PerRow<Root = M, Kind: Kind<Base = DateTime>>,
+    {
+        self.moments(of, unit)
+    }
+
+    fn moments<T: PerRow<Root = M>>(self, of: T, unit: Unit) -> Values<M, Expr<M, super::term::Base<T>>>
+    where
+        super::term::Base<T>: Truncated,
+    {
+        let of = of.into_term();
+        let set = self.filter(super::field::test(Lookup::IsNull(false), of.clone()));
+        let cut = Node::Part("trunc", unit.word(), Box::new(of));
+        let mut set = set.distinct();
+        set.query.order = Some(vec![super::node::Sorted { node: name(&[], 0), descending: false, nulls: None }]);
+        Values { set, fields: vec![cut], marker: PhantomData }
+    }
+}
+
+impl<M: Model, C: Columns<M>> Values<M, C> {
+    /// All rows. Errors: those of [`QuerySet::all`].
+    pub async fn all(self) -> Result<Vec<C::Output>> {
+        let bytes = transaction::fetch_packed(self.statement()?).await?;
+        let mut reader = Reader::packed(M::NAME, C::WIDTH, &bytes)?;
+        let mut rows = Vec::with_capacity(reader.capacity());
+        while reader.begin_row() {
+            rows.push(C::read(&mut reader)?);
+        }
+        Ok(rows)
+    }
+
+    /// The first row, by the order or, without one, by key.
+    pub async fn first(mut self) -> Result<Option<C::Output>> {
+        self.set.query.order = Some(self.set.query.ordered(M::META));
+        self.set.query.at_most(1);
+        Ok(self.all().await?.pop())
+    }
+
+    /// No row twice.
+    pub fn distinct(mut self) -> Self {
+        self.set = self.set.distinct();
+        self
+    }
+
+    /// In the order of the columns themselves or of other fields, as that of [`QuerySet::order_by`].
+    pub fn order_by(mut self, order: impl super::field::IntoOrder<M>) -> Self {
+        self.set = self.set.order_by(order);
+        self
+    }
+
+    /// In an order by the columns themselves, expressions too: `order_with(|(_, year)| year.desc())`.
+    pub fn order_with(mut self, order: impl FnOnce(C::Named) -> Order<M>) -> Self {
+        self.set.query.order = Some(vec![order(C::named(&self.fields, 0)).sorted()]);
+        self
+    }
+
+    /// At most so many rows.
+    pub fn limit(mut self, rows: u64) -> Self {
+        self.set = self.set.limit(rows);
+        self
+    }
+
+    /// Without the first rows.
+    pub fn offset(mut self, rows: u64) -> Self {
+        self.set = self.set.offset(rows);
+        self
+    }
+
+    /// The rows of both, each once. The other may be of another model, with columns of the same types.
+    pub fn union<N: Model, D: Columns<N, Output = C::Output>>(self, other: Values<N, D>) -> Self {
+        self.combined("union", other)
+    }
+
+    /// The rows of both; a row of both comes twice.
+    pub fn union_all<N: Model, D: Columns<N, Output = C::Output>>(self, other: Values<N, D>) -> Self {
+        self.combined("union_all", other)
+    }
+
+    /// The rows that are in both.
+    pub fn intersection<N: Model, D: Columns<N, Output = C::Output>>(self, other: Values<N, D>) -> Self {
+        self.combined("intersect", other)
+    }
+
+    /// The rows that aren't in the other.
+    pub fn difference<N: Model, D: Columns<N, Output = C::Output>>(self, other: Values<N, D>) -> Self {
+        self.combined("except", other)
+    }
+
+    fn combined<N: Model, D: Columns<N>>(mut self, word: &'static str, other: Values<N, D>) -> Self {
+        let other = other.into_sub();
+        self.set.query.tail().combine.push((word, other));
+        self
+    }
+
+    pub(crate) fn statement(self) -> Result<Statement> {
+        let mut shape = Shape::new("select", M::NAME);
+        shape.select(self.set.query, self.fields);
+        shape.finish()
+    }
+
+    pub(crate) fn into_sub(self) -> Sub {
+        self.set.sub(self.fields)
+    }
+}
