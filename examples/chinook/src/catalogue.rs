@@ -83,7 +83,8 @@ struct AlbumTrack {
 pub async fn album(req: &Request, album: Path<Id<Album>>) -> Result<Response> {
     let album = Album::objects().select_related(Album::ARTIST).get_or_404(album).await?;
     let artist = album.artist().await?;
-    let rows = album.track_set().select_related((Track::GENRE, Track::MEDIA_TYPE)).order_by(Track::ID.asc()).all().await?;
+    let rows =
+        album.track_set().select_related((Track::GENRE, Track::MEDIA_TYPE)).order_by(Track::ID.asc()).all().await?;
     let (mut milliseconds, mut price) = (0, Decimal::ZERO);
     let mut tracks = Vec::with_capacity(rows.len());
     for track in &rows {
@@ -135,7 +136,8 @@ async fn lines(tracks: QuerySet<Track>) -> Result<Vec<TrackLine>> {
     let album = Track::ALBUM;
     let columns = (Track::NAME, album, album.title(), album.artist().name(), Track::MILLISECONDS);
     let rows = tracks.order_by([Track::NAME.asc(), Track::ID.asc()]).values(columns).all().await?;
-    let line = |(name, album, title, artist, milliseconds)| TrackLine { name, album, title, artist, time: time(milliseconds) };
+    let line =
+        |(name, album, title, artist, milliseconds)| TrackLine { name, album, title, artist, time: time(milliseconds) };
     Ok(rows.into_iter().map(line).collect())
 }
 
@@ -173,12 +175,15 @@ pub async fn search(req: &Request, search: Query<Search>) -> Result<Response> {
     if q.is_empty() || q.contains('\0') {
         return render(req, "chinook/search.html", context! { q: "" });
     }
-    let artists = Artist::objects().filter(Artist::NAME.icontains(q.as_str())).order_by([Artist::NAME.asc(), Artist::ID.asc()]);
+    let artists =
+        Artist::objects().filter(Artist::NAME.icontains(q.as_str())).order_by([Artist::NAME.asc(), Artist::ID.asc()]);
     let artists = artists.limit(FOUND).values((Artist::ID, Artist::NAME)).all().await?;
     let artists: Vec<Found<Artist>> = artists.into_iter().map(|(id, name)| Found { id, name }).collect();
-    let albums = Album::objects().filter(Album::TITLE.icontains(q.as_str())).order_by([Album::TITLE.asc(), Album::ID.asc()]);
+    let albums =
+        Album::objects().filter(Album::TITLE.icontains(q.as_str())).order_by([Album::TITLE.asc(), Album::ID.asc()]);
     let albums = albums.limit(FOUND).values((Album::ID, Album::TITLE, Album::ARTIST.name())).all().await?;
-    let albums: Vec<FoundAlbum> = albums.into_iter().map(|(id, title, artist)| FoundAlbum { id, title, artist }).collect();
+    let albums: Vec<FoundAlbum> =
+        albums.into_iter().map(|(id, title, artist)| FoundAlbum { id, title, artist }).collect();
     let tracks = lines(Track::objects().filter(Track::NAME.icontains(q.as_str())).limit(FOUND)).await?;
     let full = |found: usize| found as u64 >= FOUND;
     let most = (full(artists.len()) || full(albums.len()) || full(tracks.len())).then_some(FOUND);
@@ -191,12 +196,18 @@ mod tests {
 
     #[test]
     fn times_are_read_as_people_write_them() {
-        assert_eq!([time(0), time(59_999), time(343_719), time(5_286_953), time(-1)], ["0:00", "0:59", "5:43", "1:28:06", "0:00"]);
+        assert_eq!(
+            [time(0), time(59_999), time(343_719), time(5_286_953), time(-1)],
+            ["0:00", "0:59", "5:43", "1:28:06", "0:00"]
+        );
     }
 
     #[test]
     fn pages_stay_within_the_list() {
         let page = |text: &str, total| Page { page: text.into() }.of(total);
-        assert_eq!([page("", 0), page("2", 61), page("99", 61), page("-1", 61), page("x", 60)], [(1, 1), (2, 2), (2, 2), (1, 2), (1, 1)]);
+        assert_eq!(
+            [page("", 0), page("2", 61), page("99", 61), page("-1", 61), page("x", 60)],
+            [(1, 1), (2, 2), (2, 2), (1, 2), (1, 1)]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! What the shop sold.
 
-use bandstand::db::{partition_by, rank};
+use bandstand::db::{partition_by, rank, value};
 use bandstand::prelude::*;
 use serde::Serialize;
 
@@ -25,13 +25,10 @@ struct BestCustomer {
 #[get("/customers/", name = "customers")]
 pub async fn customers(req: &Request) -> Result<Response> {
     let totals = Customer::INVOICE_SET.total();
+    // Added to nothing, the sum of each row's invoices is a value of the row, which rows can be ranked by.
+    let spent = value(Decimal::ZERO) + totals.sum();
     let rows = Customer::objects()
-        .annotate((
-            totals.sum(),
-            Customer::INVOICE_SET.count(),
-            totals.max(),
-            rank().over(totals.sum().desc()),
-        ))
+        .annotate((totals.sum(), Customer::INVOICE_SET.count(), totals.max(), rank().over(spent.desc())))
         .order_with(|(revenue, ..)| revenue.desc())
         .order_by(Customer::ID.asc())
         .limit(CUSTOMERS)
@@ -115,12 +112,12 @@ struct Seller {
 #[get("/best-sellers/", name = "genres")]
 pub async fn genres(req: &Request) -> Result<Response> {
     let sold = Track::INVOICE_LINE_SET.quantity().sum().coalesce(0);
-    let place = rank().over(partition_by(Track::GENRE).order_by(sold.clone().desc()));
+    let place = rank().over(partition_by(Track::GENRE).order_by((value(0_i64) + sold.clone()).desc()));
     let rows = Track::objects()
         .select_related((Track::GENRE, Track::ALBUM, Track::ALBUM.artist()))
         .annotate((sold, place))
         .having(|(sold, place)| sold.ge(SOLD) & place.le(PLACES))
-        .order_by((Track::GENRE.name().asc(), Track::NAME.asc()))
+        .order_by([Track::GENRE.name().asc(), Track::NAME.asc()])
         .all()
         .await?;
     let mut tracks = Vec::with_capacity(rows.len());

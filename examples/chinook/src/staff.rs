@@ -61,7 +61,11 @@ impl From<&Employee> for Colleague {
 #[get("/staff/{employee}/", name = "employee")]
 pub async fn employee(req: &Request, employee: Path<Id<Employee>>) -> Result<Response> {
     let employee = Employee::objects().get_or_404(employee).await?;
-    let others = || Employee::objects().exclude(Employee::ID.eq(employee.id)).order_by([Employee::LAST_NAME.asc(), Employee::ID.asc()]);
+    let others = || {
+        Employee::objects()
+            .exclude(Employee::ID.eq(employee.id))
+            .order_by([Employee::LAST_NAME.asc(), Employee::ID.asc()])
+    };
     let above = others().ancestors_of(&employee, Employee::REPORTS_TO).all().await?;
     let below = others().descendants_of(&employee, Employee::EMPLOYEE_SET).all().await?;
     let above: Vec<Colleague> = above.iter().map(Colleague::from).collect();

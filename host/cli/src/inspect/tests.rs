@@ -70,7 +70,8 @@ fn servers_say_the_same_of_the_sample_database() {
         let schema = Schema::of_server(Target::parse(&url).expect("a URL")).expect("readable");
         let made = source(&schema, &chosen(&schema, &[]).expect("tables"), false);
         // What can't be told apart in SQLite, or has to be guessed in MariaDB, stands in comments.
-        let plain = |source: &str| source.lines().filter(|line| !line.contains("// inspectdb:")).collect::<Vec<_>>().join("\n");
+        let plain =
+            |source: &str| source.lines().filter(|line| !line.contains("// inspectdb:")).collect::<Vec<_>>().join("\n");
         let expected = plain(include_str!("../../../../examples/chinook/src/models.rs"));
         assert!(plain(&made) == expected, "{kind:?} says:\n{made}");
     }
