@@ -29,6 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("polls", &["bandstand"]),
     ("chinook", &["bandstand"]),
     ("bench", &["bandstand"]),
+    ("chinook", &["bandstand"]),
+    ("test-servers", &[]),
     ("xtask", &[]),
 ];
 

@@ -12,6 +12,7 @@ use crate::dialect::Dialect;
 use crate::error::{DbError, SchemaError, code};
 use crate::kind::Kind;
 use crate::kind::validator::Validator;
+use crate::plan::sql::Sql;
 use crate::shape::From;
 use crate::types::Value;
 
@@ -165,7 +166,7 @@ pub(crate) struct Column {
     /// What the host puts in where a create gives nothing.
     pub(crate) fill: Option<Fill>,
     /// What the database puts in where a create gives nothing.
-    pub(crate) db_default: Option<Inline>,
+    pub(crate) db_default: Option<DbDefault>,
     /// What it is computed from.
     pub(crate) generated: Option<Generated>,
     /// The model that it points to.
@@ -184,6 +185,14 @@ pub(crate) struct Inline {
     pub(crate) columns: Vec<usize>,
     /// Whether it is a value that is written there as it is.
     pub(crate) constant: bool,
+}
+
+/// A default of the database's.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DbDefault {
+    pub(crate) inline: Inline,
+    /// The same as it stands in a statement.
+    pub(crate) sql: Sql,
 }
 
 /// How a generated column is computed.
@@ -335,3 +344,6 @@ impl Column {
         &self.quoted
     }
 }
+
+#[cfg(test)]
+mod tests;
