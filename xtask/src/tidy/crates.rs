@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bandstand", &["bandstand-macros"]),
     ("hello", &["bandstand"]),
     ("polls", &["bandstand"]),
+    ("chinook", &["bandstand"]),
     ("bench", &["bandstand"]),
     ("chinook", &["bandstand"]),
     ("test-servers", &[]),
