@@ -34,13 +34,15 @@ pub(crate) struct Mounted {
     pub(crate) mount: String,
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
+    pub(crate) tables: Vec<String>,
     pub(crate) reuse: Reuse,
 }
 
 impl Mounted {
     /// Below its own name, with all capabilities.
     pub(crate) fn at(mount: &str, limits: Limits) -> Self {
-        Self { mount: mount.into(), limits, grants: Capability::ALL.into_iter().collect(), reuse: Reuse::default() }
+        let grants = Capability::ALL.into_iter().collect();
+        Self { mount: mount.into(), limits, grants, tables: Vec::new(), reuse: Reuse::default() }
     }
 }
 
@@ -164,7 +166,8 @@ impl Drop for TestSite {
 }
 
 fn config(mounted: Mounted) -> AppConfig {
-    AppConfig { mount: mounted.mount, grants: mounted.grants, limits: mounted.limits, reuse: mounted.reuse }
+    let Mounted { mount, limits, grants, tables, reuse } = mounted;
+    AppConfig { mount, grants, tables, limits, reuse }
 }
 
 /// The target directory: that of the running test.

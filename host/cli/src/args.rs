@@ -105,7 +105,7 @@ pub(crate) struct Inspect {
     /// The site's folder
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// Another database than the site's: sqlite:PATH
+    /// Another database than the site's: sqlite:PATH, postgres://USER@HOST/NAME or mariadb://USER@HOST/NAME
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// Only this table; may be given several times

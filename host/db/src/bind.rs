@@ -19,6 +19,9 @@ pub(crate) const MAX_MANY: usize = 1_000;
 /// Values of all lists of a statement together: SQLite takes 32,766 values.
 pub(crate) const MAX_LISTED: usize = 20_000;
 
+/// Names of members that a JSON document is asked for: SQLite's functions take 127 arguments, rounded up to a power of two.
+pub(crate) const MAX_KEYS: usize = 64;
+
 /// What earlier statements of a batch returned.
 pub(crate) type Earlier<'v> = &'v [(&'v WritePlan, Outcome)];
 
@@ -79,6 +82,10 @@ pub(crate) fn check_params(
                 Param::Many(_) => return Err(wrong(*hole, "one value goes here, not many")),
             },
             Bind::Many { hole, slot } => match &params[*hole] {
+                Param::Many(values) if slot.purpose == Purpose::Key && values.len() > MAX_KEYS => {
+                    let problem = format!("{} names of members; the most is {MAX_KEYS}", values.len());
+                    return Err(wrong(*hole, problem).with("limit", MAX_KEYS));
+                }
                 Param::Many(values) => values.iter().try_for_each(|value| check(catalog, *slot, value))?,
                 Param::One(_) => return Err(wrong(*hole, "`in` takes many values")),
             },
@@ -163,24 +170,13 @@ pub(crate) fn list_lengths<'v>(binds: &'v [Bind], params: &'v [Param]) -> impl I
     })
 }
 
-/// The columns of the plan's own table that get a value from it, or from reckoning with it.
-pub(crate) fn written(plan: &WritePlan) -> impl Iterator<Item = usize> + '_ {
-    let (Action::Insert { query, .. } | Action::Update(query) | Action::DeleteDirectly(query) | Action::Delete(query)) =
-        &plan.action;
-    query.binds.iter().filter_map(|bind| match bind {
-        Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. }
-            if matches!(slot.purpose, Purpose::Store | Purpose::Reckon) =>
-        {
-            slot.column.filter(|(table, _)| *table == plan.table).map(|(_, column)| column)
-        }
-        _ => None,
-    })
-}
-
 /// Whether the plan refers to other statements of its batch.
 pub(crate) fn refs(plan: &WritePlan) -> impl Iterator<Item = (usize, &str)> {
-    let (Action::Insert { query, .. } | Action::Update(query) | Action::DeleteDirectly(query) | Action::Delete(query)) =
-        &plan.action;
+    let (Action::Insert { query, .. }
+    | Action::Update { query, .. }
+    | Action::UpdateMany(query)
+    | Action::DeleteDirectly(query)
+    | Action::Delete(query)) = &plan.action;
     query.binds.iter().filter_map(|bind| match bind {
         Bind::Ref { statement, field, .. } => Some((*statement, field.as_str())),
         _ => None,
@@ -204,7 +200,7 @@ pub(crate) fn check_refs(catalog: &Catalog, binds: &[Bind], earlier: Earlier<'_>
 
 fn returned<'v>(earlier: Earlier<'v>, statement: usize, field: &str) -> Option<&'v Value> {
     let (plan, outcome) = earlier.get(statement)?;
-    let Action::Insert { returning, .. } = &plan.action else { return None };
+    let (Action::Insert { returning, .. } | Action::Update { returning, .. }) = &plan.action else { return None };
     let column = returning.iter().position(|name| name == field)?;
     outcome.returned.cells.get(column)
 }

@@ -85,8 +85,10 @@ impl Hold {
                 let mut inside = transaction.enter().await?;
                 inside.until(deadline.min(transaction.end()));
                 let several = match &write.action {
-                    Action::Insert { .. } => params.iter().any(|param| matches!(param, Param::Many(_))),
-                    Action::Update(_) | Action::DeleteDirectly(_) => false,
+                    Action::Insert { .. } | Action::UpdateMany(_) => {
+                        params.iter().any(|param| matches!(param, Param::Many(_)))
+                    }
+                    Action::Update { .. } | Action::DeleteDirectly(_) => false,
                     Action::Delete(_) => true,
                 };
                 let marked = mark(&mut inside, several);

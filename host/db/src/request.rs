@@ -188,6 +188,10 @@ impl Scope {
         self.admit()?;
         let plan = self.app.plan(shape)?;
         let read = reading(&plan)?;
+        if read.locks {
+            let problem = "a lock lasts as long as its transaction: read with `lock` inside of one";
+            return Err(DbError::new(code::INVALID_SHAPE, problem));
+        }
         bind::check_params(&self.app.catalog, &read.query.binds, read.query.holes, params, Bulk::No)?;
         Ok(plan)
     }
@@ -353,12 +357,14 @@ pub(crate) fn check_refs(plans: &[&WritePlan]) -> Result<(), DbError> {
         for (statement, field) in bind::refs(plan) {
             let found = plans.get(statement).filter(|_| statement < at);
             let returns = found.is_some_and(|plan| match &plan.action {
-                Action::Insert { returning, .. } => returning.iter().any(|name| name == field),
+                Action::Insert { returning, .. } | Action::Update { returning, .. } => {
+                    returning.iter().any(|name| name == field)
+                }
                 _ => false,
             });
             if !returns {
                 let problem = format!(
-                    "{{\"ref\":[{statement},\"{}\"]}} must name an earlier insert of the same batch that has the field in `returning`",
+                    "{{\"ref\":[{statement},\"{}\"]}} must name an earlier insert or update of the same batch that has the field in `returning`",
                     crate::shape::shown(field)
                 );
                 return Err(DbError::new(code::INVALID_SHAPE, problem).with("statement", at));

@@ -179,6 +179,21 @@ impl Allowance {
         Ok(())
     }
 
+    /// Puts each line of a text of the database's own into the sink.
+    fn take_lines(&mut self, row: &Cells<'_>, column: usize, sink: &mut impl Sink) -> Result<(), Fault> {
+        let (Datum::Text(text) | Datum::Json(text)) = row.get(column)? else { return Ok(()) };
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if self.rows == 0 {
+                return Err(Exhausted { resource: Resource::DbRows, limit: self.row_limit }.into());
+            }
+            self.rows -= 1;
+            let weight = sink.cell(Datum::Text(line), Cell::Plain)? as u64;
+            self.bytes = self.bytes.checked_sub(weight).ok_or_else(|| self.too_large())?;
+            self.taken += 1;
+        }
+        Ok(())
+    }
+
     fn too_large(&self) -> Fault {
         let limit = self.byte_limit;
         DbError::new(code::BUDGET, format!("the result is larger than {limit} bytes; ask for fewer rows or fields"))
@@ -201,7 +216,12 @@ pub(crate) async fn read<S: Sink>(
     let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
     let mut values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
-    on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, &mut sink)).await?;
+    match plan.explains {
+        None => on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, &mut sink)).await?,
+        Some(column) => {
+            on.run(&statement, &mut values, &mut |row| allowance.take_lines(row, column, &mut sink)).await?
+        }
+    };
     note(context, &statement, time.since, allowance.taken.into());
     context.budget.charge_rows(allowance.taken.into())?;
     sink.end(allowance.taken);
@@ -241,8 +261,15 @@ impl Writing<'_> {
                 columns.join(", ")
             }
             "" if kind == Constraint::Check => {
-                let written: BTreeSet<usize> =
-                    bind::written(plan).filter(|at| table.columns[*at].kind.is_number()).collect();
+                let written: BTreeSet<usize> = plan
+                    .columns
+                    .iter()
+                    .copied()
+                    .filter(|at| {
+                        let kind = table.columns[*at].kind;
+                        kind.is_number() || kind.is_text()
+                    })
+                    .collect();
                 match written.into_iter().collect::<Vec<_>>().as_slice() {
                     [only] => full(&table.columns[*only].name),
                     _ => subject,
@@ -269,7 +296,19 @@ impl Writing<'_> {
                 let params = bind::fill(bind::canonical(&query.binds, params), fills);
                 self.insert(work, query, cells, &params, earlier).await
             }
-            Action::Update(query) | Action::DeleteDirectly(query) => {
+            Action::Update { query, cells, .. } => {
+                let mut returned = Rows::start(cells.len());
+                let mut allowance = Allowance::of(self.context, self.max_result_bytes);
+                let mut row = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+                let affected = self.run(work, query, params, earlier, &mut row).await?;
+                self.context.budget.charge_rows(allowance.taken.into())?;
+                Ok(Outcome { affected, returned })
+            }
+            Action::UpdateMany(query) => {
+                let params = bind::canonical(&query.binds, params);
+                self.insert(work, query, &[], &params, earlier).await
+            }
+            Action::DeleteDirectly(query) => {
                 let affected = self.run(work, query, params, earlier, &mut no_rows).await?;
                 Ok(Outcome { affected, returned: Rows::default() })
             }
@@ -301,6 +340,7 @@ impl Writing<'_> {
         Ok(affected)
     }
 
+    /// Runs a statement for each row that the lists of its holes have.
     async fn insert(
         &self,
         work: &mut impl Unit,
@@ -311,7 +351,7 @@ impl Writing<'_> {
     ) -> Result<Outcome, Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let (began, statement) = (Instant::now(), query.statement(std::iter::empty()));
+        let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
         let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
@@ -438,7 +478,8 @@ impl Writing<'_> {
         let table = &self.catalog.tables[plan.table];
         let error =
             DbError::new(code::FOREIGN_KEY, "a row would point to one that doesn't exist").with("model", &table.model);
-        let (Action::Insert { query, .. } | Action::Update(query)) = &plan.action else {
+        let (Action::Insert { query, .. } | Action::Update { query, .. } | Action::UpdateMany(query)) = &plan.action
+        else {
             let problem = "rows still point to what would be deleted";
             return DbError::new(code::FOREIGN_KEY, problem).with("model", &table.model).into();
         };

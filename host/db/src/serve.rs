@@ -87,8 +87,8 @@ impl Unit for Serving<'_> {
 /// Whether a statement is one for the database, too, so that it needs no transaction around it.
 fn is_single(plan: &WritePlan, params: &[Param]) -> bool {
     match &plan.action {
-        Action::Insert { .. } => !params.iter().any(|param| matches!(param, Param::Many(_))),
-        Action::Update(_) | Action::DeleteDirectly(_) => true,
+        Action::Insert { .. } | Action::UpdateMany(_) => !params.iter().any(|param| matches!(param, Param::Many(_))),
+        Action::Update { .. } | Action::DeleteDirectly(_) => true,
         Action::Delete(_) => false,
     }
 }

@@ -109,6 +109,11 @@ impl Transaction {
 
     async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {
         let mut state = self.enter().await?;
+        let plan = self.scope.app.plan(shape)?;
+        if reading(&plan)?.locks {
+            // What is read with a lock is read where it writes.
+            self.hold_to_write(&mut state).await?;
+        }
         if let State::Reading { seen } = &mut *state
             && self.scope.app.store.sqlite().is_some()
         {
@@ -117,7 +122,6 @@ impl Transaction {
             self.exit(state);
             return result;
         }
-        let plan = self.scope.app.plan(shape)?;
         let read = reading(&plan)?;
         bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
         self.scope.context.budget.charge_statements(1)?;

@@ -85,6 +85,8 @@ pub struct AppConfig {
     pub mount: String,
     /// What it may do.
     pub grants: Grants,
+    /// Tables that it may use besides those that begin with its name.
+    pub tables: Vec<String>,
     /// What a request of it may cost.
     pub limits: Limits,
     /// Whether its instances serve more than one request.

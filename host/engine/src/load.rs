@@ -189,6 +189,7 @@ impl Candidate {
             let message = format!("asks for what it wasn't granted: the app `{app}` requires {}", missing.join(", "));
             return Err(refuse.hinted(Step::Grant, message, hint));
         }
+        self.check_tables(&refuse, config)?;
         let (weight, largest) = (self.inspected.weight, core.slots.largest());
         if weight > largest {
             return Err(refuse.hinted(
@@ -247,6 +248,20 @@ impl Candidate {
             ));
         }
         Ok(())
+    }
+
+    /// Checks that every table which may be another's was granted.
+    fn check_tables(&self, refuse: &Refuse<'_>, config: &AppConfig) -> Result<(), LoadError> {
+        let missing: Vec<_> = self.manifest.tables_to_grant(&config.tables).collect();
+        let Some((model, table)) = missing.first() else { return Ok(()) };
+        let app = self.app();
+        let all = config.tables.iter().map(String::as_str).chain(missing.iter().map(|(_, table)| *table));
+        let all: Vec<String> = all.map(|table| format!("{table:?}")).collect();
+        Err(refuse.hinted(
+            Step::Grant,
+            format!("asks for what it wasn't granted: the model `{}` of the app `{app}` is the table `{table}`, which isn't the app's own", model.name),
+            format!("if the app may read and write it, grant it in bandstand.toml: [apps.{app}] tables = [{}]", all.join(", ")),
+        ))
     }
 
     /// What it would do to the database.

@@ -107,6 +107,9 @@ impl StoreError {
                 ffi::SQLITE_INTERRUPT => Self::Timeout,
                 // It has no code of its own.
                 _ if text == "integer overflow" => Self::Overflow,
+                _ if text == crate::functions::TOO_LONG => {
+                    Self::Constraint { kind: Constraint::Check, subject: String::new() }
+                }
                 _ => Self::Internal(format!("{text} (code {})", failure.extended_code)),
             },
         }

@@ -286,7 +286,7 @@ fn configure(
     ] {
         connection.set_limit(limit, most)?;
     }
-    crate::functions::register(connection)?;
+    crate::functions::register(connection, config.max_value_bytes)?;
     let control = control.clone();
     connection.progress_handler(STEPS, Some(move || control.look()))?;
     let acting = acting.clone();

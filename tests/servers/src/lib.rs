@@ -243,6 +243,43 @@ impl Server {
         self.url(LOGIN, &name)
     }
 
+    /// Runs a script, statements with a semicolon each, in a database that [`Server::database`] gave, as its login.
+    pub fn script(&self, url: &str, sql: &str) {
+        let database = url.split(['/', '?']).nth(3).expect("a database in the URL");
+        let mut client = match self.kind {
+            Kind::Postgres => {
+                let mut client = Command::new(Kind::Postgres.binary("psql"));
+                client.args([
+                    "-X",
+                    "-q",
+                    "-v",
+                    "ON_ERROR_STOP=1",
+                    "-f",
+                    "-",
+                    "-p",
+                    "5432",
+                    "-U",
+                    LOGIN.0,
+                    "-d",
+                    database,
+                ]);
+                client.arg("-h").arg(&self.folder).env("PGPASSWORD", LOGIN.1);
+                client
+            }
+            Kind::Mariadb => {
+                let mut client = Command::new(Kind::Mariadb.binary("mariadb"));
+                client.args(["--no-defaults", "--default-character-set=utf8mb4", "-u", LOGIN.0, database]);
+                client.arg("--socket").arg(&self.socket).arg(format!("--password={}", LOGIN.1));
+                client
+            }
+        };
+        let mut child =
+            client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        child.stdin.take().expect("a pipe").write_all(sql.as_bytes()).expect("it listens");
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// The URL of another login for the same database.
     pub fn url(&self, login: (&str, &str), database: &str) -> String {
         let (scheme, socket) = match self.kind {

@@ -243,6 +243,8 @@ pub(crate) struct AppSection {
     pub(crate) mount: Option<String>,
     /// What it may do. An app that isn't granted anything may do nothing; a plugin then has what [plugins] grants.
     pub(crate) grants: Option<Grants>,
+    /// Tables that it may use besides those that begin with its name: what was there before, say.
+    pub(crate) tables: Vec<String>,
     /// What a request of it may cost.
     pub(crate) limits: Option<Limits>,
     /// Whether its instances serve more than one request.
@@ -278,6 +280,7 @@ impl Config {
         Ok(AppConfig {
             mount: section.mount(key),
             grants: section.grants.unwrap_or_default(),
+            tables: section.tables,
             limits: section.limits.unwrap_or_default(),
             reuse: section.reuse.unwrap_or_default(),
         })
@@ -295,6 +298,7 @@ impl Config {
         Ok(AppConfig {
             mount: section.mount(app),
             grants: section.grants.unwrap_or(plugins.grants),
+            tables: section.tables,
             limits: section.limits.unwrap_or(plugins.limits),
             reuse: section.reuse.unwrap_or(plugins.reuse),
         })

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use host_core::text::one_line;
 use host_db::inspect::Schema;
+use host_store::Target;
 
 use crate::args::Inspect;
 use crate::config::{DatabaseSection, DatabaseUrl, Override};
@@ -17,11 +18,16 @@ use crate::terminal;
 
 /// `bandstand inspectdb [DIR]`.
 pub(crate) fn run(options: &Inspect, overrides: &[Override]) -> Result<()> {
-    let path = database(options, overrides)?;
-    if !path.exists() {
-        bail!("there is no database at {}", path.display());
-    }
-    let schema = Schema::of_sqlite(&path).with_context(|| format!("can't read the tables of {}", path.display()))?;
+    let schema = match database(options, overrides)? {
+        Database::File(path) if !path.exists() => bail!("there is no database at {}", path.display()),
+        Database::File(path) => {
+            Schema::of_sqlite(&path).with_context(|| format!("can't read the tables of {}", path.display()))?
+        }
+        Database::Server(target) => {
+            let shown = target.to_string();
+            Schema::of_server(target).with_context(|| format!("can't read the tables of {shown}"))?
+        }
+    };
     let chosen = chosen(&schema, &options.table)?;
     if chosen.is_empty() {
         terminal::note("the database has no tables");
@@ -32,8 +38,17 @@ pub(crate) fn run(options: &Inspect, overrides: &[Override]) -> Result<()> {
     Ok(())
 }
 
-/// The file to read.
-fn database(options: &Inspect, overrides: &[Override]) -> Result<PathBuf> {
+/// What to read.
+enum Database {
+    File(PathBuf),
+    Server(Target),
+}
+
+fn database(options: &Inspect, overrides: &[Override]) -> Result<Database> {
+    const WHERE: &str = "the database's URL";
+    if let Some(url) = options.url.as_deref().filter(|url| !url.starts_with("sqlite:")) {
+        return Target::parse(url).map(Database::Server).map_err(anyhow::Error::msg).context(WHERE);
+    }
     let url = match &options.url {
         // What the command line says is relative to where it was typed.
         Some(url) => DatabaseSection::at(url).parse().map(|url| (None, url)),
@@ -42,12 +57,12 @@ fn database(options: &Inspect, overrides: &[Override]) -> Result<PathBuf> {
             folder.config.database.parse().map(|url| (Some(folder), url))
         }
     };
-    match url.map_err(anyhow::Error::msg).context("the database's URL")? {
+    match url.map_err(anyhow::Error::msg).context(WHERE)? {
         (_, DatabaseUrl::Memory) => {
             bail!("a database in memory has no tables to read; name a file with --url sqlite:PATH")
         }
-        (None, DatabaseUrl::Sqlite(path)) => Ok(path),
-        (Some(folder), DatabaseUrl::Sqlite(path)) => Ok(folder.shown(&path)),
+        (None, DatabaseUrl::Sqlite(path)) => Ok(Database::File(path)),
+        (Some(folder), DatabaseUrl::Sqlite(path)) => Ok(Database::File(folder.shown(&path))),
     }
 }
 

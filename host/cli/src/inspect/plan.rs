@@ -114,7 +114,7 @@ fn draft<'s>(table: &'s Table, structs: &mut Structs) -> Result<Draft<'s>, Strin
     }
     for at in &key {
         let column = &table.columns[*at];
-        if column.generated || !names::is_plain(&column.name) {
+        if !is_field(column) {
             return Err(format!("the column {} of its primary key can't be a field", column.name));
         }
     }
@@ -131,6 +131,11 @@ fn draft<'s>(table: &'s Table, structs: &mut Structs) -> Result<Draft<'s>, Strin
         notes,
         column_notes: BTreeMap::new(),
     })
+}
+
+/// Whether a column can be a field at all.
+fn is_field(column: &Column) -> bool {
+    column.kind.is_some() && names::is_plain(&column.name)
 }
 
 /// Finds the relations: foreign keys of one column that point to a model's key.
@@ -161,7 +166,7 @@ fn relate(drafts: &mut [Draft<'_>]) {
             let found = target(table, key, drafts);
             let draft = &mut drafts[at];
             match (found, &key.columns[..]) {
-                (Ok(to), [column]) if names::is_plain(&table.columns[*column].name) => {
+                (Ok(to), [column]) if is_field(&table.columns[*column]) => {
                     draft.relations.entry(*column).or_insert((to, key.on_delete));
                 }
                 (Ok(_), _) => {}
@@ -178,14 +183,16 @@ fn refuse_keys(drafts: &mut Vec<Draft<'_>>, refused: &mut Vec<(String, String)>)
         let wrong = |at: &&usize| {
             let can_be = matches!(
                 draft.table.columns[**at].kind,
-                Kind::Auto
-                    | Kind::SmallInteger
-                    | Kind::Integer
-                    | Kind::BigInteger
-                    | Kind::Char { .. }
-                    | Kind::Text
-                    | Kind::Uuid
-            ) || matches!(draft.table.columns[**at].kind, Kind::Date | Kind::DateTime)
+                Some(
+                    Kind::Auto
+                        | Kind::SmallInteger
+                        | Kind::Integer
+                        | Kind::BigInteger
+                        | Kind::Char { .. }
+                        | Kind::Text
+                        | Kind::Uuid
+                )
+            ) || matches!(draft.table.columns[**at].kind, Some(Kind::Date | Kind::DateTime))
                 && draft.key.len() > 1;
             !can_be && !draft.relations.contains_key(*at)
         };
@@ -248,7 +255,7 @@ fn name_fields(drafts: &mut [Draft<'_>]) {
         let others = (0..draft.table.columns.len()).filter(|at| !draft.key.contains(at));
         for at in draft.key.iter().copied().chain(others).collect::<Vec<_>>() {
             let column = &draft.table.columns[at];
-            if column.generated || !names::is_plain(&column.name) {
+            if !is_field(column) {
                 continue;
             }
             let name = match draft.relations.get(&at) {
@@ -270,7 +277,7 @@ fn join_many(drafts: &mut [Draft<'_>]) {
         let [(first, owner), (second, other)] = relations[..] else { continue };
         let columns = &draft.table.columns;
         let nothing_else = (0..columns.len())
-            .all(|at| at == first || at == second || draft.key == [at] && columns[at].kind == Kind::Auto);
+            .all(|at| at == first || at == second || draft.key == [at] && columns[at].kind == Some(Kind::Auto));
         let pairs_once = draft.table.is_unique(&[first, second]) && !columns[first].null && !columns[second].null;
         if owner == other || !nothing_else || !pairs_once || drafts[owner].taken.len() >= MOST_FIELDS {
             continue;
@@ -390,9 +397,11 @@ fn field(draft: &Draft<'_>, at: usize, drafts: &[Draft<'_>], reverse: Option<&St
     let mut notes = draft.column_notes.get(&at).cloned().unwrap_or_default();
     notes.extend(column.note.clone());
     let Some(name) = draft.names.get(&at) else {
-        let why = if column.generated { "is computed by the database" } else { "has a name that no field can have" };
-        notes.push(format!("the column {} ({}) {why} and is left out", column.name, column.declared));
-        if !column.null && column.default.is_none() && !column.generated {
+        if !names::is_plain(&column.name) {
+            notes.push("its name is one that no field can have".into());
+        }
+        notes.insert(0, format!("the column {} ({}) is left out", column.name, column.declared));
+        if !column.null && column.default.is_none() && column.kind.is_some() {
             notes.push("it must have a value, so the app can't create rows".into());
         }
         return Field { name: None, column: column.name.clone(), ty: String::new(), attributes: Vec::new(), notes };
@@ -400,7 +409,7 @@ fn field(draft: &Draft<'_>, at: usize, drafts: &[Draft<'_>], reverse: Option<&St
     let is_key = draft.key.contains(&at);
     let is_only_key = draft.key == [at];
     let mut attributes = Vec::new();
-    if is_only_key && (column.kind != Kind::Auto || draft.relations.contains_key(&at)) {
+    if is_only_key && (column.kind != Some(Kind::Auto) || draft.relations.contains_key(&at)) {
         attributes.push("primary_key".to_owned());
     }
     let ty = match draft.relations.get(&at) {
@@ -445,7 +454,7 @@ fn field(draft: &Draft<'_>, at: usize, drafts: &[Draft<'_>], reverse: Option<&St
 }
 
 fn plain_type(column: &Column, is_key: bool, attributes: &mut Vec<String>, notes: &mut Vec<String>) -> &'static str {
-    match column.kind {
+    match column.kind.unwrap_or(Kind::Text) {
         Kind::Auto => "Id<Self>",
         Kind::SmallInteger => "i16",
         Kind::Integer => "i32",

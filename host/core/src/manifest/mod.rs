@@ -88,6 +88,16 @@ impl Manifest {
             .filter(move |table| !table.is_empty() && !table.starts_with(&own))
     }
 
+    /// Tables that don't begin with the app's name, so that they may be another's, and that aren't among `granted`: each
+    /// with its model. Names are compared as they are written, since most databases tell `Album` and `album` apart.
+    pub fn tables_to_grant<'a>(&'a self, granted: &'a [String]) -> impl Iterator<Item = (&'a Model, &'a str)> {
+        let named = self.models.iter().filter(|model| !model.table.is_empty());
+        named.map(|model| (model, model.table.as_str())).filter(|(_, table)| {
+            let own = table.strip_prefix(self.name.as_str()).is_some_and(|rest| rest.starts_with("__"));
+            !own && !granted.iter().any(|known| known == table)
+        })
+    }
+
     /// Required capabilities that `granted` doesn't hold, and words that this host doesn't know.
     pub fn missing<'a>(&'a self, granted: &'a crate::grants::Grants) -> impl Iterator<Item = &'a CapabilityRequest> {
         self.capabilities.iter().filter(|request| {

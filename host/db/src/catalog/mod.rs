@@ -21,6 +21,8 @@ pub(crate) struct Catalog {
     pub(crate) app: AppId,
     /// The database that its SQL is written for.
     pub(crate) dialect: Dialect,
+    /// Whether the database knows time zones by their names. MariaDB does when its tables of them were filled.
+    pub(crate) named_zones: bool,
     pub(crate) tables: Vec<Table>,
     by_name: HashMap<String, usize>,
 }

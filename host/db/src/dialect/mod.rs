@@ -4,9 +4,22 @@
 //! builds marks each value with `?`, whatever the database; it is numbered where the database wants that when the statement
 //! is made.
 
+mod aggregate;
+mod arithmetic;
+mod cast;
+mod choice;
+pub(crate) mod functions;
+mod json;
+pub(crate) mod kinds;
 pub(crate) mod literal;
+mod lookup;
+mod time;
 
 use host_store::{Server, ServerKind, Store};
+
+use crate::kind::Kind;
+use crate::plan::sql::Sql;
+use crate::shape::Nulls;
 
 /// The database that SQL is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +51,7 @@ impl Dialect {
         }
     }
 
-    /// A finished text with its `?` as the database wants them.
+    /// A text of the host's own with its `?` as the database wants them.
     pub(crate) fn number(self, text: String) -> String {
         if self != Dialect::Postgres {
             return text;
@@ -52,6 +65,86 @@ impl Dialect {
             numbered.push_str(part);
         }
         numbered
+    }
+
+    /// The place of a value of this kind. PostgreSQL has to know its type where nothing beside it tells.
+    pub(crate) fn place(self, kind: Kind) -> &'static str {
+        if self != Dialect::Postgres {
+            return "?";
+        }
+        match kind {
+            Kind::Float => "?::float8",
+            Kind::Decimal { .. } => "?::numeric",
+            Kind::Boolean => "?::boolean",
+            Kind::Binary => "?::bytea",
+            Kind::Date => "?::date",
+            Kind::Time => "?::time",
+            Kind::DateTime => "?::timestamptz",
+            Kind::Uuid => "?::uuid",
+            Kind::Json => "?::jsonb",
+            kind if kind.is_text() => "?::text",
+            _ => "?::bigint",
+        }
+    }
+
+    /// NULL of this kind.
+    pub(crate) fn null(self, kind: Kind) -> String {
+        self.place(kind).replace('?', "NULL")
+    }
+
+    /// A whole number that was parsed.
+    pub(crate) fn integer(self, number: i64) -> String {
+        match self {
+            Dialect::Postgres => format!("({number})::bigint"),
+            _ if number < 0 => format!("({number})"),
+            _ => number.to_string(),
+        }
+    }
+
+    /// An entry of ORDER BY. NULL comes first ascending and last descending, unless `nulls` says otherwise.
+    pub(crate) fn ordered(self, sql: Sql, may_be_null: bool, descending: bool, nulls: Option<Nulls>) -> Sql {
+        let direction = if descending { " DESC" } else { "" };
+        let usual = if descending { Nulls::Last } else { Nulls::First };
+        let nulls = nulls.unwrap_or(usual);
+        if !may_be_null || (nulls == usual && self != Dialect::Postgres) {
+            let mut sql = sql;
+            sql.push(direction);
+            return sql;
+        }
+        let word = if nulls == Nulls::First { "FIRST" } else { "LAST" };
+        match self {
+            Dialect::Sqlite | Dialect::Postgres => Sql::fill(&format!("{{0}}{direction} NULLS {word}"), &[sql]),
+            Dialect::Mariadb => {
+                let first = if nulls == Nulls::First { " DESC" } else { "" };
+                Sql::fill(&format!("({{0}} IS NULL){first}, {{0}}{direction}"), &[sql])
+            }
+        }
+    }
+
+    /// What stands for no limit where an offset needs one.
+    pub(crate) fn no_limit(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => " LIMIT -1",
+            Dialect::Postgres => "",
+            Dialect::Mariadb => " LIMIT 18446744073709551615",
+        }
+    }
+
+    /// The end of an insert that gives no column a value.
+    pub(crate) fn no_values(self) -> &'static str {
+        match self {
+            Dialect::Sqlite | Dialect::Postgres => " DEFAULT VALUES",
+            Dialect::Mariadb => " () VALUES ()",
+        }
+    }
+
+    /// What makes a statement tell its plan.
+    pub(crate) fn explain(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "EXPLAIN QUERY PLAN ",
+            Dialect::Postgres => "EXPLAIN ",
+            Dialect::Mariadb => "EXPLAIN FORMAT=JSON ",
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! things are made in `ddl`.
 
 pub(crate) mod ddl;
+mod existing;
 mod indexes;
 pub(crate) mod names;
 mod present;
@@ -130,7 +131,7 @@ fn there(catalog: &Catalog, table: &Table, present: Option<&Present>) -> Result<
                 table.model, table.name, column.name, column.field
             ));
         };
-        if !ddl::fits(catalog.dialect, column.kind, &known.sql_type) {
+        if !existing::fits(catalog.dialect, column.kind, &known.sql_type) {
             return Err(format!(
                 "model `{}` isn't managed, and the column `{}` of its table is {}, where the field `{}` of kind {} needs {}",
                 table.model,

@@ -5,16 +5,21 @@
 //! said in words ([`Column::note`], [`Table::notes`]), for a person to read.
 
 mod ask;
+mod literal;
+mod mariadb;
+mod postgres;
 mod sqlite;
 mod types;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use host_core::manifest::OnDelete;
-use host_store::{Session, StoreError, Until};
+use host_store::{Backend, ServerConfig, ServerKind, Session, Store, StoreConfig, StoreError, Target, Until};
 
 use crate::run::{Reading, now};
+use crate::serve::Serving;
 
 /// How long reading a database's tables may take. A few thousand tables take less than a second.
 const MOST_TIME: Duration = Duration::from_secs(60);
@@ -60,13 +65,13 @@ pub struct Column {
     pub declared: String,
     /// Whether it may be NULL.
     pub null: bool,
-    /// The kind of field that holds its values.
-    pub kind: Kind,
+    /// The kind of field that holds its values; none where no field can, and `note` says why.
+    pub kind: Option<Kind>,
+    /// Whether the database gives numbers to rows that come without a value.
+    pub counts_up: bool,
     /// What it takes where a row gives no value, if that is one fixed value.
     pub default: Option<Default>,
-    /// Whether it is computed from others, and can't be written.
-    pub generated: bool,
-    /// What had to be guessed, in words.
+    /// What had to be guessed, or why there is no kind, in words.
     pub note: Option<String>,
 }
 
@@ -103,7 +108,7 @@ pub struct ForeignKey {
 }
 
 /// Kinds of fields, as `docs/reference/manifest.md` describes them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the words are the manifest's")]
 pub enum Kind {
     Auto,
@@ -119,7 +124,6 @@ pub enum Kind {
     Char {
         max_length: u32,
     },
-    #[default]
     Text,
     Binary,
     Date,
@@ -136,6 +140,26 @@ impl Schema {
         let mut session = Session::look(path)?;
         let until = Until::deadline(Instant::now() + MOST_TIME);
         now(sqlite::read(&mut Reading { session: &mut session, until }))
+    }
+
+    /// Reads the tables of a database on a server, those of the schema that the login finds first. Blocks, so never call it on
+    /// a thread that serves requests. Errors are for the operator.
+    pub fn of_server(target: Target) -> Result<Self, StoreError> {
+        let server = ServerConfig { connections: 1, ..ServerConfig::new(target) };
+        let store = Store::open(StoreConfig { server: Some(server), ..StoreConfig::temporary() })?;
+        let Backend::Server(server) = store.backend() else {
+            return Err(StoreError::Internal("a server's database was opened as a file".into()));
+        };
+        let (kind, held) = (server.kind(), store.clone());
+        server.blocking(async move {
+            let Backend::Server(server) = held.backend() else { return Ok(Self::default()) };
+            let mut connection = server.host_connection(Instant::now() + MOST_TIME).await?;
+            let mut on = Serving { connection: &mut connection, dangling: &[] };
+            match kind {
+                ServerKind::Postgres => postgres::read(&mut on).await,
+                ServerKind::Mariadb => mariadb::read(&mut on).await,
+            }
+        })?
     }
 
     /// The table called `name`.
@@ -155,6 +179,11 @@ impl Table {
         let same = |set: &Vec<usize>| set.len() == columns.len() && columns.iter().all(|at| set.contains(at));
         same(&self.primary_key) || self.uniques.iter().any(same)
     }
+}
+
+/// The place of the table called `name`, by tables that are sorted by name or not.
+fn places(tables: &[Table]) -> HashMap<String, usize> {
+    tables.iter().enumerate().map(|(at, table)| (table.name.clone(), at)).collect()
 }
 
 /// The word that comes closest to what SQL says after ON DELETE. NO ACTION is the database's affair alone, and it checks at

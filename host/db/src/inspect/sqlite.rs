@@ -10,7 +10,8 @@ use host_store::{Datum, Statement, StoreError};
 
 use super::ask::{number, rows, rows_of, text};
 use super::types::SqlType;
-use super::{Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete};
+use super::literal::{Literal, fitting, literal};
+use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
 use crate::run::Run;
 use crate::types::Value;
 
@@ -33,8 +34,7 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
             _ => schema.left_out.push((text(&row, 0).to_owned(), "a virtual table")),
         }
     }
-    let places: HashMap<String, usize> =
-        schema.tables.iter().enumerate().map(|(at, table)| (table.name.clone(), at)).collect();
+    let places = places(&schema.tables);
     columns(on, &mut schema.tables, &places).await?;
     indexes(on, &mut schema.tables, &places).await?;
     foreign_keys(on, &mut schema.tables, &places).await?;
@@ -65,11 +65,16 @@ async fn columns(on: &mut impl Run, tables: &mut [Table], places: &HashMap<Strin
             name: text(&row, 1).to_owned(),
             declared: text(&row, 2).to_owned(),
             null: number(&row, 3) == 0 && number(&row, 5) == 0,
-            // 2 and 3 are generated columns, virtual and stored.
-            generated: number(&row, 6) >= 2,
             ..Column::default()
         };
-        if let (Value::Text(default), false) = (&row[4], column.generated) {
+        // 2 and 3 are generated columns, virtual and stored.
+        if number(&row, 6) >= 2 {
+            column.note = Some("it is computed by the database".into());
+            table.columns.push(column);
+            continue;
+        }
+        column.kind = Some(Kind::Text);
+        if let Value::Text(default) = &row[4] {
             match literal(default) {
                 Literal::Null => {}
                 Literal::Value(value) => column.default = Some(value),
@@ -205,10 +210,10 @@ impl Stored {
 
 /// Decides on the kind of a column.
 async fn settle(on: &mut impl Run, table: &mut Table, at: usize) -> Result<(), StoreError> {
-    let stored = match table.columns[at].generated {
-        true => None,
-        false => stored(on, &table.name, &table.columns[at].name).await?,
-    };
+    if table.columns[at].kind.is_none() {
+        return Ok(());
+    }
+    let stored = stored(on, &table.name, &table.columns[at].name).await?;
     let is_row_number = table.primary_key == [at]
         && table.columns[at].declared.eq_ignore_ascii_case("INTEGER")
         && !has_key_index(on, &table.name).await?;
@@ -217,7 +222,7 @@ async fn settle(on: &mut impl Run, table: &mut Table, at: usize) -> Result<(), S
         true => (Kind::Auto, None),
         false => kind(&SqlType::parse(&column.declared), stored),
     };
-    column.kind = kind;
+    column.kind = Some(kind);
     if let Some(note) = note {
         column.note = Some(match column.note.take() {
             Some(before) => format!("{note}; {before}"),
@@ -370,69 +375,5 @@ fn by_values(stored: Stored, text: Kind) -> (Kind, bool) {
         (Kind::Binary, true)
     } else {
         (text, stored.texts == stored.all())
-    }
-}
-
-/// What stands after DEFAULT.
-#[derive(Debug, PartialEq)]
-enum Literal {
-    Null,
-    Value(Default),
-    Expression,
-}
-
-fn literal(text: &str) -> Literal {
-    let mut text = text.trim();
-    while let Some(inner) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
-        text = inner.trim();
-    }
-    if text.eq_ignore_ascii_case("NULL") {
-        return Literal::Null;
-    }
-    for (word, value) in [("TRUE", true), ("FALSE", false)] {
-        if text.eq_ignore_ascii_case(word) {
-            return Literal::Value(Default::Boolean(value));
-        }
-    }
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    if let Ok(number) = digits.parse() {
-        return Literal::Value(Default::Integer(number));
-    }
-    // Rust reads words such as `infinity`, which are names in SQL.
-    if digits.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))
-        && let Ok(number) = digits.parse::<f64>()
-        && number.is_finite()
-    {
-        return Literal::Value(Default::Float(number));
-    }
-    for quote in ['\'', '"'] {
-        if let Some(inner) = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)) {
-            // Each quote inside of a text stands twice; anything else is several texts.
-            let doubled = format!("{quote}{quote}");
-            if !inner.replace(&doubled, "").contains(quote) {
-                return Literal::Value(Default::Text(inner.replace(&doubled, &quote.to_string())));
-            }
-        }
-    }
-    Literal::Expression
-}
-
-/// The default as the kind takes it, where it does.
-fn fitting(kind: Kind, default: Default) -> Option<Default> {
-    match (kind, default) {
-        (Kind::Boolean, Default::Integer(number @ (0 | 1))) => Some(Default::Boolean(number == 1)),
-        (Kind::Boolean, default @ Default::Boolean(_)) => Some(default),
-        (Kind::BigInteger | Kind::Integer | Kind::SmallInteger, Default::Boolean(truth)) => {
-            Some(Default::Integer(i64::from(truth)))
-        }
-        (Kind::BigInteger | Kind::Integer | Kind::SmallInteger, default @ Default::Integer(_)) => Some(default),
-        #[allow(clippy::cast_precision_loss, reason = "the nearest float is what the field can hold")]
-        (Kind::Float, Default::Integer(number)) => Some(Default::Float(number as f64)),
-        (Kind::Float, default @ Default::Float(_)) => Some(default),
-        (Kind::Char { max_length }, Default::Text(text)) => {
-            (text.chars().count() <= max_length as usize && !text.contains('\0')).then_some(Default::Text(text))
-        }
-        (Kind::Text, default @ Default::Text(_)) => Some(default),
-        _ => None,
     }
 }

@@ -1,16 +1,18 @@
-//! Expressions that are read: annotations and aggregates.
+//! Expressions: values, calculations and choices.
 //!
-//! Each has a kind, so that what is compared with it, and how its cells are read, is known when the query is planned.
-//!
-//! An aggregate over a many-valued relation is a query of its own for each row (`(SELECT count(*) FROM …)`). Django joins
-//! instead, and two of them over different relations multiply each other's rows; here each is right by itself.
+//! Each has a kind, and it is known whether it can be NULL, so that what is compared with it, and how its cells are read,
+//! is settled when the query is planned. A value that doesn't tell its kind (a hole) takes it from what stands beside it.
 
 use super::filter::{Annotation, Found, Query, Sub};
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{invalid, value_of};
+use crate::dialect::kinds;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
-use crate::shape::{Aggregate, Arithmetic, Condition, Expr, Function, Literal, Operand, Path};
+use crate::shape::{Arithmetic, Choice, Condition, Expr, Literal, Operand, shown};
+
+/// The longest text of one expression in bytes: SQL repeats what a function's guard looks at, so nesting multiplies it.
+const MAX_SQL: usize = 256 << 10;
 
 impl Query<'_> {
     /// Names an expression.
@@ -21,13 +23,18 @@ impl Query<'_> {
                 invalid(format!("`{name}` means something else on `{}` already", table.model)).with("field", name)
             );
         }
+        let (aggregate, window) = (self.is_of_rows(expr), self.is_window(expr));
+        if self.grouped && window {
+            let problem = format!("`{name}` is about the rows around, and a group's rows aren't there any more");
+            return Err(DbError::new(code::UNSUPPORTED, problem).with("field", name));
+        }
         let found = self.expression(expr, None, None)?;
-        let annotation = Annotation {
-            name: name.to_owned(),
-            found: Found { name: name.to_owned(), ..found },
-            aggregate: is_of_rows(expr),
-        };
-        self.annotations.push(annotation);
+        if found.kind == Kind::Row {
+            let problem = format!("`{}` has a key of several fields; name those fields", found.name);
+            return Err(invalid(problem).with("field", &found.name));
+        }
+        let found = Found { name: name.to_owned(), ..found };
+        self.annotations.push(Annotation { name: name.to_owned(), found, aggregate, window });
         Ok(())
     }
 
@@ -37,18 +44,42 @@ impl Query<'_> {
         &mut self,
         expr: &'p Expr,
         want: Option<Kind>,
-        sub: Option<&mut Sub<'p>>,
+        mut sub: Option<&mut Sub<'p>>,
     ) -> Result<Found, DbError> {
-        match expr {
-            Expr::Operand(operand) => self.value(operand, want, sub),
+        let found = match expr {
+            Expr::Operand(operand) => return self.value(operand, want, sub),
             Expr::Arithmetic(arithmetic, left, right) => {
                 let (left, right) = self.pair(*arithmetic, left, right, want, sub)?;
-                reckon(*arithmetic, left, right)
+                self.reckon(*arithmetic, left, right)
             }
-            Expr::Coalesce(several) => self.coalesce(several, want, sub),
+            Expr::Choice(choice, several) => self.choice(*choice, several, want, sub),
+            Expr::Case(whens, otherwise) => self.case(whens, otherwise.as_deref(), want, sub),
+            Expr::Cast(of, to) => self.cast(of, *to, sub),
+            Expr::Call(function, arguments) => self.call(function, arguments, sub),
+            Expr::Concat(several) => self.concat(several, sub),
+            Expr::Round(of, places) => self.round(of, *places, sub),
+            Expr::Extract(part, of, zone) => self.extract(*part, of, zone.as_ref(), sub),
+            Expr::Trunc(unit, of, zone) => self.trunc(*unit, of, zone.as_ref(), sub),
+            Expr::DatePart(part, of, zone) => self.date_part(*part, of, zone.as_ref(), sub),
+            Expr::Json(result, of, steps) => self.json(*result, of, steps, sub),
+            Expr::Exists(nested) => self.whole_stage(|query| query.exists_nested(nested)),
+            Expr::Subquery(nested) => self.whole_stage(|query| query.scalar(nested)),
             Expr::Aggregate(_) if self.aggregating => Err(invalid("an aggregate inside of another one")),
-            Expr::Aggregate(aggregate) => self.aggregate(aggregate),
+            Expr::Aggregate(aggregate) => self.whole_stage(|query| query.aggregate(aggregate)),
+            Expr::Window(window) => {
+                if sub.as_deref_mut().is_some() || self.aggregating {
+                    return Err(invalid(
+                        "a window is about the query's own rows, so it stands by itself in `annotate`",
+                    ));
+                }
+                self.whole_stage(|query| query.window(window))
+            }
+        }?;
+        if found.sql.text.len() > MAX_SQL {
+            let problem = format!("an expression whose SQL is longer than {MAX_SQL} bytes; nest less, or ask in parts");
+            return Err(invalid(problem).with("limit", MAX_SQL));
         }
+        Ok(found)
     }
 
     /// Both sides, each helping the other to its kind.
@@ -60,6 +91,10 @@ impl Query<'_> {
         want: Option<Kind>,
         mut sub: Option<&mut Sub<'p>>,
     ) -> Result<(Found, Found), DbError> {
+        let null = |expr: &Expr| matches!(expr, Expr::Operand(Operand::Literal(Literal::Null)));
+        if null(left) || null(right) {
+            return Err(invalid("arithmetic with null, which is always null; leave it out"));
+        }
         if is_open(left) && !is_open(right) {
             let right = self.expression(right, want, sub.as_deref_mut())?;
             let left = self.expression(left, Some(right.kind), sub)?;
@@ -70,157 +105,199 @@ impl Query<'_> {
         Ok((left, right))
     }
 
-    fn coalesce<'p>(
+    /// All of one kind: those that tell theirs first, the others take it from them.
+    pub(super) fn alike<'p>(
         &mut self,
-        several: &'p [Expr],
+        word: &str,
+        several: &[&'p Expr],
         want: Option<Kind>,
         mut sub: Option<&mut Sub<'p>>,
-    ) -> Result<Found, DbError> {
+    ) -> Result<(Vec<Found>, Kind), DbError> {
         let mut found: Vec<Option<Found>> = vec![None; several.len()];
-        let mut kind = want;
-        // Those that tell their kind first: the others take it from them.
+        let mut kind: Option<Kind> = None;
         for open in [false, true] {
             for (expr, found) in several.iter().zip(&mut found).filter(|(expr, _)| is_open(expr) == open) {
-                let one = self.expression(expr, kind, sub.as_deref_mut())?;
-                if kind.is_some_and(|kind| !kind.compares_with(one.kind)) {
-                    return Err(differ("coalesce", kind.unwrap_or(one.kind), one.kind));
-                }
-                kind = kind.filter(|_| open).or(Some(one.kind));
+                let one = self.expression(expr, kind.or(want), sub.as_deref_mut())?;
+                kind = Some(match kind {
+                    None => kinds::common(one.kind, one.kind).ok_or_else(|| differ(word, one.kind, one.kind))?,
+                    Some(kind) => kinds::common(kind, one.kind).ok_or_else(|| differ(word, kind, one.kind))?,
+                });
                 *found = Some(one);
             }
         }
         let kind = kind.ok_or_else(untold)?;
-        let found: Vec<Found> = found.into_iter().flatten().collect();
-        let null = found.iter().all(|found| found.null);
-        let mut parts: Vec<Sql> = found.into_iter().map(|found| found.sql).collect();
-        // With one alone there is nothing to choose, and databases want two.
-        if parts.len() == 1 {
-            parts.push(Sql::text("NULL"));
+        Ok((found.into_iter().flatten().collect(), kind))
+    }
+
+    fn choice<'p>(
+        &mut self,
+        choice: Choice,
+        several: &'p [Expr],
+        want: Option<Kind>,
+        sub: Option<&mut Sub<'p>>,
+    ) -> Result<Found, DbError> {
+        let word = choice.word();
+        let all: Vec<&Expr> = several.iter().collect();
+        let (found, kind) = self.alike(word, &all, want, sub)?;
+        if matches!(choice, Choice::Greatest | Choice::Least) && !kind.is_ordered() {
+            let problem = format!("`{word}` takes what has an order, not what is of kind {}", kind.word());
+            return Err(invalid(problem).with("kind", kind.word()));
         }
-        let mut sql = Sql::text("coalesce(");
-        sql.list(parts).push(")");
-        Ok(made("coalesce", sql, kind, null))
+        let null = choice == Choice::Nullif || found.iter().all(|found| found.null);
+        let dialect = self.dialect();
+        let parts = found.iter().map(|found| dialect.widen(found, kind)).collect();
+        Ok(Found::made(word, dialect.choose(choice, parts), kind, null))
+    }
+
+    fn case<'p>(
+        &mut self,
+        whens: &'p [(Condition, Expr)],
+        otherwise: Option<&'p Expr>,
+        want: Option<Kind>,
+        mut sub: Option<&mut Sub<'p>>,
+    ) -> Result<Found, DbError> {
+        let values: Vec<&Expr> = whens.iter().map(|(_, value)| value).chain(otherwise).collect();
+        let (found, kind) = self.alike("case", &values, want, sub.as_deref_mut())?;
+        let null = otherwise.is_none() || found.iter().any(|found| found.null);
+        let dialect = self.dialect();
+        let mut values = found.iter().map(|found| dialect.widen(found, kind));
+        let mut sql = Sql::text("(CASE");
+        for (condition, _) in whens {
+            sql.push(" WHEN ").append(self.condition(condition, sub.as_deref_mut())?);
+            sql.push(" THEN ").append(values.next().unwrap_or_default());
+        }
+        if let Some(otherwise) = values.next() {
+            sql.push(" ELSE ").append(otherwise);
+        }
+        sql.push(" END)");
+        Ok(Found::made("case", sql, kind, null))
     }
 
     fn value(&mut self, operand: &Operand, want: Option<Kind>, sub: Option<&mut Sub<'_>>) -> Result<Found, DbError> {
         let slot = |kind| Slot { kind, column: None, purpose: Purpose::Compare };
         match operand {
+            Operand::Field(_) if !self.has_row => Err(invalid("an insert has no row yet whose fields it could read")),
             Operand::Field(path) => match sub {
                 Some(sub) if self.many_step(path)?.is_some() => self.find_in(sub, path),
                 _ => self.find(path),
             },
-            Operand::Hole(hole) => {
-                let kind = want.ok_or_else(untold)?;
-                Ok(made("a value", Sql::bind(Bind::Hole { hole: *hole, slot: slot(kind) }), kind, true))
+            Operand::Outer(level, path) => self.outer_field(*level, path),
+            Operand::Hole(hole, kind) => {
+                let kind = kind.or(want).ok_or_else(untold)?;
+                Ok(Found::made("a value", self.place(kind, Bind::Hole { hole: *hole, slot: slot(kind) }), kind, true))
             }
+            Operand::Ref(statement, field) => {
+                let kind = want.ok_or_else(untold)?;
+                let bind = Bind::Ref { statement: *statement, field: field.clone(), slot: slot(kind) };
+                Ok(Found::made("a value", self.place(kind, bind), kind, true))
+            }
+            Operand::New(field) => self.new_value(field),
             Operand::Literal(literal) => {
                 let kind = match (literal, want) {
-                    (Literal::Null, Some(kind)) => kind,
+                    (Literal::Null, Some(kind)) => {
+                        return Ok(Found::made("null", Sql::text(self.dialect().null(kind)), kind, true));
+                    }
                     (Literal::Null, None) => return Err(untold()),
-                    (Literal::Bool(_), _) => Kind::Boolean,
+                    (Literal::Bool(truth), _) => {
+                        let sql = Sql::text(if *truth { "TRUE" } else { "FALSE" });
+                        return Ok(Found::made("a value", sql, Kind::Boolean, false));
+                    }
                     (Literal::Integer(_), Some(Kind::Float)) | (Literal::Float(_), _) => Kind::Float,
-                    (Literal::Integer(_), Some(kind)) if kind.is_number() => kind,
-                    (Literal::Integer(_), _) => Kind::BigInteger,
+                    (Literal::Integer(_), Some(kind)) if kind.is_number() && !kind.is_whole() => kind,
+                    (Literal::Integer(number), _) => {
+                        let sql = Sql::text(self.dialect().integer(*number));
+                        return Ok(Found::made("a value", sql, Kind::BigInteger, false));
+                    }
+                    (Literal::Text(_), Some(kind)) if kinds::places(kind).is_some() => kind,
+                    (Literal::Text(text), Some(kind @ (Kind::Uuid | Kind::Binary))) => {
+                        let value =
+                            kind.value_of_json(&serde_json::Value::String(text.clone())).map_err(|problem| {
+                                let problem = format!("`{}` as {}: it {problem}", shown(text), kind.word());
+                                DbError::new(code::INVALID_VALUE, problem).with("kind", kind.word())
+                            })?;
+                        let sql = self.place(kind, Bind::Const { value, slot: slot(kind) });
+                        return Ok(Found::made("a value", sql, kind, false));
+                    }
+                    (Literal::Text(_), Some(Kind::Json)) => Kind::Json,
                     (Literal::Text(_), _) => Kind::Text,
                 };
                 let bind = value_of(self.catalog, slot(kind), literal)?;
-                Ok(made("a value", Sql::bind(bind), kind, *literal == Literal::Null))
+                Ok(Found::made("a value", self.place(kind, bind), kind, false))
             }
-            Operand::Ref(..) => Err(invalid("a `ref` stands in a batch, where something is written")),
         }
     }
 
-    fn aggregate<'p>(&mut self, aggregate: &'p Aggregate) -> Result<Found, DbError> {
-        let mut root: Option<&'p [String]> = None;
-        let mut paths = Vec::new();
-        if let Some(of) = &aggregate.of {
-            fields(of, &mut paths);
-        }
-        for path in paths {
-            let Some(at) = self.many_step(path)? else { continue };
-            let steps = &path[..=at];
-            if root.is_some_and(|root| root != steps) {
-                return Err(invalid("an aggregate is over one many-valued relation; make two of it"));
-            }
-            root = Some(steps);
-        }
-        let Some(root) = root else {
-            if !self.grouped {
-                let problem = format!(
-                    "`{}` of the row's own fields makes one row of several: use the op `aggregate`, or `group`",
-                    aggregate.function.word()
-                );
-                return Err(invalid(problem));
-            }
-            return self.over(aggregate, None);
-        };
-        if self.grouped {
-            let name = root.last().map(String::as_str).unwrap_or_default();
-            let problem =
-                format!("an aggregate over `{name}` for a whole group; ask the model behind `{name}` instead");
-            return Err(DbError::new(code::UNSUPPORTED, problem).with("field", name));
-        }
-        self.of_related(root, |query, sub| query.over(aggregate, Some(sub)))
+    /// A value in its place.
+    fn place(&self, kind: Kind, bind: Bind) -> Sql {
+        Sql { text: self.dialect().place(kind).into(), binds: vec![bind] }
     }
 
-    /// `sum("votes")`, over the statement's own rows or over `sub`'s.
-    fn over<'p>(&mut self, aggregate: &'p Aggregate, mut sub: Option<&mut Sub<'p>>) -> Result<Found, DbError> {
-        self.aggregating = true;
-        let of = aggregate.of.as_ref().map(|of| self.expression(of, None, sub.as_deref_mut()));
-        self.aggregating = false;
-        let of = of.transpose()?;
-        let word = aggregate.function.word();
-        let kind = result_kind(aggregate.function, of.as_ref())?;
-        let mut conditions = Vec::with_capacity(aggregate.filter.len());
-        for condition in &aggregate.filter {
-            self.only_of(condition, sub.as_deref())?;
-            conditions.push(self.condition(condition, sub.as_deref_mut())?);
-        }
-        let mut sql = Sql::text(format!("{word}("));
-        if aggregate.distinct {
-            sql.push("DISTINCT ");
-        }
-        match (of, conditions.is_empty()) {
-            (None, true) => {
-                sql.push("*");
-            }
-            (of, true) => {
-                sql.append(of.map_or_else(Sql::default, |of| of.sql));
-            }
-            // Not every database has FILTER, and NULL is what aggregates pass over.
-            (of, false) => {
-                sql.push("CASE WHEN ").append(Sql::join(conditions, " AND ")).push(" THEN ");
-                sql.append(of.map_or_else(|| Sql::text("1"), |of| of.sql)).push(" END");
-            }
-        }
-        sql.push(")");
-        Ok(made(word, sql, kind, aggregate.function != Function::Count))
-    }
-
-    /// A filter inside of an aggregate is about what is aggregated.
-    fn only_of(&self, condition: &Condition, sub: Option<&Sub<'_>>) -> Result<(), DbError> {
-        match condition {
-            Condition::And(all) | Condition::Or(all) => all.iter().try_for_each(|inner| self.only_of(inner, sub)),
-            Condition::Not(inner) => self.only_of(inner, sub),
-            Condition::Lookup { path, .. } => match (self.many_step(path)?, sub) {
-                (Some(at), Some(sub)) if !sub.has(&path[..=at]) => {
-                    Err(invalid("the filter of an aggregate is about the relation that is aggregated"))
+    fn reckon(&self, arithmetic: Arithmetic, left: Found, right: Found) -> Result<Found, DbError> {
+        let word = arithmetic.word();
+        let refuse = || differ(word, left.kind, right.kind);
+        let number = |kind: Kind| kind.is_whole() || kind == Kind::Float || kinds::places(kind).is_some();
+        let sums = matches!(arithmetic, Arithmetic::Add | Arithmetic::Sub);
+        let dialect = self.dialect();
+        // Dividing by zero is NULL.
+        let null = left.null || right.null || matches!(arithmetic, Arithmetic::Div | Arithmetic::Mod);
+        let kind = match (left.kind, right.kind) {
+            (a, b) if number(a) && number(b) => match (arithmetic, kinds::places(a), kinds::places(b)) {
+                (Arithmetic::Mod, ..) if a == Kind::Float || b == Kind::Float => {
+                    return Err(invalid("`mod` takes whole numbers and decimals"));
                 }
-                _ => Ok(()),
+                _ if a == Kind::Float || b == Kind::Float => Kind::Float,
+                (_, None, None) => Kind::BigInteger,
+                (Arithmetic::Div, ..) => Kind::Float,
+                (Arithmetic::Mul, a, b) => {
+                    let places = a.unwrap_or(0) + b.unwrap_or(0);
+                    if places > 28 {
+                        let problem =
+                            format!("a product with {places} places after the point; the most is 28: cast first");
+                        return Err(invalid(problem).with("limit", 28));
+                    }
+                    Kind::Decimal { digits: 28, places }
+                }
+                (_, a, b) => Kind::Decimal { digits: 28, places: a.max(b).unwrap_or(0) },
             },
-        }
+            (Kind::Duration, Kind::Duration) if sums => Kind::Duration,
+            (Kind::Duration, right) if right.is_whole() && matches!(arithmetic, Arithmetic::Mul | Arithmetic::Div) => {
+                Kind::Duration
+            }
+            (Kind::DateTime, Kind::DateTime) if arithmetic == Arithmetic::Sub => {
+                let sql = dialect.reckon_time(arithmetic, &left, &right);
+                return Ok(Found::made(word, sql, Kind::Duration, null));
+            }
+            (Kind::Date, Kind::Date) if arithmetic == Arithmetic::Sub => {
+                let sql = dialect.reckon_time(arithmetic, &left, &right);
+                return Ok(Found::made(word, sql, Kind::BigInteger, null));
+            }
+            (Kind::DateTime, Kind::Duration) if sums => {
+                return Ok(Found::made(word, dialect.reckon_time(arithmetic, &left, &right), Kind::DateTime, null));
+            }
+            (Kind::Date, right_kind) if right_kind.is_whole() && sums => {
+                return Ok(Found::made(word, dialect.reckon_time(arithmetic, &left, &right), Kind::Date, null));
+            }
+            _ => return Err(refuse()),
+        };
+        let (sql, bare) = dialect.reckon(arithmetic, &left, &right, kind);
+        Ok(Found { bare, ..Found::made(word, sql, kind, null) })
     }
 }
 
 /// Whether the expression itself doesn't tell its kind.
-fn is_open(expr: &Expr) -> bool {
+pub(super) fn is_open(expr: &Expr) -> bool {
     match expr {
-        Expr::Operand(Operand::Hole(_) | Operand::Literal(Literal::Null) | Operand::Ref(..)) => true,
+        Expr::Operand(Operand::Hole(_, None) | Operand::Literal(Literal::Null) | Operand::Ref(..)) => true,
         // A whole number may stand for a date's days or a float.
         Expr::Operand(Operand::Literal(Literal::Integer(_))) => true,
+        // A text may be a decimal, a UUID or a document.
+        Expr::Operand(Operand::Literal(Literal::Text(_))) => true,
         Expr::Arithmetic(_, left, right) => is_open(left) && is_open(right),
-        Expr::Coalesce(several) => several.iter().all(is_open),
-        Expr::Operand(_) | Expr::Aggregate(_) => false,
+        Expr::Choice(_, several) => several.iter().all(is_open),
+        Expr::Case(whens, otherwise) => {
+            whens.iter().all(|(_, value)| is_open(value)) && otherwise.as_deref().is_none_or(is_open)
+        }
+        _ => false,
     }
 }
 
@@ -230,93 +307,15 @@ fn beside(arithmetic: Arithmetic, left: Kind) -> Kind {
         (Arithmetic::Add | Arithmetic::Sub, Kind::DateTime) => Kind::Duration,
         (Arithmetic::Add | Arithmetic::Sub, Kind::Date) => Kind::BigInteger,
         (Arithmetic::Mul | Arithmetic::Div, Kind::Duration) => Kind::BigInteger,
+        (_, kind) if kind.is_whole() => Kind::BigInteger,
         (_, kind) => kind,
     }
 }
 
-/// Whether it makes one value of several rows; whether of the statement's own, the statement says.
-fn is_of_rows(expr: &Expr) -> bool {
-    match expr {
-        Expr::Operand(_) => false,
-        Expr::Arithmetic(_, left, right) => is_of_rows(left) || is_of_rows(right),
-        Expr::Coalesce(several) => several.iter().any(is_of_rows),
-        Expr::Aggregate(_) => true,
-    }
+pub(super) fn untold() -> DbError {
+    invalid("nothing tells what kind of value this is; put it beside a field, or say so: {\"$\":0,\"as\":\"integer\"}")
 }
 
-/// All fields that it reads.
-fn fields<'p>(expr: &'p Expr, paths: &mut Vec<&'p Path>) {
-    match expr {
-        Expr::Operand(Operand::Field(path)) => paths.push(path),
-        Expr::Operand(_) | Expr::Aggregate(_) => {}
-        Expr::Arithmetic(_, left, right) => {
-            fields(left, paths);
-            fields(right, paths);
-        }
-        Expr::Coalesce(several) => several.iter().for_each(|expr| fields(expr, paths)),
-    }
-}
-
-fn made(name: &str, sql: Sql, kind: Kind, null: bool) -> Found {
-    Found { sql, kind, column: None, name: name.to_owned(), null }
-}
-
-fn untold() -> DbError {
-    invalid("nothing tells what kind of value this is; put it beside a field")
-}
-
-fn differ(word: &str, left: Kind, right: Kind) -> DbError {
+pub(super) fn differ(word: &str, left: Kind, right: Kind) -> DbError {
     invalid(format!("`{word}` of kind {} and of kind {}: they don't fit together", left.word(), right.word()))
-}
-
-fn result_kind(function: Function, of: Option<&Found>) -> Result<Kind, DbError> {
-    let Some(of) = of else { return Ok(Kind::BigInteger) };
-    let refuse = |what: &str| {
-        let problem = format!("`{}` takes {what}; `{}` is of kind {}", function.word(), of.name, of.kind.word());
-        Err(invalid(problem).with("field", &of.name).with("kind", of.kind.word()))
-    };
-    match (function, of.kind) {
-        (Function::Count, _) => Ok(Kind::BigInteger),
-        (Function::Sum, Kind::Integer | Kind::BigInteger) => Ok(Kind::BigInteger),
-        (Function::Sum, kind @ (Kind::Float | Kind::Duration)) => Ok(kind),
-        (Function::Avg, Kind::Integer | Kind::BigInteger | Kind::Float) => Ok(Kind::Float),
-        (Function::Sum | Function::Avg, _) => refuse("numbers"),
-        (Function::Min | Function::Max, kind) if kind.is_ordered() => Ok(kind),
-        (Function::Min | Function::Max, _) => refuse("what has an order"),
-    }
-}
-
-fn reckon(arithmetic: Arithmetic, left: Found, right: Found) -> Result<Found, DbError> {
-    let number = |kind: Kind| kind.is_number() || kind == Kind::Key || kind == Kind::Auto;
-    let (word, sign) = match arithmetic {
-        Arithmetic::Add => ("add", " + "),
-        Arithmetic::Sub => ("sub", " - "),
-        Arithmetic::Mul => ("mul", " * "),
-        Arithmetic::Div => ("div", " / "),
-        Arithmetic::Mod => ("mod", " % "),
-    };
-    let whole = |kind: Kind| matches!(kind, Kind::Integer | Kind::BigInteger | Kind::Key | Kind::Auto);
-    let kind = match (left.kind, right.kind) {
-        (left, right) if !number(left) || !number(right) => return Err(differ(word, left, right)),
-        (Kind::Float, _) | (_, Kind::Float) if arithmetic == Arithmetic::Mod => {
-            return Err(invalid("`mod` takes whole numbers"));
-        }
-        (Kind::Float, right) if right == Kind::Float || whole(right) => Kind::Float,
-        (left, Kind::Float) if whole(left) => Kind::Float,
-        (left, right) if whole(left) && whole(right) => Kind::BigInteger,
-        (Kind::DateTime, Kind::DateTime) if arithmetic == Arithmetic::Sub => Kind::Duration,
-        (Kind::DateTime, Kind::Duration) if matches!(arithmetic, Arithmetic::Add | Arithmetic::Sub) => Kind::DateTime,
-        (Kind::Duration, Kind::Duration) if matches!(arithmetic, Arithmetic::Add | Arithmetic::Sub) => Kind::Duration,
-        (Kind::Date, Kind::Date) if arithmetic == Arithmetic::Sub => Kind::BigInteger,
-        (Kind::Date, right) if whole(right) && matches!(arithmetic, Arithmetic::Add | Arithmetic::Sub) => Kind::Date,
-        (Kind::Duration, right) if whole(right) && matches!(arithmetic, Arithmetic::Mul | Arithmetic::Div) => {
-            Kind::Duration
-        }
-        (left, right) => return Err(differ(word, left, right)),
-    };
-    // Dividing by zero is NULL.
-    let null = left.null || right.null || matches!(arithmetic, Arithmetic::Div | Arithmetic::Mod);
-    let mut sql = Sql::text("(");
-    sql.append(left.sql).push(sign).append(right.sql).push(")");
-    Ok(made(word, sql, kind, null))
 }

@@ -2,37 +2,58 @@
 //!
 //! A row counts once, however many related rows match: conditions over a many-valued relation become `EXISTS`. What
 //! speaks of the same related row (the conditions of one entry of `filter`) shares one `EXISTS`; `or` and entries apart
-//! have one each, which is the same by logic (∃ distributes over ∨); `not` begins anew, so that it means "no related row".
+//! have one each, which is the same by logic (∃ distributes over ∨); `not` and `xor` begin anew, so that `not` means "no
+//! related row".
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use super::invalid;
 use super::path::{Join, Root, SubJoin};
-use super::sql::{Bind, MANY, Purpose, Slot, Sql};
-use super::{invalid, value_of};
+use super::sql::{Purpose, Slot, Sql};
+use super::window::Stage;
+use super::with::Named;
 use crate::catalog::Catalog;
+use crate::dialect::Dialect;
 use crate::error::DbError;
 use crate::kind::Kind;
-use crate::shape::{Comparison, Condition, Literal, Lookup, Operand, Path, TextLookup};
+use crate::shape::{Condition, Expr, Literal, Lookup, Operand, Path};
 
 /// A statement's tables and conditions while they are put together.
 pub(crate) struct Query<'c> {
     pub(crate) catalog: &'c Catalog,
     pub(crate) table: usize,
-    pub(super) joins: Vec<Join>,
-    pub(super) aliases: usize,
-    /// Whether columns stand without their table's name, as in the table's own definition.
-    pub(super) bare: bool,
+    /// The number of the own table's name: `t0`.
+    pub(super) root: usize,
+    /// What stands before the own row's columns, where it isn't its table's name in the statement.
+    pub(super) prefix: Option<String>,
     /// The columns of the statement's own rows that were asked for.
     pub(super) used: RefCell<BTreeSet<usize>>,
+    pub(super) joins: Vec<Join>,
+    /// The highest number of a table's name so far, those of shapes inside and outside among them.
+    pub(super) aliases: usize,
+    /// How many tables this shape itself has joined.
+    pub(super) joined: usize,
     /// What `annotate` has named so far.
     pub(super) annotations: Vec<Annotation>,
+    /// What `with` has named.
+    pub(super) with: Vec<Named>,
+    /// The statement that this one stands in.
+    pub(super) outer: Option<Box<Query<'c>>>,
+    /// Whether it reads a row outside.
+    pub(super) correlated: bool,
     /// Whether the statement makes one row of several, so that aggregates are about its own rows.
     pub(super) grouped: bool,
     /// Whether an aggregate is being planned: there is none inside of one.
     pub(super) aggregating: bool,
+    /// Whether fields of the row can be read: an insert has none yet.
+    pub(super) has_row: bool,
+    /// The model whose unwritten row `{"new": …}` reads, in `on_conflict`.
+    pub(super) inserted: bool,
     /// Whether a condition calls a text function, whose time grows with the texts.
     pub(crate) reads_text: bool,
+    /// Where what is found is handed on to a statement around this one.
+    pub(super) stage: Option<Stage>,
 }
 
 /// Where a path ended, or what an expression is.
@@ -47,11 +68,18 @@ pub(crate) struct Found {
     pub(crate) name: String,
     /// Whether it can be NULL, by the field or by a join.
     pub(crate) null: bool,
+    /// The same without a look at its size, for a calculation that goes on.
+    pub(crate) bare: Option<Sql>,
 }
 
 impl Found {
+    /// What an expression made.
+    pub(super) fn made(name: &str, sql: Sql, kind: Kind, null: bool) -> Self {
+        Found { sql, kind, column: None, name: name.to_owned(), null, bare: None }
+    }
+
     /// What fits in a comparison with it.
-    fn slot(&self) -> Slot {
+    pub(super) fn slot(&self) -> Slot {
         Slot { kind: self.kind, column: self.column, purpose: Purpose::Compare }
     }
 }
@@ -62,6 +90,8 @@ pub(super) struct Annotation {
     pub(super) found: Found,
     /// Whether it is made of several of the statement's own rows.
     pub(super) aggregate: bool,
+    /// Whether it is made of the rows around each row.
+    pub(super) window: bool,
 }
 
 impl Sub<'_> {
@@ -77,7 +107,7 @@ pub(super) struct Sub<'p> {
     pub(super) roots: Vec<Root<'p>>,
     pub(super) joins: Vec<SubJoin>,
     /// Whether conditions are about each related row, as in an aggregate's filter: a `not` too.
-    each: bool,
+    pub(super) each: bool,
 }
 
 impl<'c> Query<'c> {
@@ -85,15 +115,27 @@ impl<'c> Query<'c> {
         Self {
             catalog,
             table,
+            root: 0,
+            prefix: None,
+            used: RefCell::default(),
             joins: Vec::new(),
             aliases: 0,
-            bare: false,
-            used: RefCell::default(),
+            joined: 0,
             annotations: Vec::new(),
+            with: Vec::new(),
+            outer: None,
+            correlated: false,
             grouped: false,
             aggregating: false,
+            has_row: true,
+            inserted: false,
             reads_text: false,
+            stage: None,
         }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.catalog.dialect
     }
 
     pub(crate) fn has_joins(&self) -> bool {
@@ -102,7 +144,7 @@ impl<'c> Query<'c> {
 
     /// `"polls__choice" AS t0 LEFT JOIN …`
     pub(crate) fn tables(&self) -> String {
-        let mut sql = format!("{} AS t0", self.catalog.tables[self.table].quoted());
+        let mut sql = format!("{} AS t{}", self.catalog.tables[self.table].quoted(), self.root);
         for join in &self.joins {
             sql.push_str(if join.left { " LEFT JOIN " } else { " JOIN " });
             sql.push_str(&join.sql);
@@ -131,6 +173,18 @@ impl<'c> Query<'c> {
                 sql.append(self.condition(inner, sub.filter(|sub| sub.each))?).push(" IS NOT TRUE)");
                 Ok(sql)
             }
+            (Condition::Xor(all), sub) => {
+                let mut sub = sub.filter(|sub| sub.each);
+                let mut odd: Option<Sql> = None;
+                for inner in all {
+                    let inner = Sql::fill("(({0}) IS TRUE)", &[self.condition(inner, sub.as_deref_mut())?]);
+                    odd = Some(match odd {
+                        None => inner,
+                        Some(odd) => Sql::fill("({0} <> {1})", &[odd, inner]),
+                    });
+                }
+                odd.ok_or_else(|| invalid("`xor` of nothing"))
+            }
             (Condition::Or(all), mut sub) => {
                 let mut parts = Vec::new();
                 for inner in all {
@@ -155,16 +209,16 @@ impl<'c> Query<'c> {
                 }
                 Ok(Sql::join(parts, " AND "))
             }
-            (Condition::Lookup { lookup, path, operands }, Some(sub)) if self.many_step(path)?.is_some() => {
-                let found = self.find_in(sub, path)?;
-                self.lookup(*lookup, &found, operands)
-            }
-            (Condition::Lookup { lookup, path, operands }, _) => {
-                if self.many_step(path)?.is_some() {
-                    return self.exists(&[condition]);
+            (Condition::Exists(nested), _) => self.exists_nested(nested).map(|found| found.sql),
+            (Condition::Lookup { .. } | Condition::In { .. } | Condition::True(_), sub) => {
+                let mut roots = Vec::new();
+                self.roots(condition, &mut roots)?;
+                match sub {
+                    // The relation is the surroundings' own; without one the row is the statement's.
+                    Some(sub) if !roots.is_empty() => self.comparison(condition, Some(sub)),
+                    None if !roots.is_empty() => self.exists(&[condition]),
+                    _ => self.comparison(condition, None),
                 }
-                let found = self.find(path)?;
-                self.lookup(*lookup, &found, operands)
             }
         }
     }
@@ -195,12 +249,14 @@ impl<'c> Query<'c> {
     fn roots<'p>(&self, condition: &'p Condition, roots: &mut Vec<&'p [String]>) -> Result<(), DbError> {
         match condition {
             Condition::And(all) | Condition::Or(all) => all.iter().try_for_each(|inner| self.roots(inner, roots)),
-            Condition::Not(_) => Ok(()),
-            Condition::Lookup { path, .. } => {
-                if let Some(at) = self.many_step(path)? {
-                    let root = &path[..=at];
-                    if !roots.contains(&root) {
-                        roots.push(root);
+            Condition::Not(_) | Condition::Xor(_) | Condition::Exists(_) => Ok(()),
+            Condition::Lookup { .. } | Condition::In { .. } | Condition::True(_) => {
+                for path in condition.fields() {
+                    if let Some(at) = self.many_step(path)? {
+                        let root = &path[..=at];
+                        if !roots.contains(&root) {
+                            roots.push(root);
+                        }
                     }
                 }
                 Ok(())
@@ -213,14 +269,35 @@ impl<'c> Query<'c> {
         self.grouped && self.annotation(path).is_some_and(|annotation| annotation.aggregate)
     }
 
-    /// Whether `condition` asks for such an annotation.
+    /// Whether `expr` is made of several of the statement's own rows.
+    pub(super) fn is_of_rows(&self, expr: &Expr) -> bool {
+        expr.any(&|expr| match expr {
+            Expr::Aggregate(_) => true,
+            expr => expr.path().is_some_and(|path| self.is_aggregate(path)),
+        })
+    }
+
+    /// Whether `expr` is made of the rows around each row.
+    pub(super) fn is_window(&self, expr: &Expr) -> bool {
+        expr.any(&|expr| match expr {
+            Expr::Window(_) => true,
+            expr => expr.path().and_then(|path| self.annotation(path)).is_some_and(|known| known.window),
+        })
+    }
+
+    /// Whether `condition` asks for what is made of several rows of a group.
     pub(super) fn names_aggregate(&self, condition: &Condition) -> bool {
-        paths(condition).any(|path| self.is_aggregate(path))
+        self.grouped && condition.expressions().into_iter().any(|expr| self.is_of_rows(expr))
+    }
+
+    /// Whether `condition` asks for what is made of the rows around.
+    pub(super) fn names_window(&self, condition: &Condition) -> bool {
+        condition.expressions().into_iter().any(|expr| self.is_window(expr))
     }
 
     /// Refuses a condition about groups that asks for what differs within one.
     pub(super) fn check_having(&self, condition: &Condition, group: &[Path]) -> Result<(), DbError> {
-        match paths(condition).find(|path| !group.contains(path) && !self.is_aggregate(path)) {
+        match condition.fields().into_iter().find(|path| !group.contains(path) && !self.is_aggregate(path)) {
             None => Ok(()),
             Some(path) => Err(invalid(format!(
                 "a condition on groups and on rows at once; `{}` belongs into a filter of its own",
@@ -236,6 +313,9 @@ impl<'c> Query<'c> {
     }
 
     fn exists(&mut self, conditions: &[&Condition]) -> Result<Sql, DbError> {
+        if self.stage.is_some() {
+            return Err(invalid("a condition on a window's value and on related rows at once; make two of it"));
+        }
         let mut paths = Vec::new();
         for condition in conditions {
             self.roots(condition, &mut paths)?;
@@ -259,7 +339,7 @@ impl<'c> Query<'c> {
             // CROSS JOIN keeps the order, and lets the joins below refer to what stands before.
             sql.push(&sub.roots.iter().map(table).collect::<Vec<_>>().join(" CROSS JOIN "));
         } else {
-            sql.push("(SELECT 1)");
+            sql.push("(SELECT 1 AS one) AS one");
             for root in &sub.roots {
                 sql.push(&format!(" LEFT JOIN {} ON {}", table(root), root.on));
             }
@@ -292,147 +372,30 @@ impl<'c> Query<'c> {
             sql.push(" LEFT JOIN ").push(&join.sql);
         }
         sql.push(" WHERE ").push(&root.on).push(")");
-        Ok(Found { sql, ..found })
-    }
-
-    fn lookup(&mut self, lookup: Lookup, found: &Found, operands: &[Operand]) -> Result<Sql, DbError> {
-        let (kind, name) = (found.kind, &found.name);
-        let refuse = |what: &str| {
-            invalid(format!("`{}` compares {what}; `{name}` is of kind {}", lookup.word(), kind.word()))
-                .with("field", name)
-                .with("kind", kind.word())
-        };
-        let left = |word: &str| {
-            let mut sql = found.sql.clone();
-            sql.push(word);
-            sql
-        };
-        let [operand, ..] = operands else { return Err(invalid("a lookup without an operand")) };
-        match lookup {
-            Lookup::Exact => match operand {
-                Operand::Literal(Literal::Null) => Ok(left(" IS NULL")),
-                // NULL in a hole means the same as a literal one, so the comparison must know it.
-                Operand::Hole(_) | Operand::Ref(..) if found.null => self.compare(left(" IS "), found, operand),
-                operand => self.compare(left(" = "), found, operand),
-            },
-            Lookup::IsNull => match operand {
-                Operand::Literal(Literal::Bool(true)) => Ok(left(" IS NULL")),
-                Operand::Literal(Literal::Bool(false)) => Ok(left(" IS NOT NULL")),
-                Operand::Hole(hole) => {
-                    let mut sql = Sql::text("(");
-                    sql.append(left(" IS NULL) = ")).append(Sql::bind(Bind::Truth { hole: *hole }));
-                    Ok(sql)
-                }
-                _ => Err(invalid("`isnull` takes true or false")),
-            },
-            Lookup::In => {
-                let Operand::Hole(hole) = operand else { return Err(invalid("`in` takes a hole")) };
-                let mut sql = left(&format!(" IN ({MANY})"));
-                sql.binds.push(Bind::Many { hole: *hole, slot: found.slot() });
-                Ok(sql)
-            }
-            Lookup::Compare(comparison) => {
-                if !kind.is_ordered() {
-                    return Err(refuse("what has an order"));
-                }
-                let word = match comparison {
-                    Comparison::Gt => " > ",
-                    Comparison::Gte => " >= ",
-                    Comparison::Lt => " < ",
-                    Comparison::Lte => " <= ",
-                };
-                self.compare(left(word), found, operand)
-            }
-            Lookup::Range => {
-                if !kind.is_ordered() {
-                    return Err(refuse("what has an order"));
-                }
-                let [low, high] = operands else { return Err(invalid("`range` takes two operands")) };
-                let mut sql = left(" BETWEEN ");
-                sql.append(self.operand(found, low)?).push(" AND ").append(self.operand(found, high)?);
-                Ok(Sql { text: format!("({})", sql.text), ..sql })
-            }
-            Lookup::Text(text) => {
-                if !kind.is_text() {
-                    return Err(refuse("texts"));
-                }
-                self.reads_text = true;
-                let function = match text {
-                    TextLookup::Iexact => "bandstand_iexact",
-                    TextLookup::Contains => "bandstand_contains",
-                    TextLookup::Icontains => "bandstand_icontains",
-                    TextLookup::Startswith => "bandstand_startswith",
-                    TextLookup::Istartswith => "bandstand_istartswith",
-                    TextLookup::Endswith => "bandstand_endswith",
-                    TextLookup::Iendswith => "bandstand_iendswith",
-                };
-                let mut sql = Sql::text(format!("{function}("));
-                sql.append(left(", ")).append(self.operand(found, operand)?).push(")");
-                Ok(sql)
-            }
-        }
-    }
-
-    fn compare(&mut self, mut left: Sql, found: &Found, operand: &Operand) -> Result<Sql, DbError> {
-        left.append(self.operand(found, operand)?);
-        Ok(left)
-    }
-
-    fn operand(&mut self, found: &Found, operand: &Operand) -> Result<Sql, DbError> {
-        let slot = found.slot();
-        Ok(match operand {
-            Operand::Hole(hole) => Sql::bind(Bind::Hole { hole: *hole, slot }),
-            Operand::Ref(statement, field) => {
-                Sql::bind(Bind::Ref { statement: *statement, field: field.clone(), slot })
-            }
-            Operand::Literal(literal) => Sql::bind(value_of(self.catalog, slot, literal)?),
-            Operand::Field(path) => {
-                let other = self.find(path)?;
-                if !found.kind.compares_with(other.kind) {
-                    return Err(invalid(format!(
-                        "`{}` is of kind {} and `{}` of kind {}: they can't be compared",
-                        found.name,
-                        found.kind.word(),
-                        other.name,
-                        other.kind.word()
-                    )));
-                }
-                other.sql
-            }
-        })
-    }
-}
-
-/// All paths of a condition, those of fields that it compares with among them.
-fn paths(condition: &Condition) -> Box<dyn Iterator<Item = &Path> + '_> {
-    match condition {
-        Condition::And(all) | Condition::Or(all) => Box::new(all.iter().flat_map(paths)),
-        Condition::Not(inner) => paths(inner),
-        Condition::Lookup { path, operands, .. } => {
-            let fields = operands.iter().filter_map(|operand| match operand {
-                Operand::Field(path) => Some(path),
-                _ => None,
-            });
-            Box::new(std::iter::once(path).chain(fields))
-        }
+        Ok(Found { sql, bare: None, ..found })
     }
 }
 
 /// Whether `condition` can't be true of a row for which the relation `root` leads nowhere.
 fn is_false_without(condition: &Condition, root: &[String]) -> bool {
+    let is_of_root = |target: &Expr| target.path().is_some_and(|path| path.starts_with(root));
     match condition {
         Condition::And(all) => all.iter().any(|inner| is_false_without(inner, root)),
         Condition::Or(all) => all.iter().all(|inner| is_false_without(inner, root)),
-        Condition::Not(_) => false,
-        Condition::Lookup { lookup, path, operands } => {
-            path.starts_with(root)
+        Condition::Not(_) | Condition::Xor(_) | Condition::Exists(_) | Condition::True(_) => false,
+        Condition::In { target, .. } => is_of_root(target),
+        Condition::Lookup { lookup, target, operands } => {
+            is_of_root(target)
                 && match lookup {
-                    Lookup::IsNull => operands == &[Operand::Literal(Literal::Bool(false))],
-                    // A hole can turn out to be NULL, which means `isnull`.
-                    Lookup::Exact => {
-                        matches!(operands.as_slice(), [Operand::Literal(literal)] if *literal != Literal::Null)
-                            || matches!(operands.as_slice(), [Operand::Field(_)])
+                    Lookup::IsNull => {
+                        matches!(operands.as_slice(), [Expr::Operand(Operand::Literal(Literal::Bool(false)))])
                     }
+                    // A hole can turn out to be NULL, which means `isnull`.
+                    Lookup::Exact => match operands.as_slice() {
+                        [Expr::Operand(Operand::Literal(literal))] => *literal != Literal::Null,
+                        [Expr::Operand(Operand::Field(_))] => true,
+                        _ => false,
+                    },
                     _ => true,
                 }
         }

@@ -1,13 +1,20 @@
 //! From a shape and the app's models to statements that are ready to run.
 
+mod aggregate;
+mod combine;
 pub(crate) mod delete;
 mod expression;
 mod filter;
+mod function;
 pub(crate) mod key;
+mod lookup;
 mod path;
 mod read;
 pub(crate) mod schema;
 pub(crate) mod sql;
+mod subquery;
+mod window;
+mod with;
 mod write;
 
 use std::sync::Arc;
@@ -23,6 +30,7 @@ use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Literal, Op, Shape};
 use crate::types::Value;
+pub(crate) use filter::Found;
 use sql::{Bind, Purpose, Slot, Sql};
 
 /// What a shape became.
@@ -44,6 +52,10 @@ pub(crate) struct ReadPlan {
     pub(crate) of: Option<usize>,
     /// Whether each step of it is short, so that counting steps bounds its time.
     pub(crate) may_be_short: bool,
+    /// Whether it keeps others from its rows until the transaction ends.
+    pub(crate) locks: bool,
+    /// Whether it tells the database's plan instead of rows, and in which column.
+    pub(crate) explains: Option<usize>,
     /// How many runs to skip before it is tried as a short read again.
     penalty: AtomicU32,
 }
@@ -109,6 +121,8 @@ impl Cell {
 pub(crate) struct WritePlan {
     /// The model's table.
     pub(crate) table: usize,
+    /// The columns of it that get a value.
+    pub(crate) columns: Box<[usize]>,
     pub(crate) action: Action,
 }
 
@@ -122,7 +136,14 @@ pub(crate) enum Action {
         /// The fields that it returns, by name.
         returning: Box<[String]>,
     },
-    Update(Query),
+    Update {
+        query: Query,
+        cells: Box<[Cell]>,
+        /// The fields that it returns, by name.
+        returning: Box<[String]>,
+    },
+    /// Once for each position of the lists that fill its holes.
+    UpdateMany(Query),
     /// Nothing points to the model, so its rows go by themselves.
     DeleteDirectly(Query),
     /// The keys of what goes; the rest is collected.
@@ -135,7 +156,8 @@ pub(crate) struct Query {
     pub(crate) binds: Box<[Bind]>,
     pub(crate) holes: usize,
     sql: Sql,
-    dialect: Dialect,
+    /// Where values are numbered: for each, the first that is the same.
+    same: Option<Vec<usize>>,
     owner: Arc<Owner>,
     fixed: Option<Arc<Statement>>,
     /// A statement for each combination of list sizes, rounded up.
@@ -149,20 +171,29 @@ const MAX_SIZED: usize = 16;
 
 impl Query {
     fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
-        let has_many = sql.binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let fixed = (!has_many).then(|| {
-            let statement = Statement::of_app(owner, dialect.number(sql.text.clone()));
-            Arc::new(statement.taking(bind::types(&sql.binds, &[])))
-        });
-        Self {
-            binds: sql.binds.clone().into(),
-            holes,
-            sql,
-            dialect,
-            owner: owner.clone(),
-            fixed,
-            sized: Mutex::default(),
+        let same = (dialect == Dialect::Postgres).then(|| sql.same());
+        let binds: Box<[Bind]> = match &same {
+            None => sql.binds.clone().into(),
+            Some(same) => {
+                let first = |(at, bind): (usize, &Bind)| (same[at] == at).then(|| bind.clone());
+                sql.binds.iter().enumerate().filter_map(first).collect()
+            }
+        };
+        let has_many = binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
+        let mut query = Self { binds, holes, sql, same, owner: owner.clone(), fixed: None, sized: Mutex::default() };
+        if !has_many {
+            query.fixed = Some(Arc::new(query.made(&[])));
         }
+        query
+    }
+
+    /// The statement for lists of these sizes.
+    fn made(&self, sizes: &[usize]) -> Statement {
+        let text = match &self.same {
+            None => self.sql.render(sizes),
+            Some(same) => self.sql.render_numbered(same, sizes),
+        };
+        Statement::of_app(&self.owner, text).taking(bind::types(&self.binds, sizes))
     }
 
     /// The statement for lists of these lengths, one for each `in`; see [`rounded`].
@@ -175,8 +206,7 @@ impl Query {
         if let Some((_, statement)) = sized.iter().find(|(known, _)| *known == sizes) {
             return statement.clone();
         }
-        let statement = Statement::of_app(&self.owner, self.dialect.number(self.sql.render(&sizes)));
-        let statement = Arc::new(statement.taking(bind::types(&self.binds, &sizes)));
+        let statement = Arc::new(self.made(&sizes));
         // One that connections don't keep prepared isn't worth keeping here either.
         if statement.sql().len() <= KEEP_SQL {
             if sized.len() >= MAX_SIZED {
@@ -197,14 +227,16 @@ pub(crate) fn rounded(length: usize) -> usize {
 /// Plans a shape. `refs` says whether it may refer to earlier statements of a batch.
 pub(crate) fn plan(catalog: &Catalog, owner: &Arc<Owner>, shape: &Shape) -> Result<Plan, DbError> {
     let table = catalog.find(&shape.from)?;
-    let planner = Planner { catalog, owner, table, holes: shape.holes };
+    let planner = Planner { catalog, owner, table, holes: shape.holes, explain: shape.explain };
+    let with = &shape.with;
     match &shape.op {
-        Op::Select(select) => planner.select(select).map(Plan::Read),
-        Op::Count(reading) => planner.count(reading).map(Plan::Read),
-        Op::Exists(reading) => planner.exists(reading).map(Plan::Read),
-        Op::Aggregate(reading) => planner.aggregate(reading).map(Plan::Read),
+        Op::Select(select) => planner.select(select, with).map(Plan::Read),
+        Op::Count(select) => planner.count(select, with).map(Plan::Read),
+        Op::Exists(select) => planner.exists(select, with).map(Plan::Read),
+        Op::Aggregate(reading) => planner.aggregate(reading, with).map(Plan::Read),
         Op::Insert(insert) => planner.insert(insert).map(Plan::Write),
-        Op::Update { set, filter } => planner.update(set, filter).map(Plan::Write),
+        Op::Update { set, filter, returning } => planner.update(set, filter, returning).map(Plan::Write),
+        Op::UpdateMany { key, key_values, set } => planner.update_many(key, key_values, set).map(Plan::Write),
         Op::Delete { filter } => planner.delete(filter).map(Plan::Write),
     }
 }
@@ -214,6 +246,7 @@ struct Planner<'c> {
     owner: &'c Arc<Owner>,
     table: usize,
     holes: usize,
+    explain: bool,
 }
 
 impl Planner<'_> {
@@ -241,6 +274,9 @@ fn value_of(catalog: &Catalog, slot: Slot, literal: &Literal) -> Result<Bind, Db
 
 /// Checks a value for its place.
 pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), DbError> {
+    if let (Purpose::Pattern, Value::Text(pattern)) = (slot.purpose, value) {
+        check_pattern(pattern)?;
+    }
     let Some((table, column)) = slot.column else {
         let checked = slot.kind.check_compared(value).and_then(|()| reckonable(catalog, slot.kind, value));
         return checked.map_err(|problem| {
@@ -257,8 +293,7 @@ pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), 
     }
     let checked = match slot.purpose {
         Purpose::Store => column.kind.check_stored(value),
-        Purpose::Compare => column.kind.check_compared(value),
-        Purpose::Reckon => column.kind.check_compared(value).and_then(|()| reckonable(catalog, column.kind, value)),
+        Purpose::Compare | Purpose::Pattern | Purpose::Key => column.kind.check_compared(value),
     };
     let wrong = |problem: String| {
         DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
@@ -296,3 +331,29 @@ pub(crate) const SQLITE_DIGITS: u8 = 18;
 
 /// Most digits of a decimal: what 96 bits hold.
 const MAX_DIGITS: u8 = 28;
+
+/// The longest regular expression in characters.
+const MAX_PATTERN: usize = 1_000;
+/// The largest that it may become, in bytes: what it takes to look through a text grows with it.
+const MAX_COMPILED: usize = 64 << 10;
+
+/// Checks a regular expression of an app. What is looked for is the same on every database where all of them know its words, so
+/// what the host's library doesn't know (back references, looking around) goes to none of them.
+fn check_pattern(pattern: &str) -> Result<(), DbError> {
+    let wrong = |problem: String| DbError::new(code::INVALID_VALUE, format!("the regular expression {problem}"));
+    if pattern.chars().nth(MAX_PATTERN).is_some() {
+        return Err(wrong(format!("has more than {MAX_PATTERN} characters")).with("limit", MAX_PATTERN));
+    }
+    match regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED).build() {
+        Ok(_) => Ok(()),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            let problem = "is too large when its repetitions and classes are written out; use fewer, or [a-z] for \\w";
+            Err(wrong(problem.into()).with("limit", MAX_COMPILED))
+        }
+        // Its own text quotes the pattern over several lines.
+        Err(error) => {
+            let line = error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Err(wrong(format!("can't be read: {line}")))
+        }
+    }
+}

@@ -66,11 +66,10 @@ pub(crate) struct Joined {
 impl Query<'_> {
     /// A column of the statement's own rows.
     pub(super) fn own(&self, column: usize) -> Found {
-        self.column("t", 0, self.table, column, false)
+        self.column("t", self.root, self.table, column, false)
     }
 
     /// A column of a table that a path has come to.
-    #[allow(dead_code, reason = "for `related`")]
     pub(super) fn column_of(&self, joined: Joined, column: usize) -> Found {
         self.column("t", joined.alias, joined.table, column, joined.left)
     }
@@ -110,10 +109,15 @@ impl Query<'_> {
 
     /// Follows a path from the statement's own row; each step leads to one row at most.
     pub(crate) fn find(&mut self, path: &[String]) -> Result<Found, DbError> {
+        let found = self.find_here(path)?;
+        Ok(self.hoisted(found))
+    }
+
+    fn find_here(&mut self, path: &[String]) -> Result<Found, DbError> {
         if let Some(annotation) = self.annotation(path) {
             return Ok(annotation.found.clone());
         }
-        let mut at = Joined { alias: 0, table: self.table, left: false };
+        let mut at = Joined { alias: self.root, table: self.table, left: false };
         for (place, name) in path.iter().enumerate() {
             let rest = &path[place + 1..];
             match self.catalog.tables[at.table].step(name)? {
@@ -141,9 +145,8 @@ impl Query<'_> {
     }
 
     /// Follows a path of relations and joins the table at its end.
-    #[allow(dead_code, reason = "for `related`")]
     pub(crate) fn relation(&mut self, path: &[String]) -> Result<Joined, DbError> {
-        let mut at = Joined { alias: 0, table: self.table, left: false };
+        let mut at = Joined { alias: self.root, table: self.table, left: false };
         for name in path {
             at = self.follow(at, name)?;
         }
@@ -199,11 +202,11 @@ impl Query<'_> {
     /// A column of a table that is in the statement. `left` says whether the row may be missing.
     fn column(&self, letter: &str, alias: usize, table: usize, column: usize, left: bool) -> Found {
         let field = &self.catalog.tables[table].columns[column];
-        if alias == 0 {
+        if letter == "t" && alias == self.root {
             self.used.borrow_mut().insert(column);
         }
-        let sql = match (self.bare, alias) {
-            (true, 0) => field.quoted().to_owned(),
+        let sql = match &self.prefix {
+            Some(prefix) if letter == "t" && alias == self.root => format!("{prefix}{}", field.quoted()),
             _ => format!("{letter}{alias}.{}", field.quoted()),
         };
         Found {
@@ -212,6 +215,7 @@ impl Query<'_> {
             column: Some((table, column)),
             name: field.field.clone(),
             null: left || field.null,
+            bare: None,
         }
     }
 
@@ -237,7 +241,8 @@ impl Query<'_> {
 
     pub(super) fn alias(&mut self) -> Result<usize, DbError> {
         self.aliases += 1;
-        if self.aliases > MAX_JOINS {
+        self.joined += 1;
+        if self.joined > MAX_JOINS {
             return Err(
                 invalid(format!("more than {MAX_JOINS} joins; ask in several queries")).with("limit", MAX_JOINS)
             );
@@ -264,7 +269,7 @@ impl Query<'_> {
     fn key_before(&mut self, steps: &[String]) -> Result<(String, usize), DbError> {
         let mut table = self.table;
         let Some((_, before)) = steps.split_last().filter(|(_, before)| !before.is_empty()) else {
-            return Ok((self.key_of("t", 0, table, false).sql.text, table));
+            return Ok((self.key_of("t", self.root, table, false).sql.text, table));
         };
         for name in before {
             table = match self.catalog.tables[table].step(name)? {

@@ -2,7 +2,7 @@
 
 use super::filter::Query;
 use super::invalid;
-use super::sql::{Bind, MANY, Sql};
+use super::sql::{Bind, MANY, MANY_MORE, Sql};
 use crate::catalog::Catalog;
 use crate::dialect::literal;
 use crate::error::DbError;
@@ -21,7 +21,7 @@ pub(crate) struct Defined {
 /// An expression. `want` is the kind of what it is for, where the expression doesn't tell its own.
 pub(crate) fn expression(catalog: &Catalog, table: usize, expr: &Expr, want: Option<Kind>) -> Result<Defined, DbError> {
     let mut query = Query::new(catalog, table);
-    query.bare = true;
+    query.prefix = Some(String::new());
     let found = query.expression(expr, want, None)?;
     Ok(Defined {
         sql: written(&query, &found.sql)?,
@@ -33,7 +33,7 @@ pub(crate) fn expression(catalog: &Catalog, table: usize, expr: &Expr, want: Opt
 /// A condition.
 pub(crate) fn condition(catalog: &Catalog, table: usize, condition: &Condition) -> Result<Defined, DbError> {
     let mut query = Query::new(catalog, table);
-    query.bare = true;
+    query.prefix = Some(String::new());
     let sql = query.condition(condition, None)?;
     Ok(Defined {
         sql: written(&query, &sql)?,
@@ -49,11 +49,13 @@ fn written(query: &Query<'_>, sql: &Sql) -> Result<String, DbError> {
     let mut binds = sql.binds.iter();
     let mut text = String::with_capacity(sql.text.len());
     for c in sql.text.chars() {
-        match (c, if c == '?' || c == MANY { binds.next() } else { None }) {
+        match (c, if matches!(c, '?' | MANY | MANY_MORE) { binds.next() } else { None }) {
             ('?', Some(Bind::Const { value, slot })) => {
                 text.push_str(&literal::write(query.catalog.dialect, slot.kind, value));
             }
-            ('?' | MANY, _) => return Err(invalid("takes a value from outside, and none comes with a manifest")),
+            ('?' | MANY | MANY_MORE, _) => {
+                return Err(invalid("takes a value from outside, and none comes with a manifest"));
+            }
             (c, _) => text.push(c),
         }
     }

@@ -7,6 +7,12 @@ use crate::types::Value;
 /// Stands in the text where a `many` parameter goes; no identifier can hold it and no value is ever written into the text.
 pub(crate) const MANY: char = '\u{1}';
 
+/// The same after other values: each value has a comma before it.
+pub(crate) const MANY_MORE: char = '\u{2}';
+
+/// Stands for a `?` that is part of a text which was written into a definition.
+const QUESTION: char = '\u{3}';
+
 /// What fills a `?`, in the order of the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Bind {
@@ -44,10 +50,12 @@ impl Slot {
 pub(crate) enum Purpose {
     /// It becomes the column's value.
     Store,
-    /// It is reckoned with on the way to the column's value.
-    Reckon,
     /// It is compared with the column.
     Compare,
+    /// It is a regular expression.
+    Pattern,
+    /// It is one of the members that a JSON document is asked for.
+    Key,
 }
 
 /// A piece of SQL.
@@ -60,6 +68,11 @@ pub(crate) struct Sql {
 impl Sql {
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), binds: Vec::new() }
+    }
+
+    /// What was written for a table's definition, with its values in it.
+    pub(crate) fn written(text: &str) -> Self {
+        Self::text(text.replace('?', &QUESTION.to_string()))
     }
 
     pub(crate) fn bind(bind: Bind) -> Self {
@@ -101,19 +114,116 @@ impl Sql {
         all
     }
 
+    /// A template with its arguments: `{0}` is the first, and may stand there several times. Other braces mean nothing.
+    pub(crate) fn fill(template: &str, arguments: &[Sql]) -> Sql {
+        let mut sql = Sql::default();
+        let mut rest = template;
+        while let Some(at) = rest.find('{') {
+            let argument = rest[at + 1..].split_once('}').and_then(|(digit, _)| {
+                digit.parse::<usize>().ok().filter(|_| digit.len() == 1).and_then(|digit| arguments.get(digit))
+            });
+            match argument {
+                Some(argument) => {
+                    sql.push(&rest[..at]).append(argument.clone());
+                    rest = &rest[at + 3..];
+                }
+                None => {
+                    sql.push(&rest[..=at]);
+                    rest = &rest[at + 1..];
+                }
+            }
+        }
+        sql.push(rest);
+        sql
+    }
+
+    /// For each value, the first that is the same: PostgreSQL takes equal values as one parameter, so that an expression
+    /// that stands there twice is the same expression to it.
+    pub(crate) fn same(&self) -> Vec<usize> {
+        let first = |(at, bind)| self.binds[..at].iter().position(|known| known == bind).unwrap_or(at);
+        self.binds.iter().enumerate().map(first).collect()
+    }
+
     /// The text with room for as many values as `sizes` says, one number for each [`MANY`].
     pub(crate) fn render(&self, sizes: &[usize]) -> String {
         let mut sizes = sizes.iter();
         let mut text = String::with_capacity(self.text.len());
         for c in self.text.chars() {
-            if c == MANY {
-                for at in 0..sizes.next().copied().unwrap_or(0) {
-                    text.push_str(if at == 0 { "?" } else { ",?" });
+            match c {
+                MANY | MANY_MORE => {
+                    for at in 0..sizes.next().copied().unwrap_or(0) {
+                        text.push_str(if at == 0 && c == MANY { "?" } else { ",?" });
+                    }
                 }
-            } else {
-                text.push(c);
+                QUESTION => text.push('?'),
+                c => text.push(c),
             }
         }
         text
+    }
+
+    /// The same with numbered places (`$1`), where values that are equal by `same` have one number; `sizes` has one entry
+    /// for each list that is there for the first time.
+    pub(crate) fn render_numbered(&self, same: &[usize], sizes: &[usize]) -> String {
+        let mut text = String::with_capacity(self.text.len() + 16);
+        let mut sizes = sizes.iter();
+        // First number and count of the numbers of each value.
+        let mut numbers: Vec<(usize, usize)> = Vec::with_capacity(same.len());
+        let mut next = 1;
+        for c in self.text.chars() {
+            if !matches!(c, '?' | MANY | MANY_MORE) {
+                text.push(if c == QUESTION { '?' } else { c });
+                continue;
+            }
+            let at = numbers.len();
+            let first = same.get(at).copied().unwrap_or(at);
+            let range = if first < at {
+                numbers[first]
+            } else {
+                let count = if c == '?' { 1 } else { sizes.next().copied().unwrap_or(0) };
+                let range = (next, count);
+                next += count;
+                range
+            };
+            numbers.push(range);
+            for number in range.0..range.0 + range.1 {
+                if c == MANY_MORE || number > range.0 {
+                    text.push(',');
+                }
+                text.push('$');
+                text.push_str(&number.to_string());
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hole(hole: usize) -> Sql {
+        Sql::bind(Bind::Rows { hole })
+    }
+
+    #[test]
+    fn templates_take_their_arguments_where_they_are_named() {
+        let sql = Sql::fill("CASE WHEN {0} ~ 'a{0,1}{3}' THEN {1} + {0} END", &[hole(7), Sql::text("x")]);
+        assert_eq!(sql.text, "CASE WHEN ? ~ 'a{0,1}{3}' THEN x + ? END");
+        assert_eq!(sql.binds.len(), 2);
+    }
+
+    #[test]
+    fn equal_values_are_one_parameter_where_they_are_numbered() {
+        let mut sql = hole(3);
+        sql.push(" + ").append(hole(4)).push(" + ").append(hole(3)).push(" IN (");
+        let mut list = Sql::text(MANY.to_string());
+        list.binds.push(Bind::Truth { hole: 9 });
+        sql.append(list.clone()).push(") f(x").append(Sql { text: MANY_MORE.to_string(), ..list }).push(") ");
+        sql.append(hole(5));
+        assert_eq!(sql.same(), [0, 1, 0, 3, 3, 5]);
+        assert_eq!(sql.render_numbered(&sql.same(), &[2]), "$1 + $2 + $1 IN ($3,$4) f(x,$3,$4) $5");
+        assert_eq!(sql.render_numbered(&sql.same(), &[0]), "$1 + $2 + $1 IN () f(x) $3");
+        assert_eq!(sql.render(&[2, 1]), "? + ? + ? IN (?,?) f(x,?) ?");
     }
 }

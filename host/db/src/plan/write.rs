@@ -1,16 +1,18 @@
-//! `insert`, `update`, `delete`.
+//! `insert`, `update`, `update_many`, `delete`.
 
+use super::filter::{Found, Query as Building};
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{Action, Cell, Planner, Query, WritePlan, invalid, value_of};
 use crate::catalog::{Column, Fill, Table};
+use crate::dialect::{Dialect, kinds};
 use crate::error::{DbError, code};
 use crate::kind::Kind;
-use crate::shape::{Arithmetic, Condition, Expr, Insert, Literal, Operand};
+use crate::shape::{Condition, Conflict, Expr, Insert, Literal, Operand};
 use crate::types::Value;
 
 impl Planner<'_> {
-    fn write(&self, action: Action) -> WritePlan {
-        WritePlan { table: self.table, action }
+    fn write(&self, columns: Vec<usize>, action: Action) -> WritePlan {
+        WritePlan { table: self.table, columns: columns.into(), action }
     }
 
     pub(super) fn insert(&self, insert: &Insert) -> Result<WritePlan, DbError> {
@@ -22,31 +24,29 @@ impl Planner<'_> {
                 return Err(invalid(format!("`set` gives `{}` two values", table.columns[column].field)));
             }
         }
-        let (mut names, mut values, mut fills) = (Vec::new(), Vec::new(), Vec::new());
+        let mut building = Building::new(self.catalog, self.table);
+        building.has_row = false;
+        let (mut names, mut values, mut fills, mut written) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
             let slot = Slot::of(self.catalog, self.table, at, Purpose::Store);
-            let constant = |value: Value| Sql::bind(Bind::Const { value, slot });
+            let constant = |value: Value| self.bound(Bind::Const { value, slot }, column.kind);
             // What the host makes stands in holes after the shape's own.
             let mut fill = |fill| {
                 fills.push(fill);
-                Sql::bind(Bind::Hole { hole: self.holes + fills.len() - 1, slot })
+                self.bound(Bind::Hole { hole: self.holes + fills.len() - 1, slot }, column.kind)
             };
             let value = match given[at] {
                 Some(_) if column.generated.is_some() => return Err(generated(table, column)),
-                Some(expr) => match (self.expr(expr, at, None)?, column.fill) {
+                Some(expr) => match (building.stored(expr, at)?, column.fill) {
                     // A key that is left out or null is the next one.
-                    (mut value, Some(Fill::Uuid7)) => {
-                        let mut sql = Sql::text("coalesce(");
-                        sql.list(vec![std::mem::take(&mut value), fill(Fill::Uuid7)]).push(")");
-                        sql
-                    }
+                    (value, Some(Fill::Uuid7)) => Sql::fill("coalesce({0}, {1})", &[value, fill(Fill::Uuid7)]),
                     (value, _) => value,
                 },
                 None if column.generated.is_some() || column.kind == Kind::Auto => continue,
                 None => match (&column.default, column.fill, &column.db_default) {
                     (Some(default), _, _) => constant(default.clone()),
                     (None, Some(made), _) => fill(made),
-                    (None, None, Some(default)) => Sql::text(default.sql.clone()),
+                    (None, None, Some(default)) => Sql::written(&default.sql),
                     // Written out, so that a default which the table has from an older version doesn't fill it.
                     (None, None, None) if column.null => constant(Value::Null),
                     (None, None, None) => {
@@ -62,39 +62,103 @@ impl Planner<'_> {
             };
             names.push(column.quoted());
             values.push(value);
+            written.push(at);
         }
-        let mut sql = Sql::text(format!("INSERT INTO {}", table.quoted()));
+        let dialect = self.catalog.dialect;
+        // MariaDB names no table anew here.
+        let alias = if dialect == Dialect::Mariadb { "" } else { " AS t0" };
+        let mut sql = Sql::text(format!("INSERT INTO {}{alias}", table.quoted()));
         if names.is_empty() {
-            sql.push(" DEFAULT VALUES");
+            sql.push(dialect.no_values());
         } else {
-            sql.push(&format!(" ({}) VALUES (", names.join(", ")));
-            for (at, value) in values.into_iter().enumerate() {
-                if at > 0 {
-                    sql.push(", ");
-                }
-                sql.append(value);
-            }
-            sql.push(")");
+            sql.push(&format!(" ({}) VALUES (", names.join(", "))).list(values).push(")");
         }
-        let mut cells = Vec::with_capacity(insert.returning.len());
-        for (at, name) in insert.returning.iter().enumerate() {
-            let column = &table.columns[table.column(name)?];
-            sql.push(if at == 0 { " RETURNING " } else { ", " }).push(&column.quoted());
-            cells.push(Cell::of(column.kind));
+        if let Some(conflict) = &insert.conflict {
+            sql.append(self.conflict(conflict, &given, !insert.returning.is_empty())?);
         }
+        let cells = self.returned(&insert.returning, &mut sql)?;
         let query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
-        Ok(self.write(Action::Insert {
-            query,
-            fills: fills.into(),
-            cells: cells.into(),
-            returning: insert.returning.clone().into(),
-        }))
+        let returning = insert.returning.clone().into();
+        Ok(self.write(written, Action::Insert { query, fills: fills.into(), cells, returning }))
     }
 
-    pub(super) fn update(&self, set: &[(String, Expr)], filter: &[Condition]) -> Result<WritePlan, DbError> {
+    fn bound(&self, bind: Bind, kind: Kind) -> Sql {
+        Sql { text: self.catalog.dialect.place(kind).into(), binds: vec![bind] }
+    }
+
+    fn returned(&self, returning: &[String], sql: &mut Sql) -> Result<Box<[Cell]>, DbError> {
         let table = &self.catalog.tables[self.table];
-        let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
+        let mut cells = Vec::with_capacity(returning.len());
+        for (at, name) in returning.iter().enumerate() {
+            let column = &table.columns[table.column(name)?];
+            sql.push(if at == 0 { " RETURNING " } else { ", " }).push(column.quoted());
+            cells.push(Cell::of(column.kind));
+        }
+        Ok(cells.into())
+    }
+
+    /// What stands behind an insert for rows that are there already.
+    fn conflict(&self, conflict: &Conflict, given: &[Option<&Expr>], returns: bool) -> Result<Sql, DbError> {
+        let table = &self.catalog.tables[self.table];
+        let dialect = self.catalog.dialect;
+        let (target, set) = match (conflict, dialect) {
+            (Conflict::Ignore, Dialect::Sqlite | Dialect::Postgres) => return Ok(Sql::text(" ON CONFLICT DO NOTHING")),
+            // Its own way to ignore them ignores values that don't fit as well.
+            (Conflict::Ignore, Dialect::Mariadb) if !returns => {
+                let key = table.columns[table.first_key()].quoted();
+                return Ok(Sql::text(format!(" ON DUPLICATE KEY UPDATE {key} = {key}")));
+            }
+            (_, Dialect::Mariadb) if returns => {
+                let problem = "MariaDB returns rows of an insert that was none as well; leave `returning` out and read afterwards";
+                return Err(DbError::new(code::UNSUPPORTED, problem));
+            }
+            (Conflict::Ignore, _) => return Err(DbError::new(code::INTERNAL, "a conflict that nobody handles")),
+            (Conflict::Update { target, set }, _) => (target, set),
+        };
+        let mut columns = Vec::with_capacity(target.len());
+        for name in target {
+            columns.push(table.column(name)?);
+        }
+        columns.sort_unstable();
+        let sets = unique_sets(table);
+        if !sets.contains(&columns) {
+            let named: Vec<String> = sets.iter().map(|set| field_names(table, set)).collect();
+            let problem = format!(
+                "`{}` aren't unique together in `{}`; a target is one of {}",
+                target.iter().map(|name| crate::shape::shown(name)).collect::<Vec<_>>().join("`, `"),
+                table.model,
+                named.join(", ")
+            );
+            return Err(invalid(problem).with("model", &table.model));
+        }
+        if dialect == Dialect::Mariadb
+            && let Some(other) = sets.iter().find(|set| **set != columns && !is_counted(table, set, given))
+        {
+            let problem = format!(
+                "MariaDB takes whatever unique fields are alike, and `{}` has others than the target: {}; read first, then insert or update",
+                table.model,
+                field_names(table, other)
+            );
+            return Err(DbError::new(code::UNSUPPORTED, problem).with("model", &table.model));
+        }
+        let mut building = Building::new(self.catalog, self.table);
+        building.inserted = true;
+        let mut sql = if dialect == Dialect::Mariadb {
+            building.prefix = Some(format!("{}.", table.quoted()));
+            Sql::text(" ON DUPLICATE KEY UPDATE ")
+        } else {
+            let columns: Vec<&str> = columns.iter().map(|at| table.columns[*at].quoted()).collect();
+            Sql::text(format!(" ON CONFLICT ({}) DO UPDATE SET ", columns.join(", ")))
+        };
+        sql.append(self.assignments(&mut building, set)?.0);
+        Ok(sql)
+    }
+
+    /// `a = 1, b = b + 1`
+    fn assignments(&self, building: &mut Building<'_>, set: &[(String, Expr)]) -> Result<(Sql, Vec<usize>), DbError> {
+        let table = &self.catalog.tables[self.table];
         let mut seen = Vec::new();
+        let mut sql = Sql::default();
         for (name, expr) in set {
             let column = table.column(name)?;
             if seen.contains(&column) {
@@ -108,19 +172,64 @@ impl Planner<'_> {
                 return Err(generated(table, &table.columns[column]));
             }
             sql.push(if seen.is_empty() { "" } else { ", " });
-            sql.push(&table.columns[column].quoted()).push(" = ");
-            sql.append(self.expr(expr, column, Some("t0"))?);
+            sql.push(table.columns[column].quoted()).push(" = ").append(building.stored(expr, column)?);
             seen.push(column);
         }
+        if building.has_joins() {
+            let problem = "an update reads the fields of its own row alone; take those of related rows by a `subquery`";
+            return Err(DbError::new(code::UNSUPPORTED, problem));
+        }
+        Ok((sql, seen))
+    }
+
+    pub(super) fn update(
+        &self,
+        set: &[(String, Expr)],
+        filter: &[Condition],
+        returning: &[String],
+    ) -> Result<WritePlan, DbError> {
+        let table = &self.catalog.tables[self.table];
+        let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
+        let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;
+        sql.append(assignments);
         sql.append(self.rows_where(filter)?);
-        Ok(self.write(Action::Update(self.query(sql))))
+        if !returning.is_empty() && self.catalog.dialect == Dialect::Mariadb {
+            let problem = "MariaDB returns nothing from an update; read the rows in the same transaction";
+            return Err(DbError::new(code::UNSUPPORTED, problem));
+        }
+        let cells = self.returned(returning, &mut sql)?;
+        Ok(self.write(columns, Action::Update { query: self.query(sql), cells, returning: returning.into() }))
+    }
+
+    pub(super) fn update_many(
+        &self,
+        key: &[String],
+        key_values: &[Expr],
+        set: &[(String, Expr)],
+    ) -> Result<WritePlan, DbError> {
+        let table = &self.catalog.tables[self.table];
+        let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
+        let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;
+        sql.append(assignments);
+        for (at, (name, value)) in key.iter().zip(key_values).enumerate() {
+            let column = table.column(name)?;
+            let Expr::Operand(Operand::Hole(hole, _)) = value else {
+                return Err(invalid("`key_values` has holes alone"));
+            };
+            let slot = Slot::of(self.catalog, self.table, column, Purpose::Compare);
+            sql.push(if at == 0 { " WHERE " } else { " AND " });
+            sql.push(&format!("t0.{} = ", table.columns[column].quoted()));
+            sql.append(self.bound(Bind::Hole { hole: *hole, slot }, table.columns[column].kind));
+        }
+        Ok(self.write(columns, Action::UpdateMany(self.query(sql))))
     }
 
     pub(super) fn delete(&self, filter: &[Condition]) -> Result<WritePlan, DbError> {
         let table = &self.catalog.tables[self.table];
         let rows = self.rows_where(filter)?;
         let action = if table.incoming.is_empty() {
-            let mut sql = Sql::text(format!("DELETE FROM {} AS t0", table.quoted()));
+            let which = if self.catalog.dialect == Dialect::Mariadb { " t0" } else { "" };
+            let mut sql = Sql::text(format!("DELETE{which} FROM {} AS t0", table.quoted()));
             sql.append(rows);
             Action::DeleteDirectly(self.query(sql))
         } else {
@@ -128,87 +237,102 @@ impl Planner<'_> {
             sql.append(rows);
             Action::Delete(self.query(sql))
         };
-        Ok(self.write(action))
+        Ok(self.write(Vec::new(), action))
     }
+}
 
-    /// The value that `column` gets. `row` is the name of the row that fields are read from, where there is one.
-    fn expr(&self, expr: &Expr, column: usize, row: Option<&str>) -> Result<Sql, DbError> {
+impl Building<'_> {
+    /// What `column` of the statement's own model gets.
+    fn stored(&mut self, expr: &Expr, column: usize) -> Result<Sql, DbError> {
+        let catalog = self.catalog;
+        let target = &catalog.tables[self.table].columns[column];
+        let slot = Slot::of(catalog, self.table, column, Purpose::Store);
+        let place = |bind| Sql { text: catalog.dialect.place(target.kind).into(), binds: vec![bind] };
         match expr {
-            Expr::Operand(operand) => self.operand(operand, column, row, Purpose::Store),
-            Expr::Arithmetic(..) => {
-                let target = &self.catalog.tables[self.table].columns[column];
-                if !target.kind.is_number() {
-                    let problem =
-                        format!("`{}` is of kind {}, which one can't reckon with", target.field, target.kind.word());
-                    return Err(invalid(problem).with("field", &target.field).with("kind", target.kind.word()));
-                }
-                self.arithmetic(expr, column, row)
+            Expr::Operand(Operand::Hole(hole, None)) => Ok(place(Bind::Hole { hole: *hole, slot })),
+            Expr::Operand(Operand::Ref(statement, field)) => {
+                Ok(place(Bind::Ref { statement: *statement, field: field.clone(), slot }))
             }
-            Expr::Coalesce(_) | Expr::Aggregate(_) => Err(not_in_set()),
+            Expr::Operand(Operand::Literal(literal)) => {
+                // A UUID or bytes in a literal are hexadecimal digits.
+                if let (Literal::Text(text), Kind::Uuid | Kind::Binary) = (literal, target.kind) {
+                    let value = target.kind.value_of_json(&serde_json::Value::String(text.clone()));
+                    if let Ok(value) = value {
+                        return Ok(place(Bind::Const { value, slot }));
+                    }
+                }
+                value_of(catalog, slot, literal).map(place)
+            }
+            expr => {
+                let found = self.expression(expr, Some(target.kind), None)?;
+                self.assigned(target, found)
+            }
         }
     }
 
-    fn arithmetic(&self, expr: &Expr, column: usize, row: Option<&str>) -> Result<Sql, DbError> {
-        let (arithmetic, left, right) = match expr {
-            Expr::Operand(operand) => return self.operand(operand, column, row, Purpose::Reckon),
-            Expr::Arithmetic(arithmetic, left, right) => (arithmetic, left, right),
-            Expr::Coalesce(_) | Expr::Aggregate(_) => return Err(not_in_set()),
+    /// A value that an expression made, for a column.
+    fn assigned(&self, target: &Column, found: Found) -> Result<Sql, DbError> {
+        let dialect = self.dialect();
+        let refuse = || {
+            let problem = format!(
+                "`{}` of kind {} can't take the value of `{}` of kind {}",
+                target.field,
+                target.word,
+                found.name,
+                found.kind.word()
+            );
+            Err(invalid(problem).with("field", &target.field).with("kind", target.word))
         };
-        let word = match arithmetic {
-            Arithmetic::Add => " + ",
-            Arithmetic::Sub => " - ",
-            Arithmetic::Mul => " * ",
-            Arithmetic::Div => " / ",
-            Arithmetic::Mod => " % ",
-        };
-        let target = &self.catalog.tables[self.table].columns[column];
-        if *arithmetic == Arithmetic::Mod && target.kind == Kind::Float {
-            return Err(invalid(format!("`mod` takes whole numbers; `{}` is a float", target.field))
-                .with("field", &target.field));
+        let source = found.column.map(|(table, column)| &self.catalog.tables[table].columns[column]);
+        match (target.kind, found.kind) {
+            // The database looks whether there is such a row, but not whether it is of the right model.
+            _ if target.target.is_some() && source.is_some_and(|source| source.target != target.target) => {
+                let is_key = found.column.is_some_and(|(table, column)| {
+                    Some(table) == target.target && self.catalog.tables[table].single_key() == Some(column)
+                });
+                if is_key { Ok(found.sql) } else { refuse() }
+            }
+            (Kind::Key, Kind::Key | Kind::Auto) => Ok(found.sql),
+            (Kind::Key, _) => refuse(),
+            (Kind::Text, kind) if kind.is_text() => Ok(found.sql),
+            (Kind::Char(most), kind) if kind.is_text() => match kind.max_length() {
+                Some(length) if length <= most => Ok(found.sql),
+                _ => Ok(dialect.fitting(found.sql, most)),
+            },
+            (Kind::Float, kind) if kind.is_whole() || kind == Kind::Float || kinds::places(kind).is_some() => {
+                Ok(dialect.float(&found))
+            }
+            (Kind::Decimal { places, .. }, Kind::Decimal { places: more, .. }) if more > places => {
+                Ok(dialect.round(&found, places.into()))
+            }
+            (to @ Kind::Decimal { .. }, kind) if kind.is_whole() || kinds::places(kind).is_some() => {
+                Ok(dialect.widen(&found, to))
+            }
+            (to, from) if to.is_whole() && from.is_whole() => Ok(found.sql),
+            // What has a form of its own was looked at on its way in.
+            (to, from) if std::mem::discriminant(&to) == std::mem::discriminant(&from) => {
+                match (to.max_length(), from.max_length()) {
+                    (Some(most), Some(length)) if length > most => Ok(dialect.fitting(found.sql, most)),
+                    _ => Ok(found.sql),
+                }
+            }
+            _ => refuse(),
         }
-        let mut sql = Sql::text("(");
-        sql.append(self.arithmetic(left, column, row)?).push(word);
-        sql.append(self.arithmetic(right, column, row)?).push(")");
-        Ok(sql)
     }
 
-    fn operand(&self, operand: &Operand, column: usize, row: Option<&str>, purpose: Purpose) -> Result<Sql, DbError> {
+    /// In `on_conflict`: the value that the insert brought.
+    pub(super) fn new_value(&self, field: &str) -> Result<Found, DbError> {
+        if !self.inserted {
+            return Err(invalid("`new` is the value that an insert brought: it stands in `on_conflict`"));
+        }
         let table = &self.catalog.tables[self.table];
-        let slot = Slot::of(self.catalog, self.table, column, purpose);
-        match operand {
-            Operand::Hole(hole) => Ok(Sql::bind(Bind::Hole { hole: *hole, slot })),
-            Operand::Ref(statement, field) => {
-                Ok(Sql::bind(Bind::Ref { statement: *statement, field: field.clone(), slot }))
-            }
-            Operand::Literal(Literal::Null) if purpose == Purpose::Reckon => {
-                Err(invalid("arithmetic with null; leave the field as it is, or set it to null"))
-            }
-            Operand::Literal(literal) => value_of(self.catalog, slot, literal).map(Sql::bind),
-            Operand::Field(path) => {
-                let Some(row) = row else {
-                    return Err(invalid("an insert has no row yet whose fields it could read"));
-                };
-                let [name] = path.as_slice() else {
-                    return Err(DbError::new(
-                        code::UNSUPPORTED,
-                        "an update reads the fields of its own row alone, not those of related rows",
-                    ));
-                };
-                let source = &table.columns[table.column(name)?];
-                if !takes(&table.columns[column], source, purpose) {
-                    let target = &table.columns[column];
-                    return Err(invalid(format!(
-                        "`{}` of kind {} can't take the value of `{}` of kind {}",
-                        target.field,
-                        target.kind.word(),
-                        source.field,
-                        source.kind.word()
-                    ))
-                    .with("field", &target.field));
-                }
-                Ok(Sql::text(format!("{row}.{}", source.quoted())))
-            }
-        }
+        let at = table.column(field)?;
+        let column = &table.columns[at];
+        let sql = match self.dialect() {
+            Dialect::Sqlite | Dialect::Postgres => format!("excluded.{}", column.quoted()),
+            Dialect::Mariadb => format!("values({})", column.quoted()),
+        };
+        Ok(Found { column: Some((self.table, at)), ..Found::made(field, Sql::text(sql), column.kind, column.null) })
     }
 }
 
@@ -217,26 +341,24 @@ fn generated(table: &Table, column: &Column) -> DbError {
     invalid(problem).with("model", &table.model).with("field", &column.field)
 }
 
-fn not_in_set() -> DbError {
-    DbError::new(code::UNSUPPORTED, "`set` takes values, fields of the row and arithmetic")
+/// The sets of columns that tell rows apart, each in the order of the columns.
+fn unique_sets(table: &Table) -> Vec<Vec<usize>> {
+    let single = (0..table.columns.len()).filter(|at| table.columns[*at].unique).map(|at| vec![at]);
+    let mut sets: Vec<Vec<usize>> = std::iter::once(table.key.clone()).chain(single).collect();
+    sets.extend(table.unique_together.iter().cloned());
+    for set in &mut sets {
+        set.sort_unstable();
+    }
+    sets.dedup();
+    sets
 }
 
-/// Whether what `source` holds may be written to `target` or reckoned with on the way there.
-fn takes(target: &Column, source: &Column, purpose: Purpose) -> bool {
-    let whole = |kind: Kind| kind.is_whole() && kind != Kind::Auto && kind != Kind::Key;
-    match (target.kind, source.kind) {
-        _ if target.target.is_some() || source.target.is_some() && target.kind == Kind::Key => {
-            target.target == source.target
-        }
-        // The database checks ranges, not lengths and forms.
-        (Kind::Char(most), source) if source.is_text() => source.max_length().is_some_and(|length| length <= most),
-        (Kind::Text, source) if source.is_text() => true,
-        (Kind::Float, source) => source.is_number() && !matches!(source, Kind::Decimal { .. }),
-        (target, source) if whole(target) && source.is_whole() => true,
-        (target, source) if target == source => true,
-        // A date plus a number of days, a datetime minus a datetime: whole numbers all of them.
-        (target, source) => {
-            purpose == Purpose::Reckon && target.is_number() && source.is_number() && source != Kind::Float
-        }
-    }
+/// Whether the database counts the values of the set itself, so that no row has them yet.
+fn is_counted(table: &Table, set: &[usize], given: &[Option<&Expr>]) -> bool {
+    matches!(set, [at] if table.columns[*at].kind == Kind::Auto && given[*at].is_none())
+}
+
+fn field_names(table: &Table, set: &[usize]) -> String {
+    let names: Vec<String> = set.iter().map(|at| format!("`{}`", table.columns[*at].field)).collect();
+    names.join(" with ")
 }

@@ -1,8 +1,14 @@
 //! A query as the app sent it: read and checked as a document, before any model is looked at.
 
+mod expression;
 mod json;
 mod parse;
 
+pub(crate) use expression::{
+    Aggregate, AggregateFunction, Arithmetic, Choice, Comparison, Condition, DatePart, Edge, Expr, Frame, JsonLookup,
+    JsonResult, JsonStep, List, Literal, Lookup, Nulls, Operand, Order, Part, Ranked, TextLookup, Unit, Window,
+    WindowFunction, Zone,
+};
 pub(crate) use parse::{parse, parse_condition, parse_expression, shown};
 
 /// The largest shape in bytes: the largest that a generated form needs is 5 KiB.
@@ -11,20 +17,44 @@ pub(crate) const MAX_BYTES: usize = 64 << 10;
 pub(crate) const MAX_HOLES: usize = 1_000;
 /// Conditions of one shape: SQLite's expression depth is 1,000.
 pub(crate) const MAX_CONDITIONS: usize = 500;
+/// Functions, arithmetic and choices of one shape: each is a call for every row.
+pub(crate) const MAX_CALLS: usize = 500;
 /// How deep conditions and expressions nest.
 pub(crate) const MAX_NESTING: usize = 32;
+/// Expressions that one function takes.
+pub(crate) const MAX_ARGUMENTS: usize = 32;
 /// Steps of a path.
 pub(crate) const MAX_STEPS: usize = 6;
+/// Steps into a JSON document.
+pub(crate) const MAX_JSON_STEPS: usize = 16;
 /// Paths in `fields`, `order` and `returning`: a model has at most 300 fields.
 pub(crate) const MAX_PATHS: usize = 500;
 /// Annotations of one shape: each may be a query of its own.
 pub(crate) const MAX_ANNOTATIONS: usize = 32;
+/// Shapes inside of a shape, all levels together: each may run once for every row.
+pub(crate) const MAX_SUBQUERIES: usize = 16;
+/// How deep shapes stand in one another.
+pub(crate) const MAX_LEVELS: usize = 4;
+/// Windows of one shape: each sorts all rows.
+pub(crate) const MAX_WINDOWS: usize = 16;
+/// Shapes that one is combined with.
+pub(crate) const MAX_COMBINED: usize = 8;
+/// Entries of `with`.
+pub(crate) const MAX_WITH: usize = 8;
+/// Relations whose rows come along.
+pub(crate) const MAX_RELATED: usize = 16;
+/// The deepest tree that is followed with a depth to count; without one it ends where no new row is found.
+pub(crate) const MAX_DEPTH: u32 = 1_000;
 
 /// A whole shape.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shape {
     pub(crate) from: From,
     pub(crate) op: Op,
+    /// Sets of keys by name, for conditions.
+    pub(crate) with: Vec<(String, With)>,
+    /// Whether the database's plan is asked for instead of the rows.
+    pub(crate) explain: bool,
     /// One more than the highest hole.
     pub(crate) holes: usize,
 }
@@ -39,14 +69,21 @@ pub(crate) enum From {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Op {
     Select(Select),
-    Count(Reading),
-    Exists(Reading),
+    Count(Select),
+    Exists(Select),
     /// One row: what `annotate` makes of all rows together.
     Aggregate(Reading),
     Insert(Insert),
     Update {
         set: Vec<(String, Expr)>,
         filter: Vec<Condition>,
+        returning: Vec<String>,
+    },
+    /// One update for each position of the holes' lists.
+    UpdateMany {
+        key: Vec<String>,
+        key_values: Vec<Expr>,
+        set: Vec<(String, Expr)>,
     },
     Delete {
         filter: Vec<Condition>,
@@ -56,9 +93,39 @@ pub(crate) enum Op {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Select {
     pub(crate) fields: Option<Vec<Path>>,
+    /// Relations whose rows come along, whole.
+    pub(crate) related: Vec<Path>,
     pub(crate) order: Option<Vec<Order>>,
-    pub(crate) distinct: bool,
+    pub(crate) distinct: Distinct,
+    pub(crate) lock: Option<Lock>,
     pub(crate) reading: Reading,
+}
+
+/// Which rows a `select` shows once.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Distinct {
+    No,
+    /// Rows whose cells are all alike.
+    Rows,
+    /// Rows that are alike in these.
+    On(Vec<Path>),
+}
+
+/// Rows that nobody else may change until the transaction ends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Lock {
+    pub(crate) wait: Wait,
+    /// Relations whose rows are locked; the empty path is the model itself.
+    pub(crate) of: Vec<Path>,
+    /// Others may still point to the rows.
+    pub(crate) no_key: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Block,
+    Nowait,
+    SkipLocked,
 }
 
 /// What `select`, `count`, `exists` and `aggregate` share.
@@ -69,14 +136,61 @@ pub(crate) struct Reading {
     /// What rows are put together by; `annotate` is then of each group.
     pub(crate) group: Option<Vec<Path>>,
     pub(crate) filter: Vec<Condition>,
+    /// Other shapes, whose rows are added or taken away, one after the other.
+    pub(crate) combine: Vec<(Combination, Nested)>,
     pub(crate) limit: Option<Bound>,
     pub(crate) offset: Option<Bound>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Combination {
+    Union,
+    UnionAll,
+    Intersect,
+    Except,
+}
+
+impl Combination {
+    pub(crate) const ALL: [(&'static str, Combination); 4] = [
+        ("union", Combination::Union),
+        ("union_all", Combination::UnionAll),
+        ("intersect", Combination::Intersect),
+        ("except", Combination::Except),
+    ];
+}
+
+/// A `select` inside of another shape.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Nested {
+    pub(crate) from: From,
+    pub(crate) select: Select,
+}
+
+/// A set of keys with a name.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum With {
+    /// The only cells of a shape's rows.
+    Select(Box<Nested>),
+    /// The rows of the shape's own model that are reached from some by a relation to itself, those included.
+    Tree { start: Vec<Condition>, follow: String, max_depth: Option<u32> },
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Insert {
     pub(crate) set: Vec<(String, Expr)>,
+    pub(crate) conflict: Option<Conflict>,
     pub(crate) returning: Vec<String>,
+}
+
+/// What becomes of a row whose unique values another one has.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Conflict {
+    Ignore,
+    /// The other one is changed: the one that is alike in these fields.
+    Update {
+        target: Vec<String>,
+        set: Vec<(String, Expr)>,
+    },
 }
 
 /// A number of rows.
@@ -86,144 +200,8 @@ pub(crate) enum Bound {
     Number(i64),
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Order {
-    pub(crate) path: Path,
-    pub(crate) descending: bool,
-}
-
 /// Names from the model on: relations, then a field.
 pub(crate) type Path = Vec<String>;
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Condition {
-    And(Vec<Condition>),
-    Or(Vec<Condition>),
-    Not(Box<Condition>),
-    Lookup { lookup: Lookup, path: Path, operands: Vec<Operand> },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lookup {
-    Exact,
-    In,
-    IsNull,
-    Range,
-    Compare(Comparison),
-    Text(TextLookup),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Comparison {
-    Gt,
-    Gte,
-    Lt,
-    Lte,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TextLookup {
-    Iexact,
-    Contains,
-    Icontains,
-    Startswith,
-    Istartswith,
-    Endswith,
-    Iendswith,
-}
-
-impl Lookup {
-    const ALL: [(&'static str, Lookup); 15] = [
-        ("exact", Lookup::Exact),
-        ("in", Lookup::In),
-        ("isnull", Lookup::IsNull),
-        ("range", Lookup::Range),
-        ("gt", Lookup::Compare(Comparison::Gt)),
-        ("gte", Lookup::Compare(Comparison::Gte)),
-        ("lt", Lookup::Compare(Comparison::Lt)),
-        ("lte", Lookup::Compare(Comparison::Lte)),
-        ("iexact", Lookup::Text(TextLookup::Iexact)),
-        ("contains", Lookup::Text(TextLookup::Contains)),
-        ("icontains", Lookup::Text(TextLookup::Icontains)),
-        ("startswith", Lookup::Text(TextLookup::Startswith)),
-        ("istartswith", Lookup::Text(TextLookup::Istartswith)),
-        ("endswith", Lookup::Text(TextLookup::Endswith)),
-        ("iendswith", Lookup::Text(TextLookup::Iendswith)),
-    ];
-
-    pub(crate) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(_, lookup)| *lookup == self).map_or("lookup", |(word, _)| word)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Operand {
-    Hole(usize),
-    Field(Path),
-    Literal(Literal),
-    /// Field of the first row that an earlier statement of the batch returned.
-    Ref(usize, String),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Literal {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    Float(f64),
-    Text(String),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Expr {
-    Operand(Operand),
-    Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
-    /// The first that isn't NULL.
-    Coalesce(Vec<Expr>),
-    Aggregate(Box<Aggregate>),
-}
-
-/// One value of many rows.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Aggregate {
-    pub(crate) function: Function,
-    /// None counts rows.
-    pub(crate) of: Option<Expr>,
-    pub(crate) distinct: bool,
-    pub(crate) filter: Vec<Condition>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Function {
-    Count,
-    Sum,
-    Avg,
-    Min,
-    Max,
-}
-
-impl Function {
-    pub(crate) const ALL: [(&'static str, Function); 5] = [
-        ("count", Function::Count),
-        ("sum", Function::Sum),
-        ("avg", Function::Avg),
-        ("min", Function::Min),
-        ("max", Function::Max),
-    ];
-
-    pub(crate) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(_, function)| *function == self).map_or("aggregate", |(word, _)| word)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arithmetic {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Mod,
-}
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,8 @@ macro_rules! on {
             mod aggregates;
             #[path = "budget.rs"]
             mod budget;
+            #[path = "chinook.rs"]
+            mod chinook;
             #[path = "constraints.rs"]
             mod constraints;
             #[path = "deferred.rs"]

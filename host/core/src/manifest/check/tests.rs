@@ -110,3 +110,26 @@ fn hostile_documents_are_refused() {
     }
     assert!(parse("{\"v\":7}").expect_err("a newer one").to_string().contains("update the host"));
 }
+
+#[test]
+fn tables_that_may_be_another_apps_need_a_grant() {
+    let named = |table: &str| {
+        with_model(serde_json::json!({"name": "row", "table": table, "fields": [{"name": "id", "kind": "auto"}]}))
+    };
+    let asked = |table: &str, granted: &[&str]| {
+        let granted: Vec<String> = granted.iter().map(ToString::to_string).collect();
+        named(table).expect("a manifest").tables_to_grant(&granted).count()
+    };
+    for own in ["polls__row", "polls__other", "polls___"] {
+        assert_eq!(asked(own, &[]), 0, "{own}");
+    }
+    for other in ["Album", "blog__row", "polls_row", "polls2__row", "poll__row", "_polls__row"] {
+        assert_eq!(asked(other, &["album", "Blog__row"]), 1, "{other}");
+        assert_eq!(asked(other, &["x", other]), 0, "{other}");
+    }
+    assert!(named("Polls__row").is_err() && named("bandstand__app").is_err());
+    // A table between two models has a name as well.
+    let pairs = serde_json::json!({"name": "row", "fields": [{"name": "id", "kind": "auto"},
+        {"name": "others", "kind": "many_to_many", "to": "row", "db_table": "blog__row_tags"}]});
+    assert_eq!(with_model(pairs).expect("a manifest").tables_to_grant(&[]).count(), 1);
+}

@@ -77,7 +77,7 @@ fn is_ordered(kind: Kind) -> bool {
 
 /// Kinds that `sum` and `avg` take.
 fn is_summed(kind: Kind) -> bool {
-    matches!(kind, Kind::Integer | Kind::Big | Kind::Float | Kind::Duration)
+    matches!(kind, Kind::Small | Kind::Integer | Kind::Big | Kind::Float | Kind::Decimal | Kind::Duration)
 }
 
 fn json_of(value: &Value) -> Option<Json> {
@@ -252,7 +252,7 @@ fn lookup(path: Path, same_row: Vec<Path>) -> BoxedStrategy<Condition> {
 /// Whether fields of the two kinds can be compared.
 fn alike(one: Kind, other: Kind) -> bool {
     let class = |kind| match kind {
-        Kind::Auto | Kind::Small | Kind::Integer | Kind::Big | Kind::Float => Kind::Integer,
+        Kind::Auto | Kind::Small | Kind::Integer | Kind::Big | Kind::Float | Kind::Decimal => Kind::Integer,
         other => other,
     };
     // A float and a decimal are near to one another rather than equal.

@@ -75,8 +75,8 @@ pub const MODELS: [Model; 6] = [
     },
     Model {
         name: "tag",
-        key: AUTO,
-        fields: &[field("weight", Kind::Decimal, true), relation("like", "tag", Kind::Auto, true)],
+        key: field("code", Kind::Text, false),
+        fields: &[field("weight", Kind::Decimal, true), relation("like", "tag", Kind::Text, true)],
         reverse: &[("likened", "tag", "like")],
         many: &[("tagged", "item_tags", "tag", "item")],
         is_between: false,
@@ -119,7 +119,7 @@ pub const MODELS: [Model; 6] = [
     },
     Model {
         name: "badge",
-        key: AUTO,
+        key: field("uid", Kind::Uuid, false),
         fields: &[
             Field { unique: true, ..relation("place", "place", Kind::Auto, false) },
             field("words", Kind::Text, true),
@@ -131,7 +131,7 @@ pub const MODELS: [Model; 6] = [
     Model {
         name: "item_tags",
         key: AUTO,
-        fields: &[relation("item", "item", Kind::Auto, false), relation("tag", "tag", Kind::Auto, false)],
+        fields: &[relation("item", "item", Kind::Auto, false), relation("tag", "tag", Kind::Text, false)],
         reverse: &[],
         many: &[],
         is_between: true,
