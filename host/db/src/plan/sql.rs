@@ -70,11 +70,6 @@ impl Sql {
         Self { text: text.into(), binds: Vec::new() }
     }
 
-    /// What was written for a table's definition, with its values in it.
-    pub(crate) fn written(text: &str) -> Self {
-        Self::text(text.replace('?', &QUESTION.to_string()))
-    }
-
     pub(crate) fn bind(bind: Bind) -> Self {
         Self { text: "?".into(), binds: vec![bind] }
     }

@@ -46,7 +46,7 @@ impl Planner<'_> {
                 None => match (&column.default, column.fill, &column.db_default) {
                     (Some(default), _, _) => constant(default.clone()),
                     (None, Some(made), _) => fill(made),
-                    (None, None, Some(default)) => Sql::written(&default.sql),
+                    (None, None, Some(default)) => default.sql.clone(),
                     // Written out, so that a default which the table has from an older version doesn't fill it.
                     (None, None, None) if column.null => constant(Value::Null),
                     (None, None, None) => {
@@ -88,7 +88,8 @@ impl Planner<'_> {
             query.write_rows_at(dialect, row);
         }
         let returning = insert.returning.clone().into();
-        Ok(self.write(written, Action::Insert { query, fills: fills.into(), cells, returning }))
+        let upserts = matches!(insert.conflict, Some(Conflict::Update { .. }));
+        Ok(self.write(written, Action::Insert { query, upserts, fills: fills.into(), cells, returning }))
     }
 
     fn bound(&self, bind: Bind, kind: Kind) -> Sql {
@@ -236,7 +237,9 @@ impl Planner<'_> {
     pub(super) fn delete(&self, filter: &[Condition]) -> Result<WritePlan, DbError> {
         let table = &self.catalog.tables[self.table];
         let rows = self.rows_where(filter)?;
-        let action = if table.incoming.is_empty() {
+        // MariaDB deletes from no table that the condition reads, so there the keys are read first.
+        let apart = self.catalog.dialect == Dialect::Mariadb && rows.text.contains("SELECT ");
+        let action = if table.incoming.is_empty() && !apart {
             let which = if self.catalog.dialect == Dialect::Mariadb { " t0" } else { "" };
             let mut sql = Sql::text(format!("DELETE{which} FROM {} AS t0", table.quoted()));
             sql.append(rows);
