@@ -291,10 +291,15 @@ impl Writing<'_> {
         let budget = &self.context.budget;
         let _time = Stopwatch::start(budget);
         match &plan.action {
-            Action::Insert { query, cells, fills, .. } => {
+            Action::Insert { query, cells, fills, upserts, .. } => {
                 bind::check_count(query.holes - fills.len(), params)?;
                 let params = bind::fill(bind::canonical(&query.binds, params), fills);
-                self.insert(work, query, cells, &params, earlier).await
+                let mut outcome = self.insert(work, query, cells, &params, earlier).await?;
+                if *upserts {
+                    // MariaDB counts a row that was changed twice.
+                    outcome.affected = bind::rows(&query.binds, &params);
+                }
+                Ok(outcome)
             }
             Action::Update { query, cells, .. } => {
                 let mut returned = Rows::start(cells.len());

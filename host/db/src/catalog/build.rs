@@ -32,7 +32,7 @@ pub(super) fn catalog(manifest: &Manifest, dialect: Dialect) -> Result<Catalog, 
     for model in &manifest.models {
         tables.push(building.table(&app, model)?);
     }
-    let mut catalog = Catalog { app, dialect, named_zones: true, tables, by_name: building.by_name.clone() };
+    let mut catalog = Catalog { app, dialect, named_zones: true.into(), tables, by_name: building.by_name.clone() };
     building.references(&mut catalog)?;
     building.links(&mut catalog)?;
     super::define::define(&mut catalog, manifest)?;

@@ -4,6 +4,7 @@ mod build;
 mod define;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 use host_core::manifest::{Manifest, OnDelete};
 use host_core::name::{AppId, nearest};
@@ -23,7 +24,7 @@ pub(crate) struct Catalog {
     /// The database that its SQL is written for.
     pub(crate) dialect: Dialect,
     /// Whether the database knows time zones by their names. MariaDB does when its tables of them were filled.
-    pub(crate) named_zones: bool,
+    pub(crate) named_zones: AtomicBool,
     pub(crate) tables: Vec<Table>,
     by_name: HashMap<String, usize>,
 }

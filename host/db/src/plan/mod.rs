@@ -9,6 +9,7 @@ mod function;
 pub(crate) mod key;
 mod lookup;
 mod path;
+mod pattern;
 mod read;
 pub(crate) mod schema;
 pub(crate) mod sql;
@@ -130,6 +131,8 @@ pub(crate) struct WritePlan {
 pub(crate) enum Action {
     Insert {
         query: Query,
+        /// Whether each row is written, be it as one that is there: the databases count those differently.
+        upserts: bool,
         /// What the host makes for the query's last holes, for each row anew.
         fills: Box<[Fill]>,
         cells: Box<[Cell]>,
@@ -275,7 +278,7 @@ fn value_of(catalog: &Catalog, slot: Slot, literal: &Literal) -> Result<Bind, Db
 /// Checks a value for its place.
 pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), DbError> {
     if let (Purpose::Pattern, Value::Text(pattern)) = (slot.purpose, value) {
-        check_pattern(pattern)?;
+        pattern::check(pattern)?;
     }
     let Some((table, column)) = slot.column else {
         let checked = slot.kind.check_compared(value).and_then(|()| reckonable(catalog, slot.kind, value));
@@ -331,29 +334,3 @@ pub(crate) const SQLITE_DIGITS: u8 = 18;
 
 /// Most digits of a decimal: what 96 bits hold.
 const MAX_DIGITS: u8 = 28;
-
-/// The longest regular expression in characters.
-const MAX_PATTERN: usize = 1_000;
-/// The largest that it may become, in bytes: what it takes to look through a text grows with it.
-const MAX_COMPILED: usize = 64 << 10;
-
-/// Checks a regular expression of an app. What is looked for is the same on every database where all of them know its words, so
-/// what the host's library doesn't know (back references, looking around) goes to none of them.
-fn check_pattern(pattern: &str) -> Result<(), DbError> {
-    let wrong = |problem: String| DbError::new(code::INVALID_VALUE, format!("the regular expression {problem}"));
-    if pattern.chars().nth(MAX_PATTERN).is_some() {
-        return Err(wrong(format!("has more than {MAX_PATTERN} characters")).with("limit", MAX_PATTERN));
-    }
-    match regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED).build() {
-        Ok(_) => Ok(()),
-        Err(regex::Error::CompiledTooBig(_)) => {
-            let problem = "is too large when its repetitions and classes are written out; use fewer, or [a-z] for \\w";
-            Err(wrong(problem.into()).with("limit", MAX_COMPILED))
-        }
-        // Its own text quotes the pattern over several lines.
-        Err(error) => {
-            let line = error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Err(wrong(format!("can't be read: {line}")))
-        }
-    }
-}

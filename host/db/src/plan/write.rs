@@ -79,7 +79,8 @@ impl Planner<'_> {
         let cells = self.returned(&insert.returning, &mut sql)?;
         let query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
         let returning = insert.returning.clone().into();
-        Ok(self.write(written, Action::Insert { query, fills: fills.into(), cells, returning }))
+        let upserts = matches!(insert.conflict, Some(Conflict::Update { .. }));
+        Ok(self.write(written, Action::Insert { query, upserts, fills: fills.into(), cells, returning }))
     }
 
     fn bound(&self, bind: Bind, kind: Kind) -> Sql {
