@@ -46,9 +46,6 @@ enum Database {
 
 fn database(options: &Inspect, overrides: &[Override]) -> Result<Database> {
     const WHERE: &str = "the database's URL";
-    if let Some(url) = options.url.as_deref().filter(|url| !url.starts_with("sqlite:")) {
-        return Target::parse(url).map(Database::Server).map_err(anyhow::Error::msg).context(WHERE);
-    }
     let url = match &options.url {
         // What the command line says is relative to where it was typed.
         Some(url) => DatabaseSection::at(url).parse().map(|url| (None, url)),
@@ -60,6 +57,11 @@ fn database(options: &Inspect, overrides: &[Override]) -> Result<Database> {
     match url.map_err(anyhow::Error::msg).context(WHERE)? {
         (_, DatabaseUrl::Memory) => {
             bail!("a database in memory has no tables to read; name a file with --url sqlite:PATH")
+        }
+        (None, DatabaseUrl::Server(target)) => Ok(Database::Server(target)),
+        (Some(folder), DatabaseUrl::Server(target)) => {
+            let store = folder.config.database.on_server(target, &folder.path).map_err(anyhow::Error::msg)?;
+            Ok(Database::Server(store.server.context(WHERE)?.target))
         }
         (None, DatabaseUrl::Sqlite(path)) => Ok(Database::File(path)),
         (Some(folder), DatabaseUrl::Sqlite(path)) => Ok(Database::File(folder.shown(&path))),
