@@ -11,8 +11,8 @@ pub(crate) const MANY: char = '\u{1}';
 pub(crate) const MANY_MORE: char = '\u{2}';
 
 /// Stands before the name of a character that means something here but is part of a text which was written into a definition.
-const ESCAPE: char = '\u{3}';
-const ESCAPED: [(char, char); 4] = [('?', 'q'), (MANY, 'm'), (MANY_MORE, 'n'), (ESCAPE, 'e')];
+pub(crate) const ESCAPE: char = '\u{3}';
+pub(crate) const ESCAPED: [(char, char); 4] = [('?', 'q'), (MANY, 'm'), (MANY_MORE, 'n'), (ESCAPE, 'e')];
 
 /// The character that an escaped name stands for.
 fn unescaped(name: Option<char>) -> char {
