@@ -33,6 +33,8 @@ macro_rules! on {
             mod conflicts;
             #[path = "constraints.rs"]
             mod constraints;
+            #[path = "cursors.rs"]
+            mod cursors;
             #[path = "deferred.rs"]
             mod deferred;
             #[path = "delete.rs"]

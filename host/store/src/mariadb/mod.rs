@@ -12,7 +12,7 @@ use mysql_async::{Conn, Opts, OptsBuilder, Params, SslOpts};
 use crate::datum::{Cells, Datum, Row};
 use crate::error::{Constraint, StoreError};
 use crate::owner::Statement;
-use crate::server::connection::Failure;
+use crate::server::connection::{Failure, TakeRow};
 use crate::server::statements::Prepared;
 use crate::server::target::{Host, Target, Tls};
 use error::failure;
@@ -142,7 +142,7 @@ impl Connection {
         &mut self,
         statement: &Statement,
         several: &[&[Datum<'_>]],
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         self.flush(None).await.map_err(Failure::other)?;
         let known = self.prepared.get(statement.id()).cloned();
@@ -184,7 +184,7 @@ impl Connection {
         &mut self,
         prepared: &mysql_async::Statement,
         params: Params,
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         self.unchecked = true;
         self.flush(Some("SET foreign_key_checks = 0")).await.map_err(Failure::other)?;
@@ -197,7 +197,7 @@ impl Connection {
         &mut self,
         prepared: &mysql_async::Statement,
         params: Params,
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         let mut broken = false;
         let result = async {
@@ -213,7 +213,10 @@ impl Connection {
             }
             let mut count = 0;
             while let Some(next) = rows.next().await.map_err(&mut fail)? {
-                row(&Cells(Row::Mariadb(&next))).map_err(Failure::Row)?;
+                let pause = row(&Cells(Row::Mariadb(&next))).map_err(Failure::Row)?;
+                if let Some(pause) = pause {
+                    pause.await;
+                }
                 count += 1;
             }
             let affected = rows.affected_rows();
