@@ -5,6 +5,9 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 /// The longest name of an app, a model, a field or a route: PostgreSQL cuts identifiers at 63 bytes, and a table is called `app__model`.
 const MAX_NAME: usize = 30;
 
+/// The most words that are listed beside the one that was likely meant.
+const MAX_LISTED: usize = 12;
+
 /// Checks a name as the host will.
 pub(crate) fn check(name: &str, span: Span, what: &str) -> syn::Result<()> {
     let valid = (1..=MAX_NAME).contains(&name.len())
@@ -66,8 +69,13 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// An error for a word that isn't one of `known`, with the nearest one.
 pub(crate) fn unknown(what: &str, word: &str, span: Span, known: &[&str]) -> syn::Error {
-    let nearest = nearest(word, known).map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
-    syn::Error::new(span, format!("unknown {what} `{word}`{nearest}\nknown are: {}", known.join(", ")))
+    let problem = match nearest(word, known) {
+        // Of a long list, only the nearest is of use.
+        Some(nearest) if known.len() > MAX_LISTED => format!("; did you mean `{nearest}`?"),
+        Some(nearest) => format!("; did you mean `{nearest}`?\nknown are: {}", known.join(", ")),
+        None => format!("\nknown are: {}", known.join(", ")),
+    };
+    syn::Error::new(span, format!("unknown {what} `{word}`{problem}"))
 }
 
 /// The tokens with words replaced, for places where these would mean something else.

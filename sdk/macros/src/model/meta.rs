@@ -164,7 +164,7 @@ fn entry(field: &Field, this: &TokenStream) -> TokenStream {
     // The literal's own type is checked where it stands.
     let literal = |value: &Value| {
         let (expression, for_manifest) = (value.expression(), &value.for_manifest);
-        let of = if value.is_variant { quote!(Base) } else { quote!(Literal) };
+        let of = syn::Ident::new(if value.is_variant { "Base" } else { "Literal" }, value.span());
         let check = quote_spanned!(value.span()=> let _: <#ty as ::bandstand::db::Kind>::#of = #expression;);
         quote!({ #check #for_manifest })
     };

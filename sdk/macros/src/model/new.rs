@@ -161,7 +161,8 @@ fn column(field: &Field) -> TokenStream {
         return quote!(::bandstand::db::NewFields::columns(#new, columns););
     }
     if !field.optional() {
-        return quote!(columns.push((#name, <#base as ::bandstand::db::Store>::into_value(self.new.#ident))););
+        // Of the type, not of what stands for it here: one that is no kind is told where it is written.
+        return quote!(columns.push((#name, <<#ty as ::bandstand::db::Kind>::Base as ::bandstand::db::Store>::into_value(self.new.#ident))););
     }
     if field.is_auto() {
         return quote! {

@@ -349,7 +349,7 @@ several_keys! {
 
 /// What says which row is meant: its key, the row, or a relation to it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` says no row by the key `{K}`",
+    message = "`{Self}` isn't the key that is wanted here, a `{K}`",
     label = "not a `{K}`",
     note = "give the row's key, a reference to the row, or what the path captured"
 )]
