@@ -18,6 +18,7 @@ mod window;
 mod with;
 mod write;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,7 +33,7 @@ use crate::kind::Kind;
 use crate::shape::{Literal, Op, Shape};
 use crate::types::Value;
 pub(crate) use filter::Found;
-use sql::{Bind, Purpose, Slot, Sql};
+use sql::{Bind, ESCAPE, MANY, Purpose, Slot, Sql};
 
 /// What a shape became.
 #[derive(Debug)]
@@ -165,6 +166,8 @@ pub(crate) struct Query {
     fixed: Option<Arc<Statement>>,
     /// A statement for each combination of list sizes, rounded up.
     sized: Mutex<Vec<ForSizes>>,
+    /// Where in the text the values of a row stand that may be repeated for more rows.
+    row: Option<Range<usize>>,
 }
 
 type ForSizes = (Box<[usize]>, Arc<Statement>);
@@ -183,11 +186,43 @@ impl Query {
             }
         };
         let has_many = binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let mut query = Self { binds, holes, sql, same, owner: owner.clone(), fixed: None, sized: Mutex::default() };
+        let mut query =
+            Self { binds, holes, sql, same, owner: owner.clone(), fixed: None, sized: Mutex::default(), row: None };
         if !has_many {
             query.fixed = Some(Arc::new(query.made(&[])));
         }
         query
+    }
+
+    /// Says where the values of a row stand, for a database that writes many rows sooner in one statement than in many.
+    /// PostgreSQL gets its statements without waiting for one before the next, and SQLite is not far away.
+    fn write_rows_at(&mut self, dialect: Dialect, row: Range<usize>) {
+        let elsewhere = |text: &str| text.contains(['?', MANY, ESCAPE]);
+        let (before, after) = (&self.sql.text[..row.start], &self.sql.text[row.end..]);
+        let alone = !elsewhere(before) && !elsewhere(after) && !self.sql.text.contains([MANY, ESCAPE]);
+        if dialect == Dialect::Mariadb && alone {
+            self.row = Some(row);
+        }
+    }
+
+    /// Whether [`Query::for_rows`] has statements for more than one row.
+    pub(crate) fn takes_rows(&self) -> bool {
+        self.row.is_some()
+    }
+
+    /// The statement that writes so many rows at once.
+    pub(crate) fn for_rows(&self, rows: usize) -> Arc<Statement> {
+        let (Some(row), true) = (&self.row, rows > 1) else { return self.statement(std::iter::empty()) };
+        let mut sized = self.sized.lock();
+        if let Some((_, statement)) = sized.iter().find(|(known, _)| **known == [rows]) {
+            return statement.clone();
+        }
+        let text = &self.sql.text;
+        let values = vec![&text[row.clone()]; rows].join(",");
+        let statement =
+            Arc::new(Statement::of_app(&self.owner, format!("{}{values}{}", &text[..row.start], &text[row.end..])));
+        sized.push(([rows].into(), statement.clone()));
+        statement
     }
 
     /// The statement for lists of these sizes.

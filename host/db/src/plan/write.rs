@@ -68,16 +68,25 @@ impl Planner<'_> {
         // MariaDB names no table anew here.
         let alias = if dialect == Dialect::Mariadb { "" } else { " AS t0" };
         let mut sql = Sql::text(format!("INSERT INTO {}{alias}", table.quoted()));
+        let mut row = None;
         if names.is_empty() {
             sql.push(dialect.no_values());
         } else {
-            sql.push(&format!(" ({}) VALUES (", names.join(", "))).list(values).push(")");
+            sql.push(&format!(" ({}) VALUES ", names.join(", ")));
+            let start = sql.text.len();
+            sql.push("(").list(values).push(")");
+            row = Some(start..sql.text.len());
         }
         if let Some(conflict) = &insert.conflict {
             sql.append(self.conflict(conflict, &given, !insert.returning.is_empty())?);
         }
         let cells = self.returned(&insert.returning, &mut sql)?;
-        let query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
+        let mut query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
+        if insert.conflict.is_none()
+            && let Some(row) = row
+        {
+            query.write_rows_at(dialect, row);
+        }
         let returning = insert.returning.clone().into();
         let upserts = matches!(insert.conflict, Some(Conflict::Update { .. }));
         Ok(self.write(written, Action::Insert { query, upserts, fills: fills.into(), cells, returning }))
