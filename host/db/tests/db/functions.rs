@@ -474,7 +474,8 @@ async fn hostile_patterns_and_texts_end_soon() {
     ] {
         match value(&db, 1, &expr, vec![]).await {
             Ok(Value::Null | Value::Integer(0..=16_777_216)) => {}
-            Err(error) if error.code == "invalid-value" => {}
+            // Too large, or stopped in time.
+            Err(error) if ["invalid-value", "budget", "timeout"].contains(&error.code) => {}
             other => panic!("{expr}: {other:?}"),
         }
     }
