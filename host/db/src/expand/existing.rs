@@ -104,6 +104,8 @@ mod tests {
         assert!(!postgres(Kind::DateTime, "timestamp without time zone") && !postgres(Kind::Char(3), "character(3)"));
         let mariadb = |kind, known| fits(Dialect::Mariadb, kind, known);
         assert!(mariadb(Kind::Auto, "int") && mariadb(Kind::DateTime, "datetime") && mariadb(decimal, "decimal(12,2)"));
-        assert!(mariadb(Kind::Auto, "int(10) unsigned") && !mariadb(Kind::Text, "blob") && !mariadb(Kind::Auto, "double"));
+        assert!(
+            mariadb(Kind::Auto, "int(10) unsigned") && !mariadb(Kind::Text, "blob") && !mariadb(Kind::Auto, "double")
+        );
     }
 }

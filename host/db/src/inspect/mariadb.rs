@@ -55,7 +55,12 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
         if this != last {
             last = this;
             let on_delete = on_delete(text(&row, 5));
-            table.foreign_keys.push(ForeignKey { columns: vec![], table: text(&row, 3).to_owned(), to: vec![], on_delete });
+            table.foreign_keys.push(ForeignKey {
+                columns: vec![],
+                table: text(&row, 3).to_owned(),
+                to: vec![],
+                on_delete,
+            });
         }
         if let Some(key) = table.foreign_keys.last_mut() {
             key.columns.push(own);
@@ -114,7 +119,9 @@ fn column(row: &[Value]) -> Column {
     }
     let collation = text(row, 7);
     if matches!(kind, Some(Kind::Char { .. } | Kind::Text)) && !collation.ends_with("_bin") {
-        let note = format!("its collation {collation} takes letters for equal that aren't; the host expects utf8mb4_nopad_bin");
+        let note = format!(
+            "its collation {collation} takes letters for equal that aren't; the host expects utf8mb4_nopad_bin"
+        );
         column.note.get_or_insert(note);
     }
     column.declared = declared;

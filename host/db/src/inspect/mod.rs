@@ -116,14 +116,9 @@ pub enum Kind {
     Integer,
     BigInteger,
     Float,
-    Decimal {
-        max_digits: u32,
-        decimal_places: u32,
-    },
+    Decimal { max_digits: u32, decimal_places: u32 },
     Boolean,
-    Char {
-        max_length: u32,
-    },
+    Char { max_length: u32 },
     Text,
     Binary,
     Date,

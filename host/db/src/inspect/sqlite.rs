@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use host_store::{Datum, Statement, StoreError};
 
 use super::ask::{number, rows, rows_of, text};
-use super::types::SqlType;
 use super::literal::{Literal, fitting, literal};
+use super::types::SqlType;
 use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
 use crate::run::Run;
 use crate::types::Value;
