@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::guests::APPS;
-use crate::run::{cargo, ensure_wasm_target, program, root, step};
+use crate::run::{cargo, ensure_servers, ensure_wasm_target, program, root, step};
 use crate::{demo, guests, tidy};
 
 /// The guests' workspace, which is apart from the main one.
@@ -26,6 +26,7 @@ const STEPS: [Step; 8] = [
 pub(crate) fn run() -> Result<()> {
     let begun = Instant::now();
     ensure_wasm_target()?;
+    ensure_servers()?;
     let mut times = Vec::new();
     for (at, (name, check)) in STEPS.into_iter().enumerate() {
         let begun = Instant::now();

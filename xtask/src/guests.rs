@@ -70,7 +70,7 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
 }
 
 /// Packages that are apps: their real home is the wasm target.
-pub(crate) const APPS: [&str; 3] = ["hello", "polls", "bench"];
+pub(crate) const APPS: [&str; 4] = ["hello", "polls", "chinook", "bench"];
 
 /// Whether the host's command has been built in this run of a task.
 static BUILT: AtomicBool = AtomicBool::new(false);

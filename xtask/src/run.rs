@@ -133,3 +133,24 @@ pub(crate) fn ensure_wasm_target() -> Result<()> {
     step(&format!("Installing the Rust target {TARGET}"));
     program("rustup").args(["target", "add", TARGET]).run()
 }
+
+/// Makes sure that the database servers are there which the tests start for themselves. They needn't run as services.
+pub(crate) fn ensure_servers() -> Result<()> {
+    let there = |test: &str| program("sh").args(["-c", test]).output().is_ok();
+    let servers = [
+        ("postgresql", "command -v initdb || ls /usr/lib/postgresql/*/bin/initdb"),
+        ("mariadb-server", "command -v mariadbd || ls /usr/sbin/mariadbd"),
+    ];
+    let missing: Vec<&str> = servers.iter().filter(|(_, test)| !there(test)).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !there("test \"$(id -u)\" = 0 && command -v apt-get") {
+        bail!("the tests need database servers: install what Debian calls {list}");
+    }
+    step(&format!("Installing {list}"));
+    program("apt-get").args(["update", "-qq"]).run()?;
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    program("apt-get").args(install).args(missing).env("DEBIAN_FRONTEND", "noninteractive").run()
+}

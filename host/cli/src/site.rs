@@ -1,5 +1,6 @@
 //! Opens a site: from its folder and configuration to a running engine with its apps.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use host_store::{CodeCache, Store};
 use host_templates::Templates;
 
 use crate::apps::AppFile;
-use crate::config::{Config, DatabaseUrl, Override};
+use crate::config::{Config, DatabaseSection, DatabaseUrl, Override};
 use crate::plugins::{Loader, Plugin};
 use crate::problem::Problems;
 
@@ -69,22 +70,36 @@ impl Folder {
         Templates::open(dir).with_context(|| format!("in {}", self.shown(&self.config.templates.dir).display()))
     }
 
-    /// Opens the database; a temporary one to look at a site that has none yet.
-    fn database(&self, purpose: Purpose) -> Result<Arc<Db>> {
-        let section = &self.config.database;
+    /// Opens all databases, each app's own among them.
+    fn databases(&self, purpose: Purpose) -> Result<Arc<Db>> {
+        let main = self.database("database", &self.config.database, purpose)?;
+        let mut named = BTreeMap::new();
+        for (name, section) in &self.config.databases {
+            named.insert(name, self.database(&format!("databases.{name}"), section, purpose)?);
+        }
+        let of_apps = self.config.apps.iter().filter_map(|(app, section)| {
+            let database = named.get(section.database.as_ref()?)?;
+            Some((app.clone(), database.clone()))
+        });
+        Ok(main.with_others(of_apps.collect()))
+    }
+
+    /// Opens one database; a temporary one to look at a site that has none yet.
+    fn database(&self, place: &str, section: &DatabaseSection, purpose: Purpose) -> Result<Arc<Db>> {
         let url = section.parse().map_err(anyhow::Error::msg)?;
-        let path = match url {
-            DatabaseUrl::Memory => None,
-            DatabaseUrl::Sqlite(path) if purpose == Purpose::Look && !self.at(&path).exists() => None,
+        let store = match url {
+            DatabaseUrl::Memory => section.store(None),
+            DatabaseUrl::Sqlite(path) if purpose == Purpose::Look && !self.at(&path).exists() => section.store(None),
             DatabaseUrl::Sqlite(path) => {
                 if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
                     self.make_private(parent)?;
                 }
-                Some(self.at(&path))
+                section.store(Some(self.at(&path)))
             }
+            DatabaseUrl::Server(target) => section.on_server(target, &self.path).map_err(anyhow::Error::msg)?,
         };
-        let store = Store::open(section.store(path)).context("the database can't be opened")?;
-        Db::open(store, section.queries.clone()).context("the database can't be used")
+        let store = Store::open(store).with_context(|| format!("[{place}] can't be opened"))?;
+        Db::open(store, section.queries.clone()).with_context(|| format!("[{place}] can't be used"))
     }
 
     /// Makes a folder for the host alone, if it isn't there.
@@ -106,7 +121,7 @@ impl Folder {
 
     /// Opens the site without its apps.
     pub(crate) fn open(&self, purpose: Purpose) -> Result<Opened> {
-        let db = self.database(purpose)?;
+        let db = self.databases(purpose)?;
         self.open_with(Some(db), purpose)
     }
 

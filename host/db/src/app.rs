@@ -1,11 +1,13 @@
 //! One version of an app: its models, its plans.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::manifest::Manifest;
+use host_core::name::AppId;
 use host_store::{Backend, Constraint, Owner, Statement, Store, StoreError, Until};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -27,6 +29,8 @@ use crate::tables;
 pub struct Db {
     store: Arc<Store>,
     config: DbConfig,
+    /// The apps whose tables lie elsewhere.
+    others: BTreeMap<AppId, Arc<Db>>,
 }
 
 impl Db {
@@ -43,7 +47,12 @@ impl Db {
                 server.blocking(async move { tables::prepare(&store, &own).await })??;
             }
         }
-        Ok(Arc::new(Self { store, config }))
+        Ok(Arc::new(Self { store, config, others: BTreeMap::new() }))
+    }
+
+    /// The same with other databases for some apps.
+    pub fn with_others(&self, others: BTreeMap<AppId, Arc<Db>>) -> Arc<Self> {
+        Arc::new(Self { store: self.store.clone(), config: self.config.clone(), others })
     }
 
     /// Makes and widens the app's tables for `manifest` and gets everything ready for its requests. Errors are for the
@@ -51,6 +60,9 @@ impl Db {
     ///
     /// Blocks until the change is on disk, so call it on a thread that serves no requests.
     pub fn for_app(self: &Arc<Self>, manifest: &Manifest) -> Result<Arc<AppDb>, SchemaError> {
+        if let Some(other) = self.others.get(&manifest.name) {
+            return other.for_app(manifest);
+        }
         let catalog = Arc::new(Catalog::new(manifest, Dialect::of(&self.store))?);
         let owner = self.store.owner(&manifest.name, catalog.table_names());
         let lines = match self.store.backend() {
@@ -83,6 +95,9 @@ impl Db {
 
     /// What [`Db::for_app`] would do, a line for each change; none where nothing is to do. It changes nothing.
     pub fn plan_app(&self, manifest: &Manifest) -> Result<Vec<String>, SchemaError> {
+        if let Some(other) = self.others.get(&manifest.name) {
+            return other.plan_app(manifest);
+        }
         let catalog = Catalog::new(manifest, Dialect::of(&self.store))?;
         let changes = match self.store.backend() {
             Backend::Sqlite(sqlite) => {

@@ -103,6 +103,18 @@ pub(crate) fn check_params(
     Ok(rows)
 }
 
+/// The rows that a bulk insert writes. The parameters were checked.
+pub(crate) fn rows(binds: &[Bind], params: &[Param]) -> u64 {
+    let many = binds.iter().find_map(|bind| match bind {
+        Bind::Hole { hole, .. } => match params.get(*hole) {
+            Some(Param::Many(values)) => Some(values.len() as u64),
+            _ => None,
+        },
+        _ => None,
+    });
+    many.unwrap_or(1)
+}
+
 /// The parameters in the form in which fields hold them: the addresses among them.
 pub(crate) fn canonical<'p>(binds: &[Bind], params: &'p [Param]) -> Cow<'p, [Param]> {
     let mut canonical = Cow::Borrowed(params);

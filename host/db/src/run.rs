@@ -160,8 +160,13 @@ impl Allowance {
         Self { rows: context.budget.rows_left(), bytes, row_limit: limits.db_rows, byte_limit: bytes, taken: 0 }
     }
 
+    /// For rows that are handed out piece by piece: what is held at a time is bounded by the pieces.
+    pub(crate) fn of_cursor(context: &RequestContext) -> Self {
+        Self { bytes: u64::MAX, byte_limit: u64::MAX, ..Self::of(context, u64::MAX) }
+    }
+
     /// Puts a row into the sink, unless it is one too many.
-    fn take(&mut self, row: &Cells<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
+    pub(crate) fn take(&mut self, row: &Cells<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
         if self.rows == 0 {
             return Err(Exhausted { resource: Resource::DbRows, limit: self.row_limit }.into());
         }
@@ -291,10 +296,15 @@ impl Writing<'_> {
         let budget = &self.context.budget;
         let _time = Stopwatch::start(budget);
         match &plan.action {
-            Action::Insert { query, cells, fills, .. } => {
+            Action::Insert { query, cells, fills, upserts, .. } => {
                 bind::check_count(query.holes - fills.len(), params)?;
                 let params = bind::fill(bind::canonical(&query.binds, params), fills);
-                self.insert(work, query, cells, &params, earlier).await
+                let mut outcome = self.insert(work, query, cells, &params, earlier).await?;
+                if *upserts {
+                    // MariaDB counts a row that was changed twice.
+                    outcome.affected = bind::rows(&query.binds, &params);
+                }
+                Ok(outcome)
             }
             Action::Update { query, cells, .. } => {
                 let mut returned = Rows::start(cells.len());
@@ -357,6 +367,16 @@ impl Writing<'_> {
         let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
         let affected = match rows {
             1 => work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), &mut take).await?,
+            rows if query.takes_rows() => {
+                let mut affected = 0;
+                for (from, several) in portions(rows, params) {
+                    let statement = query.for_rows(several);
+                    let mut values =
+                        (from..from + several).flat_map(|row| bind::values(&query.binds, params, row, earlier));
+                    affected += work.run(&statement, &mut values, &mut take).await?;
+                }
+                affected
+            }
             rows => {
                 let mut rows = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
                 work.run_rows(&statement, &mut rows, &mut take).await?
@@ -517,6 +537,22 @@ impl Writing<'_> {
     }
 }
 
+/// Rows that one statement writes: few sizes, so that few statements are kept, and not more bytes than servers take.
+fn portions(rows: usize, params: &[Param]) -> Vec<(usize, usize)> {
+    const SIZES: [usize; 3] = [64, 8, 1];
+    const LARGE: usize = 64 << 10;
+    let weight: usize = params.iter().map(Param::weight).sum();
+    let mut portions = Vec::new();
+    let mut from = 0;
+    while from < rows {
+        let fits = SIZES.into_iter().find(|size| from + size <= rows && (*size == 1 || weight / rows < LARGE));
+        let several = fits.unwrap_or(1);
+        portions.push((from, several));
+        from += several;
+    }
+    portions
+}
+
 /// The first cell of the first row, for questions of the host's own.
 pub(crate) async fn first_cell(
     on: &mut impl Run,
@@ -532,4 +568,17 @@ pub(crate) async fn first_cell(
     };
     on.run(statement, &mut params.iter().copied(), &mut first).await?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_cover_all_rows_once_and_large_rows_go_alone() {
+        let small = [Param::Many(vec![Value::Integer(1); 147])];
+        assert_eq!(portions(147, &small), [(0, 64), (64, 64), (128, 8), (136, 8), (144, 1), (145, 1), (146, 1)]);
+        let large = [Param::Many(vec![Value::Text("x".repeat(70_000)); 9])];
+        assert_eq!(portions(9, &large), (0..9).map(|row| (row, 1)).collect::<Vec<_>>());
+    }
 }

@@ -1,6 +1,7 @@
 //! Making tables on a database server, where other hosts may be at it as well.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use host_core::manifest::Manifest;
@@ -38,11 +39,27 @@ pub(crate) async fn make(
     let mut connection = alone(server).await?;
     let mut on = Serving { connection: &mut connection, dangling: &[] };
     let result = expand::expand(&mut on, catalog, manifest).await;
+    if server.kind() == ServerKind::Mariadb {
+        let known = knows_zones(&mut connection).await.map_err(Refusal::Store)?;
+        catalog.named_zones.store(known, Ordering::Relaxed);
+    }
     let result = match result {
         Ok(lines) => server.admit(&mut connection, owner).await.map(|()| lines).map_err(Refusal::Store),
         Err(refusal) => Err(refusal),
     };
     let_others(server, connection, result).await
+}
+
+/// Whether MariaDB's tables of time zones were filled: without them every zone is NULL.
+async fn knows_zones(connection: &mut Connection) -> Result<bool, StoreError> {
+    let ask = Statement::of_host("SELECT CONVERT_TZ('2000-01-01', '+00:00', 'Europe/Berlin') IS NOT NULL");
+    let mut known = false;
+    let seen = |row: &host_store::Cells<'_>| {
+        known = row.get(0)?.as_integer() == Some(1);
+        Ok::<_, StoreError>(())
+    };
+    connection.run(&ask, &[], seen).await?;
+    Ok(known)
 }
 
 /// What [`make`] would do.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use host_core::rows::Need;
 use host_db::{PageRows, RequestDb, Way};
-use host_templates::{AppTemplates, Page, Rendered};
+use host_templates::{AppTemplates, Page, RenderError, Rendered};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 
@@ -56,7 +56,7 @@ impl Making<'_> {
         followed: &Followed,
         page: &Page,
     ) -> Result<String, Failure> {
-        let failed = |error: host_templates::RenderError| Failure::Render {
+        let failed = |error: RenderError| Failure::Render {
             short: format!("{error:#}"),
             dev_page: self.dev.then(|| error.to_html()),
             budget: error.is_budget(),
@@ -64,6 +64,18 @@ impl Making<'_> {
         if self.queries.is_empty() {
             return templates.render_page(self.template, self.context.as_bytes(), page).await.map_err(failed);
         }
+        // In a box of its own: what it holds while it waits would make every request's future larger.
+        Box::pin(self.render_rows(templates, followed, page, failed)).await
+    }
+
+    /// Renders a page with rows in it.
+    async fn render_rows(
+        &self,
+        templates: &Arc<AppTemplates>,
+        followed: &Followed,
+        page: &Page,
+        failed: impl Fn(RenderError) -> Failure,
+    ) -> Result<String, Failure> {
         let (db, mut rows) = self.rows().await?;
         for way in followed.of(self.template) {
             rows.follow(db, &way).await.map_err(Failure::Query)?;
@@ -76,7 +88,7 @@ impl Making<'_> {
                 return Err(Failure::BadResponse(problem));
             };
             self.end_context(&mut context);
-            match templates.render_rows(self.template, &context, &nodes, page).await.map_err(failed)? {
+            match templates.render_rows(self.template, &context, &nodes, page).await.map_err(&failed)? {
                 Rendered::Page(text) => return Ok(text),
                 Rendered::Needs(needs) => {
                     followed.add(self.template, self.follow(db, &mut rows, &needs).await?);

@@ -52,8 +52,9 @@ impl ActingCell {
 }
 
 fn app_may(owner: &Owner, context: &AuthContext<'_>) -> bool {
-    // A trigger or a view would act for somebody else's reason; the host makes none, so there is none to allow.
-    if context.accessor.is_some() {
+    // A trigger or a view would act for somebody else's reason; the host makes none, and connections have both switched
+    // off. What a statement itself names in its WITH is called so too.
+    if context.accessor.is_some_and(|name| !is_of_with(name)) {
         return false;
     }
     if !matches!(context.database_name, None | Some("main")) {
@@ -69,4 +70,9 @@ fn app_may(owner: &Owner, context: &AuthContext<'_>) -> bool {
         // Listed rather than left over would be safer still, but the enum is non-exhaustive: what is new is refused.
         _ => false,
     }
+}
+
+/// Whether it is a name that the planner gives in WITH: `w0`.
+fn is_of_with(name: &str) -> bool {
+    name.strip_prefix('w').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }

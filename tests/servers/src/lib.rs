@@ -140,7 +140,7 @@ impl Server {
             Kind::Mariadb => {
                 "CREATE USER site@localhost IDENTIFIED BY 'site password'; \
                  GRANT ALL ON `test\\_%`.* TO site@localhost WITH GRANT OPTION; \
-                 GRANT CREATE USER, CONNECTION ADMIN ON *.* TO site@localhost; \
+                 GRANT CREATE USER ON *.* TO site@localhost; \
                  CREATE USER plain@localhost IDENTIFIED BY 'plain password'; \
                  GRANT ALL ON `test\\_%`.* TO plain@localhost"
             }

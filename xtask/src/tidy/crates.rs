@@ -27,7 +27,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bandstand", &["bandstand-macros"]),
     ("hello", &["bandstand"]),
     ("polls", &["bandstand"]),
+    ("chinook", &["bandstand"]),
     ("bench", &["bandstand"]),
+    ("chinook", &["bandstand"]),
+    ("test-servers", &[]),
     ("xtask", &[]),
 ];
 

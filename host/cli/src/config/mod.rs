@@ -3,6 +3,7 @@
 //! Every section is typed and refuses unknown keys; `docs/reference/config.md` describes all of them. Relative paths
 //! mean the site's folder. Environment variables override keys, so that secrets and addresses need not stand in a file.
 
+mod database;
 mod read;
 
 use std::collections::BTreeMap;
@@ -13,14 +14,13 @@ use cap_std::fs::Dir;
 use host_core::budget::Limits;
 use host_core::grants::Grants;
 use host_core::name::AppId;
-use host_db::DbConfig;
 use host_engine::{AppConfig, EngineConfig, Reuse};
 use host_server::ServerConfig;
-use host_store::StoreConfig;
 use serde::Deserialize;
 
 use crate::problem::{Problem, Problems};
 
+pub(crate) use database::{DatabaseSection, DatabaseUrl};
 pub(crate) use read::Override;
 use read::PREFIX;
 
@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     /// `[database]`.
     pub(crate) database: DatabaseSection,
+    /// `[databases.NAME]`.
+    pub(crate) databases: BTreeMap<String, DatabaseSection>,
     /// `[engine]`.
     pub(crate) engine: EngineConfig,
     /// `[templates]`.
@@ -66,104 +68,6 @@ pub(crate) struct SiteSection {
 impl Default for SiteSection {
     fn default() -> Self {
         Self { name: "Bandstand".into(), cache: PathBuf::from(".bandstand/cache") }
-    }
-}
-
-/// `[database]`: where it is, and the settings of [`StoreConfig`], each with that type's own meaning and default.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct DatabaseSection {
-    /// `sqlite:PATH`, or `sqlite::memory:` for a database that is gone when the host stops.
-    pub(crate) url: String,
-    readers: usize,
-    inline_readers: usize,
-    cache_kib: u32,
-    max_value_bytes: u32,
-    max_waiting: usize,
-    max_group: usize,
-    group_ms: u64,
-    write_ms: u64,
-    transaction_idle_ms: u64,
-    transaction_total_ms: u64,
-    lock_wait_ms: u64,
-    exclusive: bool,
-    statements: usize,
-    /// `[database.queries]`.
-    pub(crate) queries: DbConfig,
-}
-
-impl Default for DatabaseSection {
-    fn default() -> Self {
-        let store = StoreConfig::default();
-        Self {
-            url: "sqlite:data/site.db".into(),
-            readers: store.readers,
-            inline_readers: store.inline_readers,
-            cache_kib: store.cache_kib,
-            max_value_bytes: store.max_value_bytes,
-            max_waiting: store.max_waiting,
-            max_group: store.max_group,
-            group_ms: store.group_ms,
-            write_ms: store.write_ms,
-            transaction_idle_ms: store.transaction_idle_ms,
-            transaction_total_ms: store.transaction_total_ms,
-            lock_wait_ms: store.lock_wait_ms,
-            exclusive: store.exclusive,
-            statements: store.statements,
-            queries: DbConfig::default(),
-        }
-    }
-}
-
-/// Where the database is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum DatabaseUrl {
-    /// In memory.
-    Memory,
-    /// A SQLite file, relative to the site's folder or absolute.
-    Sqlite(PathBuf),
-}
-
-impl DatabaseSection {
-    /// A database at `url`, with the settings that all have.
-    pub(crate) fn at(url: &str) -> Self {
-        Self { url: url.to_owned(), ..Self::default() }
-    }
-
-    /// The store's configuration for a database at `path`; in memory without one.
-    pub(crate) fn store(&self, path: Option<PathBuf>) -> StoreConfig {
-        StoreConfig {
-            path,
-            server: None,
-            readers: self.readers,
-            inline_readers: self.inline_readers,
-            cache_kib: self.cache_kib,
-            max_value_bytes: self.max_value_bytes,
-            max_waiting: self.max_waiting,
-            max_group: self.max_group,
-            group_ms: self.group_ms,
-            write_ms: self.write_ms,
-            transaction_idle_ms: self.transaction_idle_ms,
-            transaction_total_ms: self.transaction_total_ms,
-            lock_wait_ms: self.lock_wait_ms,
-            exclusive: self.exclusive,
-            statements: self.statements,
-        }
-    }
-
-    /// Reads the URL. The error says what is allowed.
-    pub(crate) fn parse(&self) -> Result<DatabaseUrl, String> {
-        let Some(rest) = self.url.strip_prefix("sqlite:") else {
-            let scheme = self.url.split(':').next().unwrap_or_default();
-            return Err(format!("`{}` is no database that this host knows", scheme.escape_debug()));
-        };
-        let path = rest.strip_prefix("//").unwrap_or(rest);
-        match path {
-            ":memory:" => Ok(DatabaseUrl::Memory),
-            "" => Err("names no file".into()),
-            path if path.contains('\0') || path.contains('?') => Err("has a `?` or a NUL in its path".into()),
-            path => Ok(DatabaseUrl::Sqlite(PathBuf::from(path))),
-        }
     }
 }
 
@@ -243,6 +147,8 @@ pub(crate) struct AppSection {
     pub(crate) mount: Option<String>,
     /// What it may do. An app that isn't granted anything may do nothing; a plugin then has what [plugins] grants.
     pub(crate) grants: Option<Grants>,
+    /// The `[databases.NAME]` that its tables lie in, where it isn't `[database]`.
+    pub(crate) database: Option<String>,
     /// Tables that it may use besides those that begin with its name: what was there before, say.
     pub(crate) tables: Vec<String>,
     /// What a request of it may cost.
@@ -331,11 +237,33 @@ impl Config {
     /// What types can't say.
     fn check(&self, file: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if let Err(message) = self.database.parse() {
-            problems.push(
-                Problem::new("config.E005", file, format!("`url` in [database] {message}"))
-                    .hint("write `sqlite:data/site.db` (a path below the site's folder) or `sqlite::memory:`"),
-            );
+        let named = self.databases.iter().map(|(name, section)| (format!("databases.{name}"), section));
+        for (place, section) in std::iter::once(("database".to_owned(), &self.database)).chain(named) {
+            for (key, message) in section.check() {
+                let problem = Problem::new("config.E005", file, format!("`{key}` in [{place}] {message}"));
+                problems.push(match key {
+                    "url" => problem.hint(
+                        "write `sqlite:data/site.db` (a path below the site's folder), `sqlite::memory:`, \
+                         `postgres://user@host/database` or `mariadb://user@host/database`",
+                    ),
+                    _ => problem,
+                });
+            }
+        }
+        for name in self.databases.keys() {
+            if let Err(error) = host_core::name::check_name(name) {
+                problems.push(Problem::new("config.E009", file, format!("[databases.{name}]: {error}")));
+            }
+        }
+        for (app, section) in &self.apps {
+            if let Some(name) = section.database.as_ref().filter(|name| !self.databases.contains_key(*name)) {
+                let message = format!("`database` in [apps.{app}]: there is no [databases.{}]", name.escape_debug());
+                let problem = Problem::new("config.E009", file, message);
+                problems.push(match host_core::name::nearest(name, self.databases.keys().map(String::as_str)) {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem.hint("add that section with a `url`, or leave the key out for [database]"),
+                });
+            }
         }
         if let Err(error) = self.server.check() {
             problems.push(Problem::new("config.E008", file, error.to_string()));

@@ -1,3 +1,6 @@
+use host_db::DbConfig;
+use host_store::StoreConfig;
+
 use super::*;
 
 fn errors(text: &str) -> String {
@@ -66,15 +69,83 @@ fn broken_toml_is_named_with_its_line() {
 #[test]
 fn what_types_can_not_say_is_checked() {
     insta::assert_snapshot!(errors(
-        "[database]\nurl = \"postgres://x\"\n[apps.a]\nmount = \"/x/\"\n[apps.b]\nmount = \"/x/\"\n[apps.c]\nmount = \"c\"\n"
+        "[database]\nurl = \"oracle://x\"\n[apps.a]\nmount = \"/x/\"\n[apps.b]\nmount = \"/x/\"\n[apps.c]\nmount = \"c\"\n"
     ), @r#"
-    bandstand.toml: (config.E005) `url` in [database] `postgres` is no database that this host knows
-        HINT: write `sqlite:data/site.db` (a path below the site's folder) or `sqlite::memory:`
+    bandstand.toml: (config.E005) `url` in [database] `oracle` is no database that this host knows
+        HINT: write `sqlite:data/site.db` (a path below the site's folder), `sqlite::memory:`, `postgres://user@host/database` or `mariadb://user@host/database`
     bandstand.toml: (config.E007) the apps a and b are both mounted at /x/
         HINT: give one of them another `mount`
     bandstand.toml: (config.E006) `mount` in [apps.c] must begin and end with `/`
         HINT: write `mount = "/c/"`
     "#);
+}
+
+#[test]
+fn what_is_said_of_servers_is_checked_and_no_password_is_shown() {
+    let text = r#"
+        [database]
+        url = "postgres://me:hush@db.example/site?sslmode=off"
+        [databases.archive]
+        url = "mariadb://me@localhost/site"
+        password = "hush"
+        password_file = "secret"
+        replicas = ["postgres://me:hush@localhost/site", "mariadb://localhost/site"]
+        [databases.small]
+        url = "sqlite:small.db"
+        password = "hush"
+        [databases.Bad-Name]
+        url = "sqlite::memory:"
+        [apps.polls]
+        database = "archiv"
+        [apps.notes]
+        database = "nowhere_at_all"
+    "#;
+    let shown = errors(text);
+    assert!(!shown.contains("hush"), "{shown}");
+    insta::assert_snapshot!(shown, @r#"
+    bandstand.toml: (config.E005) `url` in [database] `sslmode` is no option; there are `socket` and `tls`
+        HINT: write `sqlite:data/site.db` (a path below the site's folder), `sqlite::memory:`, `postgres://user@host/database` or `mariadb://user@host/database`
+    bandstand.toml: (config.E005) `password_file` in [databases.archive] stands beside `password`; one of them is enough
+    bandstand.toml: (config.E005) `replicas` in [databases.archive] has a PostgreSQL beside a MariaDB
+    bandstand.toml: (config.E005) `replicas` in [databases.archive] names no user; write it before the host: `postgres://USER@host/database`
+    bandstand.toml: (config.E005) `password` in [databases.small] means something for a server alone
+    bandstand.toml: (config.E009) [databases.Bad-Name]: `Bad-Name` is not a valid name: use 1 to 30 characters from a-z, 0-9 and single underscores between them, beginning with a letter
+    bandstand.toml: (config.E009) `database` in [apps.notes]: there is no [databases.nowhere_at_all]
+        HINT: add that section with a `url`, or leave the key out for [database]
+    bandstand.toml: (config.E009) `database` in [apps.polls]: there is no [databases.archiv]
+        HINT: did you mean `archive`?
+    "#);
+}
+
+#[test]
+fn a_server_has_its_settings_and_its_password_from_where_the_operator_keeps_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("secret"), "p@ss word\n").expect("it's ours");
+    let text = "[database]\nurl = \"postgres://me@localhost/site\"\npassword_file = \"secret\"\nconnections = 5\n\
+                replicas = [\"postgres://me@localhost:5433/site\"]\nwall = \"require\"\n";
+    let config = Config::parse("bandstand.toml", text, &[]).expect("a site");
+    let Ok(DatabaseUrl::Server(target)) = config.database.parse() else { panic!("a server") };
+    let store = config.database.on_server(target.clone(), folder.path()).expect("settings");
+    let server = store.server.as_ref().expect("a server");
+    assert_eq!((server.connections, server.replicas.len(), server.wall), (5, 1, host_store::Wall::Require));
+    assert_eq!(server.target, target.clone().with_password("p@ss word"));
+    for shown in [format!("{store:?}"), format!("{config:?}")] {
+        assert!(!shown.contains("p@ss"), "{shown}");
+    }
+    let variables = [("BANDSTAND__DATABASE__PASSWORD", "from outside")];
+    let text = "[database]\nurl = \"mariadb://me@localhost/site\"\n";
+    let config = Config::parse("bandstand.toml", text, &variables_of(&variables)).expect("a site");
+    let Ok(DatabaseUrl::Server(target)) = config.database.parse() else { panic!("a server") };
+    let store = config.database.on_server(target.clone(), folder.path()).expect("settings");
+    assert_eq!(store.server.expect("a server").target, target.clone().with_password("from outside"));
+    assert!(!format!("{config:?}").contains("from outside"));
+    for (content, word) in [("", "one line"), ("a\nb\n", "one line"), (&"x".repeat(5_000)[..], "4096")] {
+        std::fs::write(folder.path().join("secret"), content).expect("it's ours");
+        let text = "[database]\nurl = \"mariadb://me@localhost/site\"\npassword_file = \"secret\"\n";
+        let config = Config::parse("bandstand.toml", text, &[]).expect("a site");
+        let error = config.database.on_server(target.clone(), folder.path()).expect_err("no password");
+        assert!(error.contains(word) && error.contains("secret"), "{error}");
+    }
 }
 
 #[test]

@@ -5,6 +5,10 @@ use host_db::inspect::Schema;
 use super::source::source;
 use super::*;
 
+/// The sample database of the example.
+#[path = "../../../../examples/chinook/data/load.rs"]
+mod sample;
+
 /// A database file with `sql` in it.
 fn database(sql: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -46,6 +50,46 @@ fn a_rich_schema_becomes_models() {
     let made = models(include_str!("tests/rich.sql"));
     assert!(structs(&made).len() > 10);
     insta::assert_snapshot!(made);
+}
+
+#[test]
+fn the_models_of_the_sample_database_are_those_of_the_example() {
+    let expected = include_str!("../../../../examples/chinook/src/models.rs");
+    let made = models(&sample::statements(sample::Database::Sqlite).join(";"));
+    assert!(made == expected, "write them again, as examples/chinook/README.md says; they would be:\n{made}");
+}
+
+#[test]
+fn servers_say_the_same_of_the_sample_database() {
+    for (kind, database) in [
+        (test_servers::Kind::Postgres, sample::Database::Postgres),
+        (test_servers::Kind::Mariadb, sample::Database::Mariadb),
+    ] {
+        let url = kind.shared().database();
+        kind.shared().script(&url, &format!("BEGIN;\n{};\nCOMMIT;\n", sample::statements(database).join(";\n")));
+        let schema = Schema::of_server(Target::parse(&url).expect("a URL")).expect("readable");
+        let made = source(&schema, &chosen(&schema, &[]).expect("tables"), false);
+        // What can't be told apart in SQLite, or has to be guessed in MariaDB, stands in comments.
+        let plain =
+            |source: &str| source.lines().filter(|line| !line.contains("// inspectdb:")).collect::<Vec<_>>().join("\n");
+        let expected = plain(include_str!("../../../../examples/chinook/src/models.rs"));
+        assert!(plain(&made) == expected, "{kind:?} says:\n{made}");
+    }
+}
+
+#[test]
+fn a_rich_schema_on_servers_becomes_models() {
+    for (kind, sql) in [
+        (test_servers::Kind::Postgres, include_str!("tests/postgres.sql")),
+        (test_servers::Kind::Mariadb, include_str!("tests/mariadb.sql")),
+    ] {
+        let url = kind.shared().database();
+        kind.shared().script(&url, sql);
+        let schema = Schema::of_server(Target::parse(&url).expect("a URL")).expect("readable");
+        let made = source(&schema, &chosen(&schema, &[]).expect("tables"), false);
+        structs(&made);
+        insta::assert_snapshot!(format!("{kind:?}"), made);
+    }
 }
 
 #[test]
@@ -145,7 +189,8 @@ fn what_is_no_database_is_an_error() {
     std::fs::write(&path, "no database ".repeat(1_000)).expect("written");
     assert!(Schema::of_sqlite(&path).is_err());
     assert!(Schema::of_sqlite(folder.path()).is_err());
-    let options = |url: &str| Inspect { dir: ".".into(), url: Some(url.into()), table: vec![], managed: false };
+    let options =
+        |url: &str| Inspect { dir: ".".into(), url: Some(url.into()), database: None, table: vec![], managed: false };
     for (url, expected) in [
         ("sqlite:missing.db", "there is no database at missing.db"),
         ("sqlite::memory:", "a database in memory has no tables"),
@@ -155,4 +200,21 @@ fn what_is_no_database_is_an_error() {
         assert!(error.contains(expected), "{error}");
     }
     assert!(!Path::new("missing.db").exists(), "looking makes nothing");
+    let text = "[databases.archive]\nurl = \"sqlite::memory:\"\n";
+    #[allow(clippy::disallowed_methods)]
+    std::fs::write(folder.path().join("bandstand.toml"), text).expect("written");
+    for (name, expected) in [
+        ("archive", "a database in memory"),
+        ("archiv", "no [databases.archiv] in the configuration; did you mean `archive`?"),
+    ] {
+        let options = Inspect {
+            dir: folder.path().into(),
+            url: None,
+            database: Some(name.into()),
+            table: vec![],
+            managed: false,
+        };
+        let error = format!("{:#}", run(&options, &[]).expect_err("no tables"));
+        assert!(error.contains(expected), "{error}");
+    }
 }

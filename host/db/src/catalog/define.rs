@@ -4,17 +4,18 @@
 use host_core::manifest::{self, Field, Manifest, Model};
 use serde_json::Value as Json;
 
-use super::{Catalog, Constraint, Generated, Index, Inline, Rule};
+use super::{Catalog, Constraint, DbDefault, Generated, Index, Inline, Rule};
 use crate::dialect::{Dialect, literal};
 use crate::error::DbError;
 use crate::kind::Kind;
 use crate::plan::schema::{self, Defined};
+use crate::plan::sql::{Bind, Purpose, Slot, Sql};
 use crate::shape;
 
 /// What is found for one model; the catalog is whole only after all of them were read.
 #[derive(Default)]
 struct Definitions {
-    defaults: Vec<(usize, Inline)>,
+    defaults: Vec<(usize, DbDefault)>,
     generated: Vec<(usize, Generated)>,
     indexes: Vec<Index>,
     constraints: Vec<Constraint>,
@@ -82,21 +83,25 @@ impl Reader<'_> {
         names.iter().map(|name| self.column(name)).collect()
     }
 
-    fn db_default(&self, column: usize, json: &Json) -> Result<Inline, String> {
-        let column = &self.catalog.tables[self.table].columns[column];
-        let kind = column.kind;
+    fn db_default(&self, at: usize, json: &Json) -> Result<DbDefault, String> {
+        let kind = self.catalog.tables[self.table].columns[at].kind;
         if !json.is_array() && !json.is_object() {
             let value =
                 kind.value_of_json(json).map_err(|problem| format!("its db_default doesn't fit: it {problem}"))?;
             let sql = literal::write(self.dialect, kind, &value);
-            return Ok(Inline { sql, kind, columns: Vec::new(), constant: true });
+            let inline = Inline { sql, kind, columns: Vec::new(), constant: true };
+            let slot = Slot::of(self.catalog, self.table, at, Purpose::Store);
+            let text = self.dialect.place(kind).into();
+            return Ok(DbDefault { inline, sql: Sql { text, binds: vec![Bind::Const { value, slot }] } });
         }
-        let found = self.expression(json, Some(kind), "its db_default")?;
+        let found = shape::parse_expression(json)
+            .and_then(|expr| schema::expression(self.catalog, self.table, &expr, Some(kind)))
+            .map_err(|error| wrong("its db_default", error))?;
         if !found.columns.is_empty() {
             return Err("its db_default reads fields; there is no row yet".into());
         }
         fits(kind, found.kind).map_err(|problem| format!("its db_default {problem}"))?;
-        Ok(found)
+        Ok(DbDefault { sql: found.bound.clone(), inline: inline(found) })
     }
 
     fn generated(&self, model: &Model, column: usize, generated: &manifest::Generated) -> Result<Generated, String> {
@@ -216,7 +221,7 @@ fn wrong(what: &str, error: DbError) -> String {
 /// Refuses what isn't the same each time: the database keeps what came of it.
 fn steady(json: &Json, what: &str) -> Result<(), String> {
     const CHANGING: [&str; 4] = ["now", "random", "uuid4", "uuid7"];
-    let found = match json {
+    match json {
         Json::Array(parts) => {
             let word = parts.first().and_then(Json::as_str).filter(|word| parts.len() == 1 && CHANGING.contains(word));
             if let Some(word) = word {
@@ -231,8 +236,7 @@ fn steady(json: &Json, what: &str) -> Result<(), String> {
             members.iter().filter(|(name, _)| *name != "f").try_for_each(|(_, part)| steady(part, what))
         }
         _ => Ok(()),
-    };
-    found
+    }
 }
 
 /// Whether a column of the kind holds what an expression makes.

@@ -4,6 +4,7 @@ mod build;
 mod define;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 use host_core::manifest::{Manifest, OnDelete};
 use host_core::name::{AppId, nearest};
@@ -12,6 +13,7 @@ use crate::dialect::Dialect;
 use crate::error::{DbError, SchemaError, code};
 use crate::kind::Kind;
 use crate::kind::validator::Validator;
+use crate::plan::sql::Sql;
 use crate::shape::From;
 use crate::types::Value;
 
@@ -22,7 +24,7 @@ pub(crate) struct Catalog {
     /// The database that its SQL is written for.
     pub(crate) dialect: Dialect,
     /// Whether the database knows time zones by their names. MariaDB does when its tables of them were filled.
-    pub(crate) named_zones: bool,
+    pub(crate) named_zones: AtomicBool,
     pub(crate) tables: Vec<Table>,
     by_name: HashMap<String, usize>,
 }
@@ -165,7 +167,7 @@ pub(crate) struct Column {
     /// What the host puts in where a create gives nothing.
     pub(crate) fill: Option<Fill>,
     /// What the database puts in where a create gives nothing.
-    pub(crate) db_default: Option<Inline>,
+    pub(crate) db_default: Option<DbDefault>,
     /// What it is computed from.
     pub(crate) generated: Option<Generated>,
     /// The model that it points to.
@@ -184,6 +186,14 @@ pub(crate) struct Inline {
     pub(crate) columns: Vec<usize>,
     /// Whether it is a value that is written there as it is.
     pub(crate) constant: bool,
+}
+
+/// A default of the database's.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DbDefault {
+    pub(crate) inline: Inline,
+    /// The same as it stands in a statement.
+    pub(crate) sql: Sql,
 }
 
 /// How a generated column is computed.
@@ -335,3 +345,6 @@ impl Column {
         &self.quoted
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ impl Dialect {
                 "(sum({0}){1})::bigint"
             }
             AggregateFunction::Sum => "sum({0}){1}",
+            // Its own adds up squares as well, which leave a float's range long before the values do.
+            AggregateFunction::Avg if self == Dialect::Postgres => "(sum({0}){1} / nullif(count({0}){1}, 0))",
             AggregateFunction::Avg => "avg({0}){1}",
             AggregateFunction::Stddev if sqlite && sample => "bandstand_stddev_samp({0}){1}",
             AggregateFunction::Stddev if sqlite => "bandstand_stddev_pop({0}){1}",

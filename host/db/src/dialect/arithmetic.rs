@@ -53,12 +53,23 @@ impl Dialect {
         found.sql.clone()
     }
 
-    /// `left` and `right` as they are reckoned with or compared: numbers of different kinds meet in one that holds both.
+    /// A number with as many places as `kind` has, for a comparison: past 64 bits SQLite makes a float of it, which is
+    /// compared with whole numbers as what it is.
+    fn scaled(self, found: &Found, kind: Kind) -> Sql {
+        match (places(found.kind).unwrap_or(0), places(kind)) {
+            (from, Some(to)) if to > from && found.kind != Kind::Float => {
+                Sql::fill(&format!("({{0}} * {})", power_of_ten(to - from)), &[found.sql.clone()])
+            }
+            _ => self.widen(found, kind),
+        }
+    }
+
+    /// `left` and `right` as they are compared: numbers of different kinds meet in one that holds both.
     pub(crate) fn meet(self, left: &Found, right: &Found) -> (Sql, Sql) {
         let exact = |found: &Found| places(found.kind).is_some();
         if self == Dialect::Sqlite && (exact(left) || exact(right)) {
             if let Some(kind) = super::kinds::common(left.kind, right.kind) {
-                return (self.widen(left, kind), self.widen(right, kind));
+                return (self.scaled(left, kind), self.scaled(right, kind));
             }
         }
         (left.sql.clone(), right.sql.clone())
@@ -98,7 +109,7 @@ impl Dialect {
         let (left, right) = match (decimal(left) || decimal(right), arithmetic) {
             // The places of a product are those of both.
             (true, Arithmetic::Mul) | (false, _) => (bare(left), bare(right)),
-            (true, _) => self.meet(left, right),
+            (true, _) => (self.widen(left, kind), self.widen(right, kind)),
         };
         let template = match divides {
             true => format!("({{0}} {sign} nullif({{1}}, 0))"),

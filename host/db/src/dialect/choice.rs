@@ -62,8 +62,15 @@ impl Dialect {
     pub(crate) fn fitting(self, sql: Sql, most: u32) -> Sql {
         match self {
             Dialect::Sqlite => Sql::fill(&format!("bandstand_fits({{0}}, {most})"), &[sql]),
-            // Their columns look for themselves.
-            Dialect::Postgres | Dialect::Mariadb => sql,
+            // Its columns of texts have no length. What is too long becomes a number out of range, which is an error.
+            Dialect::Postgres => Sql::fill(
+                &format!(
+                    "(CASE WHEN length({{0}}) > {most} THEN left({{0}}, length({{0}}) * 2147483647) ELSE {{0}} END)"
+                ),
+                &[sql],
+            ),
+            // Its columns look for themselves.
+            Dialect::Mariadb => sql,
         }
     }
 }

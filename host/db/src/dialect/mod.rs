@@ -15,6 +15,8 @@ pub(crate) mod literal;
 mod lookup;
 mod time;
 
+use std::borrow::Cow;
+
 use host_store::{Server, ServerKind, Store};
 
 use crate::kind::Kind;
@@ -68,11 +70,16 @@ impl Dialect {
     }
 
     /// The place of a value of this kind. PostgreSQL has to know its type where nothing beside it tells.
-    pub(crate) fn place(self, kind: Kind) -> &'static str {
-        if self != Dialect::Postgres {
-            return "?";
+    pub(crate) fn place(self, kind: Kind) -> Cow<'static, str> {
+        match (self, kind) {
+            // It takes a decimal as a text, and would reckon with floats.
+            (Dialect::Mariadb, Kind::Decimal { places, .. }) => {
+                return format!("CAST(? AS decimal(65, {places}))").into();
+            }
+            (Dialect::Sqlite | Dialect::Mariadb, _) => return "?".into(),
+            (Dialect::Postgres, _) => {}
         }
-        match kind {
+        let place = match kind {
             Kind::Float => "?::float8",
             Kind::Decimal { .. } => "?::numeric",
             Kind::Boolean => "?::boolean",
@@ -84,7 +91,8 @@ impl Dialect {
             Kind::Json => "?::jsonb",
             kind if kind.is_text() => "?::text",
             _ => "?::bigint",
-        }
+        };
+        place.into()
     }
 
     /// NULL of this kind.

@@ -236,8 +236,8 @@ fn definition(catalog: &Catalog, table: &Table, column: &Column) -> String {
         sql.push_str(" NOT NULL");
     }
     match (&column.default, &column.db_default) {
-        (Some(default), _) => sql.push_str(&format!(" DEFAULT {}", literal::write(dialect, column.kind, default))),
-        (None, Some(default)) => sql.push_str(&format!(" DEFAULT ({})", default.sql)),
+        (Some(default), _) => sql.push_str(&format!(" DEFAULT ({})", literal::write(dialect, column.kind, default))),
+        (None, Some(default)) => sql.push_str(&format!(" DEFAULT ({})", default.inline.sql)),
         (None, None) => {}
     }
     if dialect == Dialect::Sqlite {
@@ -328,7 +328,7 @@ pub(super) fn lengthen(dialect: Dialect, table: &Table, column: &Column, known: 
     }
     let null = if column.null { "NULL" } else { "NOT NULL" };
     let default = match &column.default {
-        Some(default) => format!(" DEFAULT {}", literal::write(dialect, column.kind, default)),
+        Some(default) => format!(" DEFAULT ({})", literal::write(dialect, column.kind, default)),
         None => String::new(),
     };
     let declared = declared_type(dialect, column.kind);

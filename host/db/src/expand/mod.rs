@@ -261,7 +261,7 @@ fn addable(dialect: Dialect, table: &Table, column: &Column) -> Result<(), Strin
         }
         return Ok(());
     }
-    if dialect == Dialect::Sqlite && column.db_default.as_ref().is_some_and(|default| !default.constant) {
+    if dialect == Dialect::Sqlite && column.db_default.as_ref().is_some_and(|default| !default.inline.constant) {
         return Err(format!(
             "model `{}` has the new field `{}` with a db_default that is computed, which SQLite can't add to a table that \
              exists; give it a value, or make the field null-able without a default",

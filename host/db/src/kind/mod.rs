@@ -239,6 +239,10 @@ impl Kind {
             (Kind::Float, Value::Float(_) | Value::Integer(_)) => true,
             (Kind::Decimal { places, .. }, value) => return decimal::read(value, places).map(|_| ()),
             (Kind::Json, Value::Text(_)) => true,
+            // Not every database can be asked for another one at all.
+            (Kind::Uuid, Value::Bytes(bytes)) if bytes.len() != 16 => {
+                return Err(format!("takes 16 bytes; these are {}", bytes.len()));
+            }
             (Kind::Binary | Kind::Uuid, Value::Bytes(_)) => true,
             (Kind::Boolean | Kind::Float | Kind::Json | Kind::Binary | Kind::Uuid, _) => false,
             (kind, value) if kind.is_text() => matches!(value, Value::Text(_)),
@@ -267,9 +271,6 @@ impl Kind {
         }
         match (self, value) {
             (Kind::Decimal { digits, places }, value) => decimal::check(value, digits, places),
-            (Kind::Uuid, Value::Bytes(bytes)) if bytes.len() != 16 => {
-                Err(format!("takes 16 bytes; these are {}", bytes.len()))
-            }
             (Kind::Json, Value::Text(text)) => {
                 let mut reader = serde_json::Deserializer::from_str(text);
                 let checked = <serde::de::IgnoredAny as serde::Deserialize>::deserialize(&mut reader);

@@ -67,7 +67,7 @@ impl Query<'_> {
             Expr::Aggregate(_) if self.aggregating => Err(invalid("an aggregate inside of another one")),
             Expr::Aggregate(aggregate) => self.whole_stage(|query| query.aggregate(aggregate)),
             Expr::Window(window) => {
-                if sub.as_deref_mut().is_some() || self.aggregating {
+                if sub.as_deref_mut().is_some() || self.aggregating || !self.windowed {
                     return Err(invalid(
                         "a window is about the query's own rows, so it stands by itself in `annotate`",
                     ));
@@ -203,7 +203,11 @@ impl Query<'_> {
                         return Ok(Found::made("a value", sql, Kind::Boolean, false));
                     }
                     (Literal::Integer(_), Some(Kind::Float)) | (Literal::Float(_), _) => Kind::Float,
-                    (Literal::Integer(_), Some(kind)) if kind.is_number() && !kind.is_whole() => kind,
+                    (Literal::Integer(_), Some(kind))
+                        if kind.is_number() && !kind.is_whole() && kinds::places(kind).is_none() =>
+                    {
+                        kind
+                    }
                     (Literal::Integer(number), _) => {
                         let sql = Sql::text(self.dialect().integer(*number));
                         return Ok(Found::made("a value", sql, Kind::BigInteger, false));

@@ -44,6 +44,8 @@ pub(crate) struct Query<'c> {
     pub(super) correlated: bool,
     /// Whether the statement makes one row of several, so that aggregates are about its own rows.
     pub(super) grouped: bool,
+    /// Whether the rows around each row can be asked for: in a query that shows rows.
+    pub(super) windowed: bool,
     /// Whether an aggregate is being planned: there is none inside of one.
     pub(super) aggregating: bool,
     /// Whether fields of the row can be read: an insert has none yet.
@@ -126,6 +128,7 @@ impl<'c> Query<'c> {
             outer: None,
             correlated: false,
             grouped: false,
+            windowed: false,
             aggregating: false,
             has_row: true,
             inserted: false,
@@ -169,8 +172,8 @@ impl<'c> Query<'c> {
         match (condition, sub) {
             (Condition::Not(inner), sub) => {
                 // "Isn't true" instead of NOT: what compares with NULL is as untrue as what differs.
-                let mut sql = Sql::text("(");
-                sql.append(self.condition(inner, sub.filter(|sub| sub.each))?).push(" IS NOT TRUE)");
+                let mut sql = Sql::text("((");
+                sql.append(self.condition(inner, sub.filter(|sub| sub.each))?).push(") IS NOT TRUE)");
                 Ok(sql)
             }
             (Condition::Xor(all), sub) => {

@@ -1,5 +1,7 @@
 //! Functions: what they take, and what comes out.
 
+use std::sync::atomic::Ordering;
+
 use super::filter::{Found, Query, Sub};
 use super::{SQLITE_DIGITS, invalid};
 use crate::dialect::Dialect;
@@ -124,7 +126,9 @@ impl Query<'_> {
         let found = self.expression(of, Some(Kind::DateTime), sub)?;
         match (found.kind, zone) {
             (Kind::DateTime, Some(zone))
-                if self.dialect() == Dialect::Mariadb && !zone.is_utc() && !self.catalog.named_zones =>
+                if self.dialect() == Dialect::Mariadb
+                    && !zone.is_utc()
+                    && !self.catalog.named_zones.load(Ordering::Relaxed) =>
             {
                 let problem = "MariaDB's time zone tables are empty; fill them: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb -u root mysql";
                 Err(DbError::new(code::UNSUPPORTED, problem))

@@ -9,6 +9,7 @@ mod function;
 pub(crate) mod key;
 mod lookup;
 mod path;
+mod pattern;
 mod read;
 pub(crate) mod schema;
 pub(crate) mod sql;
@@ -17,6 +18,7 @@ mod window;
 mod with;
 mod write;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,7 +33,7 @@ use crate::kind::Kind;
 use crate::shape::{Literal, Op, Shape};
 use crate::types::Value;
 pub(crate) use filter::Found;
-use sql::{Bind, Purpose, Slot, Sql};
+use sql::{Bind, ESCAPE, MANY, Purpose, Slot, Sql};
 
 /// What a shape became.
 #[derive(Debug)]
@@ -130,6 +132,8 @@ pub(crate) struct WritePlan {
 pub(crate) enum Action {
     Insert {
         query: Query,
+        /// Whether each row is written, be it as one that is there: the databases count those differently.
+        upserts: bool,
         /// What the host makes for the query's last holes, for each row anew.
         fills: Box<[Fill]>,
         cells: Box<[Cell]>,
@@ -162,6 +166,8 @@ pub(crate) struct Query {
     fixed: Option<Arc<Statement>>,
     /// A statement for each combination of list sizes, rounded up.
     sized: Mutex<Vec<ForSizes>>,
+    /// Where in the text the values of a row stand that may be repeated for more rows.
+    row: Option<Range<usize>>,
 }
 
 type ForSizes = (Box<[usize]>, Arc<Statement>);
@@ -180,11 +186,43 @@ impl Query {
             }
         };
         let has_many = binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let mut query = Self { binds, holes, sql, same, owner: owner.clone(), fixed: None, sized: Mutex::default() };
+        let mut query =
+            Self { binds, holes, sql, same, owner: owner.clone(), fixed: None, sized: Mutex::default(), row: None };
         if !has_many {
             query.fixed = Some(Arc::new(query.made(&[])));
         }
         query
+    }
+
+    /// Says where the values of a row stand, for a database that writes many rows sooner in one statement than in many.
+    /// PostgreSQL gets its statements without waiting for one before the next, and SQLite is not far away.
+    fn write_rows_at(&mut self, dialect: Dialect, row: Range<usize>) {
+        let elsewhere = |text: &str| text.contains(['?', MANY, ESCAPE]);
+        let (before, after) = (&self.sql.text[..row.start], &self.sql.text[row.end..]);
+        let alone = !elsewhere(before) && !elsewhere(after) && !self.sql.text.contains([MANY, ESCAPE]);
+        if dialect == Dialect::Mariadb && alone {
+            self.row = Some(row);
+        }
+    }
+
+    /// Whether [`Query::for_rows`] has statements for more than one row.
+    pub(crate) fn takes_rows(&self) -> bool {
+        self.row.is_some()
+    }
+
+    /// The statement that writes so many rows at once.
+    pub(crate) fn for_rows(&self, rows: usize) -> Arc<Statement> {
+        let (Some(row), true) = (&self.row, rows > 1) else { return self.statement(std::iter::empty()) };
+        let mut sized = self.sized.lock();
+        if let Some((_, statement)) = sized.iter().find(|(known, _)| **known == [rows]) {
+            return statement.clone();
+        }
+        let text = &self.sql.text;
+        let values = vec![&text[row.clone()]; rows].join(",");
+        let statement =
+            Arc::new(Statement::of_app(&self.owner, format!("{}{values}{}", &text[..row.start], &text[row.end..])));
+        sized.push(([rows].into(), statement.clone()));
+        statement
     }
 
     /// The statement for lists of these sizes.
@@ -275,7 +313,7 @@ fn value_of(catalog: &Catalog, slot: Slot, literal: &Literal) -> Result<Bind, Db
 /// Checks a value for its place.
 pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), DbError> {
     if let (Purpose::Pattern, Value::Text(pattern)) = (slot.purpose, value) {
-        check_pattern(pattern)?;
+        pattern::check(pattern)?;
     }
     let Some((table, column)) = slot.column else {
         let checked = slot.kind.check_compared(value).and_then(|()| reckonable(catalog, slot.kind, value));
@@ -331,29 +369,3 @@ pub(crate) const SQLITE_DIGITS: u8 = 18;
 
 /// Most digits of a decimal: what 96 bits hold.
 const MAX_DIGITS: u8 = 28;
-
-/// The longest regular expression in characters.
-const MAX_PATTERN: usize = 1_000;
-/// The largest that it may become, in bytes: what it takes to look through a text grows with it.
-const MAX_COMPILED: usize = 64 << 10;
-
-/// Checks a regular expression of an app. What is looked for is the same on every database where all of them know its words, so
-/// what the host's library doesn't know (back references, looking around) goes to none of them.
-fn check_pattern(pattern: &str) -> Result<(), DbError> {
-    let wrong = |problem: String| DbError::new(code::INVALID_VALUE, format!("the regular expression {problem}"));
-    if pattern.chars().nth(MAX_PATTERN).is_some() {
-        return Err(wrong(format!("has more than {MAX_PATTERN} characters")).with("limit", MAX_PATTERN));
-    }
-    match regex::RegexBuilder::new(pattern).size_limit(MAX_COMPILED).build() {
-        Ok(_) => Ok(()),
-        Err(regex::Error::CompiledTooBig(_)) => {
-            let problem = "is too large when its repetitions and classes are written out; use fewer, or [a-z] for \\w";
-            Err(wrong(problem.into()).with("limit", MAX_COMPILED))
-        }
-        // Its own text quotes the pattern over several lines.
-        Err(error) => {
-            let line = error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Err(wrong(format!("can't be read: {line}")))
-        }
-    }
-}

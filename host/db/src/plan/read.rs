@@ -209,6 +209,7 @@ impl Building<'_> {
     /// Reads what all reading operations share. Annotations come first: the rest may name them.
     fn parts<'r>(&mut self, reading: &'r Reading) -> Result<Parts<'r>, DbError> {
         self.grouped = reading.group.is_some();
+        self.windowed = !self.grouped;
         for (name, expr) in &reading.annotate {
             self.annotate(name, expr)?;
         }

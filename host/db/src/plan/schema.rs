@@ -13,6 +13,8 @@ use crate::shape::{Condition, Expr};
 #[derive(Debug)]
 pub(crate) struct Defined {
     pub(crate) sql: String,
+    /// The same with its values beside it.
+    pub(crate) bound: Sql,
     pub(crate) kind: Kind,
     /// The columns that it reads.
     pub(crate) columns: Vec<usize>,
@@ -25,6 +27,7 @@ pub(crate) fn expression(catalog: &Catalog, table: usize, expr: &Expr, want: Opt
     let found = query.expression(expr, want, None)?;
     Ok(Defined {
         sql: written(&query, &found.sql)?,
+        bound: found.sql,
         kind: found.kind,
         columns: query.used.into_inner().into_iter().collect(),
     })
@@ -37,6 +40,7 @@ pub(crate) fn condition(catalog: &Catalog, table: usize, condition: &Condition) 
     let sql = query.condition(condition, None)?;
     Ok(Defined {
         sql: written(&query, &sql)?,
+        bound: sql,
         kind: Kind::Boolean,
         columns: query.used.into_inner().into_iter().collect(),
     })

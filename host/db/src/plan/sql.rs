@@ -10,8 +10,14 @@ pub(crate) const MANY: char = '\u{1}';
 /// The same after other values: each value has a comma before it.
 pub(crate) const MANY_MORE: char = '\u{2}';
 
-/// Stands for a `?` that is part of a text which was written into a definition.
-const QUESTION: char = '\u{3}';
+/// Stands before the name of a character that means something here but is part of a text which was written into a definition.
+pub(crate) const ESCAPE: char = '\u{3}';
+pub(crate) const ESCAPED: [(char, char); 4] = [('?', 'q'), (MANY, 'm'), (MANY_MORE, 'n'), (ESCAPE, 'e')];
+
+/// The character that an escaped name stands for.
+fn unescaped(name: Option<char>) -> char {
+    ESCAPED.iter().find(|(_, known)| Some(*known) == name).map_or(ESCAPE, |(c, _)| *c)
+}
 
 /// What fills a `?`, in the order of the text.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +78,14 @@ impl Sql {
 
     /// What was written for a table's definition, with its values in it.
     pub(crate) fn written(text: &str) -> Self {
-        Self::text(text.replace('?', &QUESTION.to_string()))
+        let mut escaped = String::with_capacity(text.len());
+        for c in text.chars() {
+            match ESCAPED.iter().find(|(special, _)| *special == c) {
+                Some((_, name)) => escaped.extend([ESCAPE, *name]),
+                None => escaped.push(c),
+            }
+        }
+        Self::text(escaped)
     }
 
     pub(crate) fn bind(bind: Bind) -> Self {
@@ -148,14 +161,15 @@ impl Sql {
     pub(crate) fn render(&self, sizes: &[usize]) -> String {
         let mut sizes = sizes.iter();
         let mut text = String::with_capacity(self.text.len());
-        for c in self.text.chars() {
+        let mut chars = self.text.chars();
+        while let Some(c) = chars.next() {
             match c {
                 MANY | MANY_MORE => {
                     for at in 0..sizes.next().copied().unwrap_or(0) {
                         text.push_str(if at == 0 && c == MANY { "?" } else { ",?" });
                     }
                 }
-                QUESTION => text.push('?'),
+                ESCAPE => text.push(unescaped(chars.next())),
                 c => text.push(c),
             }
         }
@@ -170,9 +184,10 @@ impl Sql {
         // First number and count of the numbers of each value.
         let mut numbers: Vec<(usize, usize)> = Vec::with_capacity(same.len());
         let mut next = 1;
-        for c in self.text.chars() {
+        let mut chars = self.text.chars();
+        while let Some(c) = chars.next() {
             if !matches!(c, '?' | MANY | MANY_MORE) {
-                text.push(if c == QUESTION { '?' } else { c });
+                text.push(if c == ESCAPE { unescaped(chars.next()) } else { c });
                 continue;
             }
             let at = numbers.len();
@@ -211,6 +226,14 @@ mod tests {
         let sql = Sql::fill("CASE WHEN {0} ~ 'a{0,1}{3}' THEN {1} + {0} END", &[hole(7), Sql::text("x")]);
         assert_eq!(sql.text, "CASE WHEN ? ~ 'a{0,1}{3}' THEN x + ? END");
         assert_eq!(sql.binds.len(), 2);
+    }
+
+    #[test]
+    fn what_was_written_stays_as_it_was() {
+        let mut sql = Sql::written("'a? \u{1}\u{2}\u{3}q'");
+        sql.push(" = ").append(hole(0));
+        assert_eq!(sql.render(&[]), "'a? \u{1}\u{2}\u{3}q' = ?");
+        assert_eq!(sql.render_numbered(&sql.same(), &[]), "'a? \u{1}\u{2}\u{3}q' = $1");
     }
 
     #[test]

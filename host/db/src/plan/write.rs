@@ -46,7 +46,7 @@ impl Planner<'_> {
                 None => match (&column.default, column.fill, &column.db_default) {
                     (Some(default), _, _) => constant(default.clone()),
                     (None, Some(made), _) => fill(made),
-                    (None, None, Some(default)) => Sql::written(&default.sql),
+                    (None, None, Some(default)) => default.sql.clone(),
                     // Written out, so that a default which the table has from an older version doesn't fill it.
                     (None, None, None) if column.null => constant(Value::Null),
                     (None, None, None) => {
@@ -68,18 +68,28 @@ impl Planner<'_> {
         // MariaDB names no table anew here.
         let alias = if dialect == Dialect::Mariadb { "" } else { " AS t0" };
         let mut sql = Sql::text(format!("INSERT INTO {}{alias}", table.quoted()));
+        let mut row = None;
         if names.is_empty() {
             sql.push(dialect.no_values());
         } else {
-            sql.push(&format!(" ({}) VALUES (", names.join(", "))).list(values).push(")");
+            sql.push(&format!(" ({}) VALUES ", names.join(", ")));
+            let start = sql.text.len();
+            sql.push("(").list(values).push(")");
+            row = Some(start..sql.text.len());
         }
         if let Some(conflict) = &insert.conflict {
             sql.append(self.conflict(conflict, &given, !insert.returning.is_empty())?);
         }
         let cells = self.returned(&insert.returning, &mut sql)?;
-        let query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
+        let mut query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
+        if insert.conflict.is_none()
+            && let Some(row) = row
+        {
+            query.write_rows_at(dialect, row);
+        }
         let returning = insert.returning.clone().into();
-        Ok(self.write(written, Action::Insert { query, fills: fills.into(), cells, returning }))
+        let upserts = matches!(insert.conflict, Some(Conflict::Update { .. }));
+        Ok(self.write(written, Action::Insert { query, upserts, fills: fills.into(), cells, returning }))
     }
 
     fn bound(&self, bind: Bind, kind: Kind) -> Sql {
@@ -227,7 +237,9 @@ impl Planner<'_> {
     pub(super) fn delete(&self, filter: &[Condition]) -> Result<WritePlan, DbError> {
         let table = &self.catalog.tables[self.table];
         let rows = self.rows_where(filter)?;
-        let action = if table.incoming.is_empty() {
+        // MariaDB deletes from no table that the condition reads, so there the keys are read first.
+        let apart = self.catalog.dialect == Dialect::Mariadb && rows.text.contains("SELECT ");
+        let action = if table.incoming.is_empty() && !apart {
             let which = if self.catalog.dialect == Dialect::Mariadb { " t0" } else { "" };
             let mut sql = Sql::text(format!("DELETE{which} FROM {} AS t0", table.quoted()));
             sql.append(rows);

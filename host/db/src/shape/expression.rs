@@ -300,6 +300,7 @@ macro_rules! words {
         impl $name {
             pub(crate) const ALL: &'static [(&'static str, $name)] = &[$(($word, $name::$variant),)*];
 
+            #[allow(dead_code, reason = "not every list of words is asked for its words")]
             pub(crate) fn word(self) -> &'static str {
                 match self { $($name::$variant => $word,)* }
             }

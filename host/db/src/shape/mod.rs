@@ -215,27 +215,69 @@ mod tests {
         serde_json::from_str(include_str!("../../../../wit/db/query-shape.schema.json")).expect("JSON")
     }
 
+    /// All words that stand at the beginning of one of the forms.
+    fn words<'s>(schema: &'s Value, definition: &str) -> BTreeSet<&'s str> {
+        let mut words = BTreeSet::new();
+        for form in schema["$defs"][definition]["oneOf"].as_array().expect("forms") {
+            let first = match form["$ref"].as_str().and_then(|place| place.strip_prefix("#/$defs/")) {
+                Some("operand") => continue,
+                Some(inner) => {
+                    words.extend(self::words(schema, inner));
+                    continue;
+                }
+                None => &form["prefixItems"][0],
+            };
+            let first = match first["$ref"].as_str().and_then(|place| place.strip_prefix("#/$defs/")) {
+                Some(inner) => &schema["$defs"][inner],
+                None => first,
+            };
+            words.extend(first["const"].as_str());
+            words.extend(first["enum"].as_array().into_iter().flatten().filter_map(Value::as_str));
+        }
+        words
+    }
+
     #[test]
     fn the_published_schema_names_every_lookup() {
         let schema = schema();
-        let condition = schema["$defs"]["condition"]["oneOf"].as_array().expect("conditions");
-        let special = condition.iter().filter_map(|form| form["prefixItems"][0]["const"].as_str());
-        let comparing = schema["$defs"]["comparing"]["enum"].as_array().expect("lookups");
-        let published: BTreeSet<&str> =
-            comparing.iter().filter_map(Value::as_str).chain(special).filter(|word| *word != "not").collect();
-        assert_eq!(published, Lookup::ALL.iter().map(|(word, _)| *word).collect());
+        let joining = ["and", "or", "xor", "not", "exists", "true"];
+        let known = Lookup::ALL.iter().map(|(word, _)| *word).chain(joining).collect();
+        assert_eq!(words(&schema, "condition"), known);
+    }
+
+    #[test]
+    fn the_published_schema_names_every_expression() {
+        // Each word is known to the reader: whatever is wrong with it alone, it isn't the word.
+        let schema = schema();
+        let words = words(&schema, "expression");
+        for word in &words {
+            let shape = serde_json::json!({"v": 1, "from": "x", "annotate": [["n", [word]]]}).to_string();
+            if let Err(error) = parse(shape.as_bytes()) {
+                assert!(!error.message.contains("is none of"), "{word}: {error}");
+            }
+        }
+        let nonsense = br#"{"v":1,"from":"x","annotate":[["n",["nonsense"]]]}"#;
+        let error = parse(nonsense).expect_err("nonsense").message;
+        let known = error.split_once("is none of ").expect("a list").1;
+        for word in known.split(", ") {
+            assert!(words.contains(word), "`{word}` isn't published");
+        }
     }
 
     #[test]
     fn the_published_schema_names_every_member() {
         // Each member of each operation is known to the reader: with a value of the wrong kind, the error is about it.
         let schema = schema();
-        for op in ["select", "count", "exists", "aggregate", "insert", "update", "delete"] {
+        for op in ["select", "count", "exists", "aggregate", "insert", "update", "update_many", "delete"] {
             let members = schema["$defs"][op]["properties"].as_object().expect("members");
             for member in members.keys().filter(|member| !["v", "op", "from"].contains(&member.as_str())) {
                 let mut shape = serde_json::json!({"v": 1, "op": op, "from": "x"});
-                if ["insert", "update"].contains(&op) {
+                if ["insert", "update", "update_many"].contains(&op) {
                     shape["set"] = serde_json::json!({"a": 1});
+                }
+                if op == "update_many" {
+                    shape["key"] = serde_json::json!(["a"]);
+                    shape["key_values"] = serde_json::json!([{"$": 0}]);
                 }
                 if op == "aggregate" {
                     shape["annotate"] = serde_json::json!([["n", ["count"]]]);

@@ -27,30 +27,48 @@ macro_rules! on {
             mod budget;
             #[path = "chinook.rs"]
             mod chinook;
+            #[path = "combined.rs"]
+            mod combined;
+            #[path = "conflicts.rs"]
+            mod conflicts;
             #[path = "constraints.rs"]
             mod constraints;
+            #[path = "cursors.rs"]
+            mod cursors;
             #[path = "deferred.rs"]
             mod deferred;
             #[path = "delete.rs"]
             mod delete;
+            #[path = "expressions.rs"]
+            mod expressions;
             #[path = "fields.rs"]
             mod fields;
             #[path = "filters.rs"]
             mod filters;
+            #[path = "functions.rs"]
+            mod functions;
             #[path = "hostile.rs"]
             mod hostile;
             #[path = "keys.rs"]
             mod keys;
             #[path = "properties/mod.rs"]
             mod properties;
+            #[path = "related.rs"]
+            mod related;
             #[path = "relations.rs"]
             mod relations;
             #[path = "schema.rs"]
             mod schema;
+            #[path = "shop.rs"]
+            pub mod shop;
             #[path = "site.rs"]
             pub mod site;
+            #[path = "subqueries.rs"]
+            mod subqueries;
             #[path = "transactions.rs"]
             mod transactions;
+            #[path = "windows.rs"]
+            mod windows;
             #[path = "writes.rs"]
             mod writes;
         }

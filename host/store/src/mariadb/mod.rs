@@ -12,15 +12,16 @@ use mysql_async::{Conn, Opts, OptsBuilder, Params, SslOpts};
 use crate::datum::{Cells, Datum, Row};
 use crate::error::{Constraint, StoreError};
 use crate::owner::Statement;
-use crate::server::connection::Failure;
+use crate::server::connection::{Failure, TakeRow};
 use crate::server::statements::Prepared;
 use crate::server::target::{Host, Target, Tls};
 use error::failure;
 
 /// What holds for every connection: moments in UTC; a value that doesn't fit is an error, dividing by zero is NULL; names
-/// in backticks, texts as they are; what a transaction changes must be as it saw it.
+/// in backticks; what a transaction changes must be as it saw it; an update reads the row as it was. Backslashes keep their
+/// meaning in texts, because the server itself writes definitions so; no text of an app ever stands in a statement.
 const SESSION: &str = "SET time_zone = '+00:00', \
-    sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_UNSIGNED_SUBTRACTION,SIMULTANEOUS_ASSIGNMENT', \
+    sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_UNSIGNED_SUBTRACTION,SIMULTANEOUS_ASSIGNMENT', \
     innodb_snapshot_isolation = ON, \
     foreign_key_checks = 1, unique_checks = 1, div_precision_increment = 16, group_concat_max_len = 16777216, \
     lock_wait_timeout = 60; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
@@ -28,8 +29,8 @@ const SESSION: &str = "SET time_zone = '+00:00', \
 /// One connection.
 pub(crate) struct Connection {
     conn: Conn,
-    /// With the host's own login, which may stop others.
-    stop_with: Opts,
+    /// Whoever has a login may stop what runs under it.
+    opts: Opts,
     prepared: Prepared<mysql_async::Statement>,
     prelude: Vec<Cow<'static, str>>,
     broken: bool,
@@ -88,11 +89,12 @@ fn opts(target: &Target) -> Opts {
 
 impl Connection {
     /// Connects. The error is for the operator.
-    pub(crate) async fn open(target: &Target, host: &Target, keep: usize) -> Result<Self, String> {
-        let conn = Conn::new(opts(target)).await.map_err(|error| error.to_string())?;
+    pub(crate) async fn open(target: &Target, keep: usize) -> Result<Self, String> {
+        let opts = opts(target);
+        let conn = Conn::new(opts.clone()).await.map_err(|error| error.to_string())?;
         let mut open = Self {
             conn,
-            stop_with: opts(host),
+            opts,
             prepared: Prepared::new(keep),
             prelude: Vec::new(),
             broken: false,
@@ -112,7 +114,7 @@ impl Connection {
     }
 
     pub(crate) fn stopper(&self) -> Stopper {
-        Stopper { opts: self.stop_with.clone(), id: self.conn.id() }
+        Stopper { opts: self.opts.clone(), id: self.conn.id() }
     }
 
     pub(crate) async fn close(self, within: Duration) {
@@ -140,7 +142,7 @@ impl Connection {
         &mut self,
         statement: &Statement,
         several: &[&[Datum<'_>]],
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         self.flush(None).await.map_err(Failure::other)?;
         let known = self.prepared.get(statement.id()).cloned();
@@ -182,7 +184,7 @@ impl Connection {
         &mut self,
         prepared: &mysql_async::Statement,
         params: Params,
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         self.unchecked = true;
         self.flush(Some("SET foreign_key_checks = 0")).await.map_err(Failure::other)?;
@@ -195,7 +197,7 @@ impl Connection {
         &mut self,
         prepared: &mysql_async::Statement,
         params: Params,
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         let mut broken = false;
         let result = async {
@@ -211,7 +213,10 @@ impl Connection {
             }
             let mut count = 0;
             while let Some(next) = rows.next().await.map_err(&mut fail)? {
-                row(&Cells(Row::Mariadb(&next))).map_err(Failure::Row)?;
+                let pause = row(&Cells(Row::Mariadb(&next))).map_err(Failure::Row)?;
+                if let Some(pause) = pause {
+                    pause.await;
+                }
                 count += 1;
             }
             let affected = rows.affected_rows();

@@ -21,30 +21,38 @@ pub(super) fn param(datum: Datum<'_>) -> Value {
         Datum::Text(bytes) | Datum::Json(bytes) | Datum::Blob(bytes) | Datum::Uuid(bytes) => {
             Value::Bytes(bytes.to_vec())
         }
-        // What lies beyond the calendar is the end of it.
+        // A day beyond the calendar is compared as the last moment of it, or as one before its beginning: no day is that.
+        Datum::Date(day) if day > LAST_DAY => Value::Date(9999, 12, 31, 23, 59, 59, 999_999),
+        Datum::Date(day) if day < FIRST_DAY => Value::Date(0, 1, 1, 0, 0, 0, 0),
+        Datum::DateTime(micros) if micros < FIRST_DAY * DAY => Value::Date(0, 1, 1, 0, 0, 0, 0),
         Datum::Date(day) => {
-            let (year, month, of_month) = calendar::civil(day.clamp(FIRST_DAY, LAST_DAY));
+            let (year, month, of_month) = calendar::civil(day);
             Value::Date(u16::try_from(year).unwrap_or_default(), month, of_month, 0, 0, 0, 0)
         }
+        // Its times of the day reach beyond the day, on both sides.
         Datum::Time(micros) => {
-            let (hours, minutes, seconds, micros) = clock(micros.clamp(0, DAY - 1));
-            Value::Time(false, 0, hours, minutes, seconds, micros)
+            let (hours, minutes, seconds, rest) = clock(micros.unsigned_abs().min(34 * DAY.unsigned_abs()));
+            let (days, hours) = (hours / 24, hours % 24);
+            let small = |number: u64| u8::try_from(number).unwrap_or_default();
+            Value::Time(micros < 0, u32::try_from(days).unwrap_or_default(), small(hours), minutes, seconds, rest)
         }
         Datum::DateTime(micros) => {
-            let micros = micros.clamp(FIRST_DAY * DAY, LAST_DAY * DAY + DAY - 1);
+            let micros = micros.min(LAST_DAY * DAY + DAY - 1);
             let (year, month, day) = calendar::civil(micros.div_euclid(DAY));
-            let (hours, minutes, seconds, micros) = clock(micros.rem_euclid(DAY));
+            let (hours, minutes, seconds, micros) = clock(micros.rem_euclid(DAY).unsigned_abs());
+            let hours = u8::try_from(hours).unwrap_or_default();
             Value::Date(u16::try_from(year).unwrap_or_default(), month, day, hours, minutes, seconds, micros)
         }
         Datum::Decimal(number) => Value::Bytes(number.to_string().into_bytes()),
     }
 }
 
-fn clock(micros: i64) -> (u8, u8, u8, u32) {
-    let small = |number: i64| u8::try_from(number).unwrap_or_default();
+/// Hours, minutes, seconds, microseconds.
+fn clock(micros: u64) -> (u64, u8, u8, u32) {
+    let small = |number: u64| u8::try_from(number).unwrap_or_default();
     let seconds = micros / 1_000_000;
     let rest = u32::try_from(micros % 1_000_000).unwrap_or_default();
-    (small(seconds / 3600), small(seconds / 60 % 60), small(seconds % 60), rest)
+    (seconds / 3600, small(seconds / 60 % 60), small(seconds % 60), rest)
 }
 
 /// A cell.
@@ -95,6 +103,8 @@ mod tests {
             (Datum::DateTime(-1), ColumnType::MYSQL_TYPE_DATETIME),
             (Datum::DateTime(LAST_DAY * DAY + DAY - 1), ColumnType::MYSQL_TYPE_DATETIME),
             (Datum::Time(DAY - 1), ColumnType::MYSQL_TYPE_TIME),
+            (Datum::Time(-1), ColumnType::MYSQL_TYPE_TIME),
+            (Datum::Time(2 * DAY + 1), ColumnType::MYSQL_TYPE_TIME),
             (Datum::Decimal(Decimal::new(-5, 2)), ColumnType::MYSQL_TYPE_NEWDECIMAL),
         ] {
             assert_eq!(cell(&param(datum), &column(of)), Ok(datum));

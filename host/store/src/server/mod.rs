@@ -87,7 +87,7 @@ impl Endpoint {
                         let login = owner.and_then(|owner| owner.login().cloned());
                         let target =
                             login.map_or_else(|| target.clone(), |(user, word)| target.with_login(&user, &word));
-                        mariadb::Connection::open(&target, &endpoint.target, keep)
+                        mariadb::Connection::open(&target, keep)
                             .await
                             .map(|connection| Wire::Mariadb(Box::new(connection)))
                     }
