@@ -54,13 +54,9 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
         let this = (text(&row, 0).to_owned(), text(&row, 1).to_owned());
         if this != last {
             last = this;
-<<<<<<< HEAD
-            let on_delete = on_delete(text(&row, 5));
-=======
             // It says RESTRICT where nothing was said, and both mean the same to it: it refuses by itself.
             let rule = text(&row, 5);
             let on_delete = on_delete(if rule == "RESTRICT" { "NO ACTION" } else { rule });
->>>>>>> main
             table.foreign_keys.push(ForeignKey {
                 columns: vec![],
                 table: text(&row, 3).to_owned(),
