@@ -16,7 +16,7 @@ async fn comments(many: i64, length: usize) -> Site {
     let question = db.add("question", json!({"text": "q"})).await;
     let bulk = json!({"v":1,"op":"insert","from":"comment","set":{"question":{"$":0},"body":{"$":1}}});
     for from in (0..many).step_by(500) {
-        let bodies = (from..many.min(from + 500)).map(|n| Value::Text(format!("{n:0length$}"))).collect();
+        let bodies = (from..many.min(from + 500)).map(|n| Value::Text(format!("{n}{}", "-".repeat(length)))).collect();
         db.run(bulk.clone(), vec![int(question), Param::Many(bodies)]).await.unwrap();
     }
     site
