@@ -105,6 +105,9 @@ pub(crate) struct Inspect {
     /// The site's folder
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
+    /// The database under [databases.NAME] instead of the one under [database]
+    #[arg(long, value_name = "NAME", conflicts_with = "url")]
+    pub(crate) database: Option<String>,
     /// Another database than the site's: sqlite:PATH, postgres://USER@HOST/NAME or mariadb://USER@HOST/NAME
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,

@@ -1,5 +1,8 @@
 //! The `bandstand` command.
 
+// The server's futures stand in one another; laying them out takes the compiler this deep.
+#![recursion_limit = "256"]
+
 mod apps;
 mod args;
 mod build;

@@ -42,6 +42,7 @@ wasmtime::component::bindgen!({
     with: {
         "bandstand:db/types": crate::bindings::wire,
         "bandstand:db/queries.transaction": crate::host::TransactionHandle,
+        "bandstand:db/queries.cursor": crate::host::CursorHandle,
     },
     require_store_data_send: true,
 });

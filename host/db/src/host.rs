@@ -6,6 +6,7 @@ use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::Imports;
 use crate::bindings::bandstand::db::queries;
+use crate::cursor::Cursor;
 use crate::error::{DbError, code};
 use crate::request::RequestDb;
 use crate::transaction::Transaction;
@@ -23,6 +24,10 @@ pub struct DbView<'a> {
 #[derive(Debug)]
 pub struct TransactionHandle(Arc<Transaction>);
 
+/// What stands behind the guest's handle of a cursor. It belongs to the request that opened it.
+#[derive(Debug)]
+pub struct CursorHandle(Arc<Cursor>);
+
 /// Links `bandstand:db/queries` for all components: those without a grant get an error value from every call.
 pub fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> DbView<'_>) -> wasmtime::Result<()> {
     Imports::add_to_linker::<T, HasDb>(linker, get)
@@ -36,6 +41,7 @@ impl HasData for HasDb {
 
 impl queries::Host for DbView<'_> {}
 impl queries::HostTransaction for DbView<'_> {}
+impl queries::HostCursor for DbView<'_> {}
 
 type Answer<T> = wasmtime::Result<Result<T, DbError>>;
 
@@ -59,6 +65,17 @@ fn inside<T: 'static>(
         }
         Ok(Ok((request, transaction)))
     })
+}
+
+/// Gives the guest a handle.
+fn handle<T: 'static>(store: &Accessor<T, HasDb>, opened: Result<Cursor, DbError>) -> Answer<Resource<CursorHandle>> {
+    let cursor = match opened {
+        Ok(cursor) => CursorHandle(Arc::new(cursor)),
+        Err(error) => return Ok(Err(error)),
+    };
+    let pushed = store.with(|mut access| access.get().table.push(cursor));
+    Ok(pushed
+        .map_err(|_| DbError::new(code::BUDGET, "the request has too many handles open").with("resource", "handles")))
 }
 
 /// Charges what comes in, calls, charges what goes out.
@@ -97,6 +114,16 @@ impl<T: Send + 'static> queries::HostWithStore<T> for HasDb {
         };
         let weight = statement.weight();
         Ok(charged(&request, weight, request.fetch_packed(&statement.shape, statement.params), Vec::len).await)
+    }
+
+    async fn open(store: &Accessor<T, Self>, statement: Statement) -> Answer<Resource<CursorHandle>> {
+        let request = match caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        let opened = async { request.open(&statement.shape, statement.params) };
+        handle(store, charged(&request, weight, opened, |_| size_of::<u32>()).await)
     }
 
     async fn execute(store: &Accessor<T, Self>, statement: Statement) -> Answer<Outcome> {
@@ -171,6 +198,20 @@ impl<T: Send + 'static> queries::HostTransactionWithStore<T> for HasDb {
         Ok(charged(&request, weight, transaction.fetch_packed(&statement.shape, statement.params), Vec::len).await)
     }
 
+    async fn open(
+        store: &Accessor<T, Self>,
+        handle: Resource<TransactionHandle>,
+        statement: Statement,
+    ) -> Answer<Resource<CursorHandle>> {
+        let (request, transaction) = match inside(store, &handle)? {
+            Ok(both) => both,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement.weight();
+        let opened = transaction.open(&statement.shape, statement.params);
+        self::handle(store, charged(&request, weight, opened, |_| size_of::<u32>()).await)
+    }
+
     async fn execute(
         store: &Accessor<T, Self>,
         handle: Resource<TransactionHandle>,
@@ -221,6 +262,35 @@ impl<T: Send + 'static> queries::HostTransactionWithStore<T> for HasDb {
 
     async fn drop(store: &Accessor<T, Self>, handle: Resource<TransactionHandle>) -> wasmtime::Result<()> {
         // The last handle rolls back what wasn't committed; a call under way still holds one.
+        store.with(|mut access| access.get().table.delete(handle))?;
+        Ok(())
+    }
+}
+
+impl<T: Send + 'static> queries::HostCursorWithStore<T> for HasDb {
+    async fn next(
+        store: &Accessor<T, Self>,
+        handle: Resource<CursorHandle>,
+        max_rows: u32,
+        max_bytes: u32,
+    ) -> Answer<Rows> {
+        let found = store.with(|mut access| {
+            let view = access.get();
+            let cursor = view.table.get(&handle)?.0.clone();
+            let Some(request) = view.request else { return Ok(Err(DbError::denied())) };
+            if !Arc::ptr_eq(cursor.context(), request.context()) {
+                return Ok(Err(DbError::new(code::ACCESS_DENIED, "the cursor belongs to another request")));
+            }
+            Ok::<_, wasmtime::Error>(Ok((request, cursor)))
+        })?;
+        match found {
+            Ok((request, cursor)) => Ok(charged(&request, 0, cursor.next(max_rows, max_bytes), Rows::weight).await),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn drop(store: &Accessor<T, Self>, handle: Resource<CursorHandle>) -> wasmtime::Result<()> {
+        // What is under way is stopped; a call that still is holds it until then.
         store.with(|mut access| access.get().table.delete(handle))?;
         Ok(())
     }

@@ -42,6 +42,7 @@ mod bind;
 mod bindings;
 mod catalog;
 mod config;
+mod cursor;
 mod deferred;
 mod dialect;
 mod error;
@@ -66,8 +67,9 @@ mod types;
 
 pub use app::{AppDb, Db};
 pub use config::DbConfig;
+pub use cursor::Cursor;
 pub use error::{DbError, SchemaError, code};
-pub use host::{DbView, TransactionHandle, add_to_linker};
+pub use host::{CursorHandle, DbView, TransactionHandle, add_to_linker};
 pub use page::{PageRows, Way};
 pub use request::RequestDb;
 pub use transaction::Transaction;

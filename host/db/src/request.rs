@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::app::AppDb;
 use crate::bind::{self, Bulk};
+use crate::cursor::Cursor;
 use crate::deferred::Deferred;
 use crate::error::{DbError, Fault, code};
 use crate::plan::{Action, Plan, ReadPlan, WritePlan};
@@ -49,6 +50,13 @@ pub(crate) struct RequestState {
     pub(crate) open: Mutex<Option<Arc<Shared>>>,
     /// What runs when the page is made.
     pub(crate) deferred: Mutex<Vec<Deferred>>,
+}
+
+impl RequestState {
+    /// Whether it ever began to write.
+    pub(crate) fn has_written(&self) -> bool {
+        self.wrote.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for RequestDb {
@@ -93,6 +101,12 @@ impl RequestDb {
     /// The same, packed as `fetch-packed` of the contract says.
     pub async fn fetch_packed(&self, shape: &[u8], params: Vec<Param>) -> Result<Vec<u8>, DbError> {
         self.scope.fetch_into::<Packed>(shape, params).await.map(|packed| packed.0)
+    }
+
+    /// Opens a reading shape whose rows are fetched piece by piece.
+    pub fn open(&self, shape: &[u8], params: Vec<Param>) -> Result<Cursor, DbError> {
+        self.scope.admit()?;
+        Cursor::open(&self.scope, shape, params)
     }
 
     /// Runs a writing shape on its own.
@@ -251,7 +265,7 @@ impl Scope {
         let (app, context) = (&self.app, &self.context);
         let result = async {
             // Who has written wants to see it, and a replica follows some time later.
-            let mut connection = match self.state.wrote.load(Ordering::SeqCst) {
+            let mut connection = match self.state.has_written() {
                 true => server.connection(&app.owner, context.deadline).await?,
                 false => server.reader(&app.owner, context.deadline).await?,
             };

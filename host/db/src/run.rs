@@ -160,8 +160,13 @@ impl Allowance {
         Self { rows: context.budget.rows_left(), bytes, row_limit: limits.db_rows, byte_limit: bytes, taken: 0 }
     }
 
+    /// For rows that are handed out piece by piece: what is held at a time is bounded by the pieces.
+    pub(crate) fn of_cursor(context: &RequestContext) -> Self {
+        Self { bytes: u64::MAX, byte_limit: u64::MAX, ..Self::of(context, u64::MAX) }
+    }
+
     /// Puts a row into the sink, unless it is one too many.
-    fn take(&mut self, row: &Cells<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
+    pub(crate) fn take(&mut self, row: &Cells<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
         if self.rows == 0 {
             return Err(Exhausted { resource: Resource::DbRows, limit: self.row_limit }.into());
         }

@@ -17,6 +17,7 @@ use host_store::{Backend, StoreError};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::bind::{self, Bulk};
+use crate::cursor::Cursor;
 use crate::error::{DbError, Fault, code};
 use crate::hold::Hold;
 use crate::request::{Scope, check_refs, reading, writing};
@@ -105,6 +106,12 @@ impl Transaction {
     /// The same, packed.
     pub async fn fetch_packed(&self, shape: &[u8], params: Vec<Param>) -> Result<Vec<u8>, DbError> {
         self.fetch_into::<Packed>(shape, params).await.map(|packed| packed.0)
+    }
+
+    /// Opens a reading shape inside it. Its rows are read at once, since a transaction does one thing at a time.
+    pub async fn open(&self, shape: &[u8], params: Vec<Param>) -> Result<Cursor, DbError> {
+        let rows = self.fetch_into::<Rows>(shape, params).await?;
+        Ok(Cursor::of(&self.scope, rows))
     }
 
     async fn fetch_into<S: Sink>(&self, shape: &[u8], params: Vec<Param>) -> Result<S, DbError> {

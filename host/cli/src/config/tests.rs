@@ -118,6 +118,7 @@ fn what_is_said_of_servers_is_checked_and_no_password_is_shown() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // It writes the file that it reads.
 fn a_server_has_its_settings_and_its_password_from_where_the_operator_keeps_it() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("secret"), "p@ss word\n").expect("it's ours");

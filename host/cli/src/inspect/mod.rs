@@ -46,25 +46,31 @@ enum Database {
 
 fn database(options: &Inspect, overrides: &[Override]) -> Result<Database> {
     const WHERE: &str = "the database's URL";
-    let url = match &options.url {
+    const MEMORY: &str = "a database in memory has no tables to read; name a file with --url sqlite:PATH";
+    if let Some(url) = &options.url {
         // What the command line says is relative to where it was typed.
-        Some(url) => DatabaseSection::at(url).parse().map(|url| (None, url)),
-        None => {
-            let folder = Folder::read(&options.dir, overrides)?;
-            folder.config.database.parse().map(|url| (Some(folder), url))
-        }
+        return match DatabaseSection::at(url).parse().map_err(anyhow::Error::msg).context(WHERE)? {
+            DatabaseUrl::Memory => bail!(MEMORY),
+            DatabaseUrl::Sqlite(path) => Ok(Database::File(path)),
+            DatabaseUrl::Server(target) => Ok(Database::Server(target)),
+        };
+    }
+    let folder = Folder::read(&options.dir, overrides)?;
+    let section = match &options.database {
+        None => &folder.config.database,
+        Some(name) => folder.config.databases.get(name).with_context(|| {
+            let near = host_core::name::nearest(name, folder.config.databases.keys().map(String::as_str));
+            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            format!("there is no [databases.{}] in the configuration{hint}", one_line(name, 200))
+        })?,
     };
-    match url.map_err(anyhow::Error::msg).context(WHERE)? {
-        (_, DatabaseUrl::Memory) => {
-            bail!("a database in memory has no tables to read; name a file with --url sqlite:PATH")
-        }
-        (None, DatabaseUrl::Server(target)) => Ok(Database::Server(target)),
-        (Some(folder), DatabaseUrl::Server(target)) => {
-            let store = folder.config.database.on_server(target, &folder.path).map_err(anyhow::Error::msg)?;
+    match section.parse().map_err(anyhow::Error::msg).context(WHERE)? {
+        DatabaseUrl::Memory => bail!(MEMORY),
+        DatabaseUrl::Sqlite(path) => Ok(Database::File(folder.shown(&path))),
+        DatabaseUrl::Server(target) => {
+            let store = section.on_server(target, &folder.path).map_err(anyhow::Error::msg)?;
             Ok(Database::Server(store.server.context(WHERE)?.target))
         }
-        (None, DatabaseUrl::Sqlite(path)) => Ok(Database::File(path)),
-        (Some(folder), DatabaseUrl::Sqlite(path)) => Ok(Database::File(folder.shown(&path))),
     }
 }
 

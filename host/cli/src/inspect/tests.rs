@@ -189,7 +189,8 @@ fn what_is_no_database_is_an_error() {
     std::fs::write(&path, "no database ".repeat(1_000)).expect("written");
     assert!(Schema::of_sqlite(&path).is_err());
     assert!(Schema::of_sqlite(folder.path()).is_err());
-    let options = |url: &str| Inspect { dir: ".".into(), url: Some(url.into()), table: vec![], managed: false };
+    let options =
+        |url: &str| Inspect { dir: ".".into(), url: Some(url.into()), database: None, table: vec![], managed: false };
     for (url, expected) in [
         ("sqlite:missing.db", "there is no database at missing.db"),
         ("sqlite::memory:", "a database in memory has no tables"),
@@ -199,4 +200,21 @@ fn what_is_no_database_is_an_error() {
         assert!(error.contains(expected), "{error}");
     }
     assert!(!Path::new("missing.db").exists(), "looking makes nothing");
+    let text = "[databases.archive]\nurl = \"sqlite::memory:\"\n";
+    #[allow(clippy::disallowed_methods)]
+    std::fs::write(folder.path().join("bandstand.toml"), text).expect("written");
+    for (name, expected) in [
+        ("archive", "a database in memory"),
+        ("archiv", "no [databases.archiv] in the configuration; did you mean `archive`?"),
+    ] {
+        let options = Inspect {
+            dir: folder.path().into(),
+            url: None,
+            database: Some(name.into()),
+            table: vec![],
+            managed: false,
+        };
+        let error = format!("{:#}", run(&options, &[]).expect_err("no tables"));
+        assert!(error.contains(expected), "{error}");
+    }
 }

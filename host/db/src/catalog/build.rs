@@ -12,6 +12,9 @@ use crate::kind::validator::{Regexes, Validator};
 use crate::plan::SQLITE_DIGITS;
 use crate::types::Value;
 
+/// Characters of a text in a primary key on MariaDB.
+const MARIADB_KEY: u32 = 255;
+
 /// What is the same for all models.
 struct Building<'m> {
     manifest: &'m Manifest,
@@ -62,6 +65,16 @@ impl Building<'_> {
         };
         let set = |names: &[String]| names.iter().map(known).collect::<Result<Vec<usize>, String>>();
         let key = model.key().map(|field| known(&field.name)).collect::<Result<Vec<usize>, String>>()?;
+        // What is longer doesn't lie in the row, and a key of that isn't possible.
+        let long = |at: &&usize| columns[**at].kind.max_length().is_some_and(|most| most > MARIADB_KEY);
+        if let (Dialect::Mariadb, Some(at)) = (self.dialect, key.iter().find(long)) {
+            let column: &Column = &columns[*at];
+            return Err(format!(
+                "model `{}`, field `{}`: is part of the primary key, of which MariaDB takes at most {MARIADB_KEY} \
+                 characters; lower its max_length",
+                model.name, column.field
+            ));
+        }
         let ordering = model.ordering.iter().map(|name| match name.strip_prefix('-') {
             Some(name) => Ok((known(&name.to_owned())?, true)),
             None => Ok((known(name)?, false)),

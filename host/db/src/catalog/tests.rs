@@ -55,6 +55,16 @@ fn what_stands_in_a_definition_is_written_for_its_database() {
     }
 }
 
+#[test]
+fn keys_that_a_database_cannot_have_are_refused() {
+    let mut json = rich();
+    json["models"][2]["constraints"].as_array_mut().unwrap().pop();
+    json["models"][1]["fields"][0]["max_length"] = 256.into();
+    let error = catalog(&json, Dialect::Mariadb).unwrap_err();
+    assert!(error.contains("model `country`, field `code`") && error.contains("255 characters"), "{error}");
+    assert!(catalog(&json, Dialect::Sqlite).is_ok() && catalog(&json, Dialect::Postgres).is_ok());
+}
+
 /// All places of a document.
 fn places(json: &Json, place: String, all: &mut Vec<String>) {
     match json {

@@ -110,17 +110,22 @@ impl<'t> Said<'t> {
     /// becomes two parts that never are, whether it is, and its value or one of its kind.
     fn told(&self, dialect: Dialect, table: &Table) -> Vec<(String, Kind)> {
         let mut parts = Vec::new();
+        let mut part = |sql: String, kind: Kind, null: bool| {
+            if self.nulls_distinct || !null {
+                parts.push((sql, kind));
+                return;
+            }
+            let zero = literal::write(dialect, kind, &zero(kind));
+            parts.push((format!("({sql} IS NULL)"), Kind::Boolean));
+            parts.push((format!("coalesce({sql}, {zero})"), kind));
+        };
         for (at, _) in &self.index.columns {
             let column = &table.columns[*at];
-            if self.nulls_distinct || !column.null {
-                parts.push((column.quoted().to_owned(), column.kind));
-                continue;
-            }
-            let zero = literal::write(dialect, column.kind, &zero(column.kind));
-            parts.push((format!("({} IS NULL)", column.quoted()), Kind::Boolean));
-            parts.push((format!("coalesce({}, {zero})", column.quoted()), column.kind));
+            part(column.quoted().to_owned(), column.kind, column.null);
         }
-        parts.extend(self.index.expressions.iter().map(|inline| (format!("({})", inline.sql), inline.kind)));
+        for inline in &self.index.expressions {
+            part(format!("({})", inline.sql), inline.kind, true);
+        }
         parts
     }
 

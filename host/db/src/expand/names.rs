@@ -78,8 +78,8 @@ pub(crate) fn named<'c>(catalog: &'c Catalog, name: &str) -> Option<Named<'c>> {
         if name == primary(dialect, table) {
             return Some(Named { table, columns: at(&table.key), constraint: None });
         }
-        for wanted in indexes::wanted(dialect, table).into_iter().filter(|wanted| wanted.unique && wanted.name == name)
-        {
+        let mut unique = indexes::wanted(dialect, table).into_iter().filter(|wanted| wanted.unique);
+        if let Some(wanted) = unique.find(|wanted| wanted.name == name) {
             let columns = match wanted.constraint {
                 Some(constraint) => constraint.columns(),
                 None => wanted.index.columns.iter().map(|(column, _)| *column).collect(),

@@ -47,6 +47,11 @@ pub(super) fn literal(text: &str) -> Literal {
     Literal::Expression
 }
 
+/// What is said of a default that no attribute can say.
+pub(super) fn note(default: &str) -> String {
+    format!("the database's own default {default} isn't a value that a field's default can be")
+}
+
 /// The default as the kind takes it, where it does.
 pub(super) fn fitting(kind: Kind, default: Default) -> Option<Default> {
     match (kind, default) {

@@ -3,7 +3,7 @@
 use host_store::StoreError;
 
 use super::ask::{number, rows, text};
-use super::literal::{Literal, fitting, literal};
+use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
 use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
 use crate::run::Run;
@@ -54,7 +54,9 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
         let this = (text(&row, 0).to_owned(), text(&row, 1).to_owned());
         if this != last {
             last = this;
-            let on_delete = on_delete(text(&row, 5));
+            // It says RESTRICT where nothing was said, and both mean the same to it: it refuses by itself.
+            let rule = text(&row, 5);
+            let on_delete = on_delete(if rule == "RESTRICT" { "NO ACTION" } else { rule });
             table.foreign_keys.push(ForeignKey {
                 columns: vec![],
                 table: text(&row, 3).to_owned(),
@@ -102,19 +104,20 @@ fn indexes(schema: &mut Schema, rows: &[Vec<Value>]) {
 fn column(row: &[Value]) -> Column {
     let declared = text(row, 2).to_owned();
     let mut column = Column { name: text(row, 1).to_owned(), null: number(row, 3) != 0, ..Column::default() };
-    let (kind, note) = match number(row, 6) != 0 {
+    let (kind, said) = match number(row, 6) != 0 {
         true => (None, Some("it is computed by the database".to_owned())),
         false => kind(&SqlType::parse(&declared)),
     };
-    (column.kind, column.note) = (kind, note);
+    (column.kind, column.note) = (kind, said);
     column.counts_up = number(row, 5) != 0;
     if let (Some(kind), Value::Text(default), false) = (kind, &row[4], column.counts_up) {
         match literal(default) {
             Literal::Null => {}
             Literal::Value(value) => column.default = fitting(kind, value),
-            Literal::Expression => {
-                column.note.get_or_insert_with(|| format!("the database's own default {default} isn't a fixed value"));
-            }
+            Literal::Expression => {}
+        }
+        if column.default.is_none() && !default.eq_ignore_ascii_case("NULL") {
+            column.note.get_or_insert_with(|| note(default));
         }
     }
     let collation = text(row, 7);
@@ -159,7 +162,7 @@ fn kind(declared: &SqlType) -> (Option<Kind>, Option<String>) {
         ("DATE", _) => Kind::Date,
         ("TIME", _) => Kind::Time,
         ("DATETIME" | "TIMESTAMP", _) => return (Some(Kind::DateTime), Some("right if it holds UTC".into())),
-        (other, _) => return (None, Some(format!("no field is a {}", other.to_ascii_lowercase()))),
+        (other, _) => return (None, Some(format!("no field has the type {}", other.to_ascii_lowercase()))),
     };
     (Some(kind), None)
 }

@@ -140,7 +140,7 @@ impl Schema {
     /// Reads the tables of a database on a server, those of the schema that the login finds first. Blocks, so never call it on
     /// a thread that serves requests. Errors are for the operator.
     pub fn of_server(target: Target) -> Result<Self, StoreError> {
-        let server = ServerConfig { connections: 1, ..ServerConfig::new(target) };
+        let server = ServerConfig { connections: 2, ..ServerConfig::new(target) };
         let store = Store::open(StoreConfig { server: Some(server), ..StoreConfig::temporary() })?;
         let Backend::Server(server) = store.backend() else {
             return Err(StoreError::Internal("a server's database was opened as a file".into()));

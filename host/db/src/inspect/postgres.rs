@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use host_store::StoreError;
 
 use super::ask::{number, rows, text};
-use super::literal::{Literal, fitting, literal};
+use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
-use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
+use super::{Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
 use crate::run::Run;
 use crate::types::Value;
 
@@ -109,12 +109,13 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
 
 fn column(row: &[Value]) -> Column {
     let declared = text(row, 3).to_owned();
-    let mut column = Column { name: text(row, 1).to_owned(), null: number(row, 4) != 0, ..Column::default() };
-    let (kind, note) = match number(row, 7) != 0 {
+    let mut column =
+        Column { name: text(row, 1).to_owned(), null: number(row, 4) != 0, ..std::default::Default::default() };
+    let (kind, said) = match number(row, 7) != 0 {
         true => (None, Some("it is computed by the database".to_owned())),
         false => kind(&SqlType::parse(&declared)),
     };
-    (column.kind, column.note) = (kind, note);
+    (column.kind, column.note) = (kind, said);
     let default = text(row, 5);
     column.counts_up = number(row, 6) != 0 || default.starts_with("nextval(");
     if let (Some(kind), false) = (kind, default.is_empty() || column.counts_up) {
@@ -123,12 +124,18 @@ fn column(row: &[Value]) -> Column {
             Some((before, ty)) if !ty.contains('\'') => format!("{before}'"),
             _ => default.to_owned(),
         };
-        match literal(&plain) {
+        // A negative number is shown as a text of that type: '-3'::integer.
+        let read = match literal(&plain) {
+            Literal::Value(Default::Text(text)) if !matches!(kind, Kind::Char { .. } | Kind::Text) => literal(&text),
+            read => read,
+        };
+        match read {
             Literal::Null => {}
             Literal::Value(value) => column.default = fitting(kind, value),
-            Literal::Expression => {
-                column.note.get_or_insert_with(|| format!("the database's own default {default} isn't a fixed value"));
-            }
+            Literal::Expression => {}
+        }
+        if column.default.is_none() && !default.eq_ignore_ascii_case("NULL") {
+            column.note.get_or_insert_with(|| note(default));
         }
     }
     column.declared = declared;
@@ -164,7 +171,7 @@ fn kind(declared: &SqlType) -> (Option<Kind>, Option<String>) {
             return (None, Some("a moment without a time zone: make it a timestamp with time zone".into()));
         }
         "CHARACTER" => return (None, Some("it fills up with spaces: make it a character varying".into())),
-        other => return (None, Some(format!("no field is a {other}"))),
+        other => return (None, Some(format!("no field has the type {}", other.to_ascii_lowercase()))),
     };
     (Some(kind), None)
 }

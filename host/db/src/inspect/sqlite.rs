@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use host_store::{Datum, Statement, StoreError};
 
 use super::ask::{number, rows, rows_of, text};
-use super::literal::{Literal, fitting, literal};
+use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
 use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
 use crate::run::Run;
@@ -79,7 +79,7 @@ async fn columns(on: &mut impl Run, tables: &mut [Table], places: &HashMap<Strin
                 Literal::Null => {}
                 Literal::Value(value) => column.default = Some(value),
                 Literal::Expression => {
-                    column.note = Some(format!("the database's own default {default} isn't a fixed value"));
+                    column.note = Some(note(default));
                 }
             }
         }
@@ -218,18 +218,23 @@ async fn settle(on: &mut impl Run, table: &mut Table, at: usize) -> Result<(), S
         && table.columns[at].declared.eq_ignore_ascii_case("INTEGER")
         && !has_key_index(on, &table.name).await?;
     let column = &mut table.columns[at];
-    let (kind, note) = match is_row_number {
+    let (kind, said) = match is_row_number {
         true => (Kind::Auto, None),
         false => kind(&SqlType::parse(&column.declared), stored),
     };
     column.kind = Some(kind);
-    if let Some(note) = note {
+    if let Some(said) = said {
         column.note = Some(match column.note.take() {
-            Some(before) => format!("{note}; {before}"),
-            None => note,
+            Some(before) => format!("{said}; {before}"),
+            None => said,
         });
     }
-    column.default = column.default.take().and_then(|default| fitting(kind, default));
+    if let Some(default) = column.default.take() {
+        column.default = fitting(kind, default);
+        if column.default.is_none() {
+            column.note.get_or_insert_with(|| "its default isn't a value of its kind".into());
+        }
+    }
     Ok(())
 }
 

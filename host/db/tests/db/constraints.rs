@@ -65,6 +65,7 @@ async fn unique_sets_may_have_conditions_and_expressions_and_take_nulls_for_equa
         {"name": "one_live", "unique": ["name"], "condition": ["exact", "state", "live"], "message": "Another one is live."},
         {"name": "one_low", "unique": ["low", "high"], "nulls_distinct": false},
         {"name": "sums", "expressions": [["add", {"f": "low"}, {"f": "high"}]]},
+        {"name": "one_gone", "unique": ["state"], "expressions": [["add", {"f": "high"}, 1]], "condition": ["exact", "state", "gone"], "nulls_distinct": false},
         {"name": "prices", "unique": ["name", "price"]}])));
     let db = site.request();
     let add = async |set: Json| db.run(item(set), vec![]).await;
@@ -85,6 +86,11 @@ async fn unique_sets_may_have_conditions_and_expressions_and_take_nulls_for_equa
     add(json!({"name": "c", "low": 10, "high": 5})).await.unwrap();
     let error = add(json!({"name": "d", "low": 9, "high": 6})).await.unwrap_err();
     assert_eq!((error.code, error.detail("constraint")), ("unique", Some("sums")));
+    // All of it at once: a condition, an expression that is NULL, and NULLs that are equal.
+    add(json!({"name": "g", "low": 20, "state": "gone"})).await.unwrap();
+    add(json!({"name": "g2", "low": 21, "high": -1, "state": "gone"})).await.unwrap();
+    let error = add(json!({"name": "h", "low": 22, "state": "gone"})).await.unwrap_err();
+    assert_eq!((error.code, error.detail("constraint")), ("unique", Some("one_gone")));
     // NULL is equal to NULL, and to nothing else: not to 0.
     add(json!({"name": "e", "low": 1, "high": 0})).await.unwrap();
     // An update that makes a second one live.

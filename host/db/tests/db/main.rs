@@ -5,6 +5,8 @@
 
 // A test says what it expects by unwrapping.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+// Each file of tests is a module for each database.
+#![allow(clippy::duplicate_mod)]
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ macro_rules! on {
             mod conflicts;
             #[path = "constraints.rs"]
             mod constraints;
+            #[path = "cursors.rs"]
+            mod cursors;
             #[path = "deferred.rs"]
             mod deferred;
             #[path = "delete.rs"]

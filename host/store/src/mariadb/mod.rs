@@ -12,15 +12,15 @@ use mysql_async::{Conn, Opts, OptsBuilder, Params, SslOpts};
 use crate::datum::{Cells, Datum, Row};
 use crate::error::{Constraint, StoreError};
 use crate::owner::Statement;
-use crate::server::connection::Failure;
+use crate::server::connection::{Failure, TakeRow};
 use crate::server::statements::Prepared;
 use crate::server::target::{Host, Target, Tls};
 use error::failure;
 
-/// What holds for every connection: moments in UTC; a value that doesn't fit is an error, dividing by zero is NULL; names
+/// What holds for every connection: texts compared by their bytes; moments in UTC; a value that doesn't fit is an error, dividing by zero is NULL; names
 /// in backticks; what a transaction changes must be as it saw it; an update reads the row as it was. Backslashes keep their
 /// meaning in texts, because the server itself writes definitions so; no text of an app ever stands in a statement.
-const SESSION: &str = "SET time_zone = '+00:00', \
+const SESSION: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin; SET time_zone = '+00:00', \
     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_UNSIGNED_SUBTRACTION,SIMULTANEOUS_ASSIGNMENT', \
     innodb_snapshot_isolation = ON, \
     foreign_key_checks = 1, unique_checks = 1, div_precision_increment = 16, group_concat_max_len = 16777216, \
@@ -142,7 +142,7 @@ impl Connection {
         &mut self,
         statement: &Statement,
         several: &[&[Datum<'_>]],
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         self.flush(None).await.map_err(Failure::other)?;
         let known = self.prepared.get(statement.id()).cloned();
@@ -184,7 +184,7 @@ impl Connection {
         &mut self,
         prepared: &mysql_async::Statement,
         params: Params,
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         self.unchecked = true;
         self.flush(Some("SET foreign_key_checks = 0")).await.map_err(Failure::other)?;
@@ -197,7 +197,7 @@ impl Connection {
         &mut self,
         prepared: &mysql_async::Statement,
         params: Params,
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         let mut broken = false;
         let result = async {
@@ -213,7 +213,10 @@ impl Connection {
             }
             let mut count = 0;
             while let Some(next) = rows.next().await.map_err(&mut fail)? {
-                row(&Cells(Row::Mariadb(&next))).map_err(Failure::Row)?;
+                let pause = row(&Cells(Row::Mariadb(&next))).map_err(Failure::Row)?;
+                if let Some(pause) = pause {
+                    pause.await;
+                }
                 count += 1;
             }
             let affected = rows.affected_rows();

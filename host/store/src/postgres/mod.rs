@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::datum::{Cells, Datum, Row};
 use crate::error::StoreError;
 use crate::owner::Statement;
-use crate::server::connection::Failure;
+use crate::server::connection::{Failure, TakeRow};
 use crate::server::statements::Prepared;
 use crate::server::target::{Host, Target, Tls};
 use error::{Meaning, meaning};
@@ -130,7 +130,7 @@ impl Connection {
         &mut self,
         statement: &Statement,
         several: &[&[Datum<'_>]],
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         let prelude = std::mem::take(&mut self.prelude);
         let known = self.prepared.get(statement.id()).cloned();
@@ -155,7 +155,10 @@ impl Connection {
                 let stream = stream.await.map_err(|error| self.failed(&error).other())?;
                 futures::pin_mut!(stream);
                 while let Some(next) = stream.try_next().await.map_err(|error| self.failed(&error).other())? {
-                    row(&Cells(Row::Postgres(&next))).map_err(Failure::Row)?;
+                    let pause = row(&Cells(Row::Postgres(&next))).map_err(Failure::Row)?;
+                    if let Some(pause) = pause {
+                        pause.await;
+                    }
                 }
                 affected += stream.rows_affected().unwrap_or(0);
             }

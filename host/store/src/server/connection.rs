@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,14 @@ const STOP_TIME: Duration = Duration::from_secs(2);
 
 /// How long the rest of a result that nobody wants may take to arrive before its connection is closed.
 const DRAIN_TIME: Duration = Duration::from_millis(250);
+
+/// What whoever takes rows waits for before it takes the next one.
+pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What takes a row: an error ends the statement, a pause is waited for.
+pub(crate) trait TakeRow<E>: FnMut(&Cells<'_>) -> Result<Option<Pause>, E> + Send {}
+
+impl<E, F: FnMut(&Cells<'_>) -> Result<Option<Pause>, E> + Send> TakeRow<E> for F {}
 
 /// Why a statement failed.
 #[derive(Debug)]
@@ -100,7 +109,7 @@ impl Wire {
         &mut self,
         statement: &Statement,
         several: &[&[Datum<'_>]],
-        row: &mut (impl FnMut(&Cells<'_>) -> Result<(), E> + Send),
+        row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         match self {
             Wire::Postgres(connection) => connection.run_all(statement, several, row).await,
@@ -294,6 +303,25 @@ impl Connection {
         statement: &Statement,
         several: &[&[Datum<'_>]],
         mut row: impl FnMut(&Cells<'_>) -> Result<(), E> + Send,
+    ) -> Result<u64, E> {
+        self.run_each(statement, several, |cells: &Cells<'_>| row(cells).map(|()| None)).await
+    }
+
+    /// Runs a statement whose rows are taken as slowly as whoever takes them wants. The server waits meanwhile.
+    pub async fn run_pausing<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        params: &[Datum<'_>],
+        row: impl FnMut(&Cells<'_>) -> Result<Option<Pause>, E> + Send,
+    ) -> Result<u64, E> {
+        self.run_each(statement, &[params], row).await
+    }
+
+    async fn run_each<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        several: &[&[Datum<'_>]],
+        mut row: impl TakeRow<E>,
     ) -> Result<u64, E> {
         let most = self.endpoint.max_value_bytes;
         if several.iter().flat_map(|params| params.iter()).any(|value| value.content() > most as usize) {

@@ -222,12 +222,6 @@ fn check_constraint(place: &str, model: &Model, constraint: &Constraint) -> Resu
     {
         return Err(error(place, "is deferrable, which only plain `unique` fields can be"));
     }
-    if !constraint.nulls_distinct && !constraint.expressions.is_empty() {
-        return Err(error(
-            place,
-            "nulls_distinct is about fields; write `coalesce` into an expression whose NULLs shall be equal",
-        ));
-    }
     include(place, model, &constraint.include)
 }
 

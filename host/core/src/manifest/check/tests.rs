@@ -283,7 +283,6 @@ fn what_makes_no_sense_in_a_model_is_named_with_a_way_out() {
             json!({"name": "c", "unique": ["name"], "include": ["id"], "deferrable": true}),
             "deferrable",
         ),
-        ("/models/2/constraints/-", json!({"name": "c", "expressions": [1], "nulls_distinct": false}), "coalesce"),
         ("/models/2/constraints/0/message", json!("a\u{202e}b"), "u{202e}"),
         ("/models/2/default_permissions", json!(["add", "fly"]), "belongs into `permissions`"),
         ("/models/2/permissions", json!([["view", "again"]]), "`view` stands twice"),

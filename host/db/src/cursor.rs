@@ -1,0 +1,259 @@
+//! Rows that are fetched piece by piece, for results that are larger than one wants to hold.
+//!
+//! Whoever reads runs ahead by a piece or two and then waits until somebody wants more: on SQLite a reading thread (an app
+//! has half of them), on a server a connection, whose server waits in turn. Dropped, the cursor stops it.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use host_core::context::RequestContext;
+use host_store::{Backend, Cells, Datum, Pause, StoreError, Until};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::bind::{self, Bulk};
+use crate::error::{DbError, Fault, code};
+use crate::plan::{Cell, Plan};
+use crate::request::{Scope, reading};
+use crate::result::Sink;
+use crate::run::{Allowance, Stopwatch};
+use crate::types::{Param, Rows, Value};
+
+/// Rows and bytes after which a piece is sent on.
+const PIECE: (usize, usize) = (64, 64 << 10);
+
+/// Pieces that are read ahead.
+const AHEAD: usize = 2;
+
+type Reading = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>;
+
+/// A result that is fetched piece by piece. It belongs to the request that opened it.
+pub struct Cursor {
+    scope: Scope,
+    state: Mutex<State>,
+}
+
+struct State {
+    width: usize,
+    /// Cells that came and weren't asked for yet.
+    left: VecDeque<Value>,
+    pieces: mpsc::Receiver<Rows>,
+    reading: Option<Reading>,
+    /// What every further call answers.
+    over: Option<DbError>,
+}
+
+impl std::fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cursor").field("app", &self.scope.app.catalog.app).finish_non_exhaustive()
+    }
+}
+
+impl Cursor {
+    /// Begins to read with the first call of [`Cursor::next`].
+    pub(crate) fn open(scope: &Scope, shape: &[u8], params: Vec<Param>) -> Result<Self, DbError> {
+        let plan = scope.app.plan(shape)?;
+        let read = reading(&plan)?;
+        if read.locks || read.explains.is_some() {
+            let problem = "`lock` and `explain` aren't for a cursor; fetch them";
+            return Err(DbError::new(code::UNSUPPORTED, problem));
+        }
+        bind::check_params(&scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
+        scope.context.budget.charge_statements(1)?;
+        scope.deadline()?;
+        let width = read.cells.len();
+        let (sender, pieces) = mpsc::channel(AHEAD);
+        let reading = read_ahead(scope.clone(), plan, params, sender);
+        let state = State { width, left: VecDeque::new(), pieces, reading: Some(reading), over: None };
+        Ok(Self { scope: scope.clone(), state: Mutex::new(state) })
+    }
+
+    /// Over rows that were read already, as in a transaction, which reads one thing at a time.
+    pub(crate) fn of(scope: &Scope, rows: Rows) -> Self {
+        let (_, pieces) = mpsc::channel(1);
+        let width = rows.width as usize;
+        let state = State { width, left: rows.cells.into(), pieces, reading: None, over: None };
+        Self { scope: scope.clone(), state: Mutex::new(state) }
+    }
+
+    /// Whose request it belongs to.
+    pub fn context(&self) -> &Arc<RequestContext> {
+        &self.scope.context
+    }
+
+    /// The next rows: at most `max_rows`, and no more after `max_bytes` are full; at least one where there is one. None is
+    /// the end.
+    ///
+    /// Errors: those of `fetch`. After one, the cursor is over and says the same again.
+    pub async fn next(&self, max_rows: u32, max_bytes: u32) -> Result<Rows, DbError> {
+        self.scope.admit()?;
+        if max_rows == 0 {
+            return Err(DbError::new(code::INVALID_VALUE, "`max-rows` is at least 1"));
+        }
+        let mut state = self.state.lock().await;
+        if let Some(error) = &state.over {
+            return Err(error.clone());
+        }
+        let deadline = self.scope.deadline()?;
+        let most = self.scope.app.config.max_result_bytes.min(max_bytes.into());
+        let filled = {
+            let _time = Stopwatch::start(&self.scope.context.budget);
+            tokio::time::timeout_at(deadline.into(), state.fill(max_rows as usize, most)).await
+        };
+        let result = match filled {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(fault)) => Err(self.scope.app.explain(fault, &self.scope.context, deadline)),
+            Err(_) => Err(self.scope.app.explain(StoreError::Timeout.into(), &self.scope.context, deadline)),
+        };
+        let result = result.and_then(|rows| {
+            self.scope.context.budget.charge_rows(rows.len() as u64)?;
+            Ok(rows)
+        });
+        if let Err(error) = &result {
+            // What is under way is stopped.
+            (state.reading, state.over) = (None, Some(error.clone()));
+        }
+        result
+    }
+}
+
+impl State {
+    async fn fill(&mut self, max_rows: usize, max_bytes: u64) -> Result<Rows, Fault> {
+        let mut rows = Rows::start(self.width);
+        let (mut taken, mut weight) = (0, 0);
+        loop {
+            while taken < max_rows && (taken == 0 || weight < max_bytes) && self.left.len() >= self.width.max(1) {
+                for value in self.left.drain(..self.width) {
+                    weight += value.weight() as u64;
+                    rows.cells.push(value);
+                }
+                taken += 1;
+            }
+            if taken == max_rows || weight >= max_bytes && taken > 0 {
+                return Ok(rows);
+            }
+            match self.more().await {
+                Ok(Some(piece)) => self.left.extend(piece.cells),
+                Ok(None) => return Ok(rows),
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// The next piece; `None` is the end.
+    async fn more(&mut self) -> Result<Option<Rows>, Fault> {
+        loop {
+            let Some(reading) = &mut self.reading else { return Ok(self.pieces.recv().await) };
+            tokio::select! {
+                biased;
+                piece = self.pieces.recv() => {
+                    if piece.is_some() {
+                        return Ok(piece);
+                    }
+                    // It has nothing more to send; whether all went well it says now.
+                    let result = reading.await;
+                    self.reading = None;
+                    return result.map(|()| None);
+                }
+                result = reading.as_mut() => {
+                    self.reading = None;
+                    result?;
+                }
+            }
+        }
+    }
+}
+
+/// Puts rows together to pieces.
+struct Pieces {
+    cells: Box<[Cell]>,
+    allowance: Allowance,
+    piece: Rows,
+    weight: usize,
+}
+
+impl Pieces {
+    /// Takes a row, and gives the piece that is full with it.
+    fn take(&mut self, row: &Cells<'_>) -> Result<Option<Rows>, Fault> {
+        let before = self.piece.cells.len();
+        self.allowance.take(row, &self.cells, &mut self.piece)?;
+        self.weight += self.piece.cells[before..].iter().map(Value::weight).sum::<usize>();
+        let rows = self.piece.cells.len() / self.cells.len().max(1);
+        if rows < PIECE.0 && self.weight < PIECE.1 {
+            return Ok(None);
+        }
+        self.weight = 0;
+        Ok(Some(std::mem::replace(&mut self.piece, Rows::start(self.cells.len()))))
+    }
+}
+
+/// Reads and sends, as far as somebody takes it.
+fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::Sender<Rows>) -> Reading {
+    Box::pin(async move {
+        let Scope { app, context, .. } = &scope;
+        let read = reading(&plan)?;
+        let pieces = Pieces {
+            cells: read.cells.clone(),
+            allowance: Allowance::of_cursor(context),
+            piece: Rows::start(read.cells.len()),
+            weight: 0,
+        };
+        match app.store.backend() {
+            Backend::Sqlite(sqlite) => {
+                let (plan, deadline) = (plan.clone(), context.deadline);
+                let mut pieces = pieces;
+                let job = move |session: &mut host_store::Session| -> Result<(), Fault> {
+                    let read = reading(&plan)?;
+                    let params = bind::canonical(&read.query.binds, &params);
+                    let statement = read.query.statement(bind::list_lengths(&read.query.binds, &params));
+                    let values = bind::values(&read.query.binds, &params, 0, &[]);
+                    let gone = |_| Fault::Store(StoreError::Cancelled);
+                    // The thread waits where nobody wants more. It ends with the cursor, which ends with its request.
+                    let take = |row: &Cells<'_>| match pieces.take(row)? {
+                        Some(piece) => sender.blocking_send(piece).map_err(gone),
+                        None => Ok(()),
+                    };
+                    session.run(&statement, Until::deadline(deadline), values, take)?;
+                    sender.blocking_send(pieces.piece).map_err(gone)
+                };
+                sqlite.read(&app.owner, deadline, job).await
+            }
+            Backend::Server(server) => {
+                let mut connection = match scope.state.has_written() {
+                    true => server.connection(&app.owner, context.deadline).await?,
+                    false => server.reader(&app.owner, context.deadline).await?,
+                };
+                let params = bind::canonical(&read.query.binds, &params);
+                let statement = read.query.statement(bind::list_lengths(&read.query.binds, &params));
+                let values: Vec<Datum<'_>> = bind::values(&read.query.binds, &params, 0, &[]).collect();
+                let mut pieces = pieces;
+                let take = |row: &Cells<'_>| {
+                    let Some(piece) = pieces.take(row)? else { return Ok(None) };
+                    let sender = sender.clone();
+                    let sent: Pause = Box::pin(async move { drop(sender.send(piece).await) });
+                    Ok(Some(sent))
+                };
+                connection.run_pausing::<Fault>(&statement, &values, take).await?;
+                let _ = sender.send(pieces.piece).await;
+                Ok(())
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_read_already_is_handed_out_in_portions() {
+        let cells: VecDeque<Value> = (0..10).map(Value::Integer).collect();
+        let (_, pieces) = mpsc::channel(1);
+        let mut state = State { width: 2, left: cells, pieces, reading: None, over: None };
+        let counts = [(2, u64::MAX, 2), (9, 1, 1), (9, u64::MAX, 2), (9, u64::MAX, 0)];
+        for (rows, bytes, expected) in counts {
+            let rows = state.fill(rows, bytes).await;
+            assert_eq!(rows.map(|rows| rows.len()).ok(), Some(expected));
+        }
+    }
+}
