@@ -37,10 +37,10 @@ async fn functions_are_read_as_their_types_say() {
         asked(&site, "functions").await,
         json!([
             [
-                ["emma/A Novel", 8, "10", "19.98", 1, 400, "few", "A Novel"],
-                ["persuasion/", 20, "13", "25.00", 0, 1000, "none", "-"],
-                ["jane eyre/", 18, "8", "16.00", 2, 900, "many", "-"],
-                ["poems/", 10, "5", "9.00", 0, 500, "few", "-"],
+                ["emma/A Novel", 8, "10", "19.9800", 1, 400, "few", "A Novel"],
+                ["persuasion/", 20, "13", "25.0000", 0, 1000, "none", "-"],
+                ["jane eyre/", 18, "8", "16.0000", 2, 900, "many", "-"],
+                ["poems/", 10, "5", "9.0000", 0, 500, "few", "-"],
             ],
             [[12, "1775-01-01", "1775-12-19", 7]],
             ["Emma"],
@@ -61,7 +61,7 @@ async fn conditions_find_what_they_say() {
             "poems",
             "emma",
             "poems",
-            "poems",
+            "persuasion poems",
             "persuasion jane-eyre poems",
             "",
             2,

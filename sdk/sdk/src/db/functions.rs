@@ -42,10 +42,12 @@ pub fn pi<R>() -> Expr<R, f64> {
 
 /// The value that another query finds, in its first row; NULL where it finds none:
 /// `subquery(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))).order_by(Choice::VOTES.desc()).limit(1).values(Choice::CHOICE_TEXT))`.
-pub fn subquery<R, M: Model, C: Columns<M>>(values: Values<M, C>) -> Expr<R, Option<<C::Output as Kind>::Base>>
+pub fn subquery<R, M: Model, C: Columns<M>>(mut values: Values<M, C>) -> Expr<R, Option<<C::Output as Kind>::Base>>
 where
     C::Output: Kind,
 {
+    // One value is one row, whatever limit the set has.
+    values.set.query.at_most(1);
     Expr::of(Node::Subquery(Box::new(values.into_sub())))
 }
 
