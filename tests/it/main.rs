@@ -19,6 +19,7 @@ mod hostile;
 mod loading;
 mod memory;
 mod neighbours;
+mod queries;
 mod requests;
 mod shared;
 mod site;

@@ -37,7 +37,7 @@ fn constant(field: &Field, vis: &Visibility, this: &TokenStream) -> TokenStream 
             let to = &to.ty;
             let value = quote! {{
                 let path = ::bandstand::db::Path::field(#name);
-                ::bandstand::db::Reverse::<#this, #to>::at(path, <<#to as ::bandstand::db::Model>::Fields<#this, ::bandstand::db::May>>::at(path))
+                ::bandstand::db::Reverse::<#this, #to>::at(path, <<#to as ::bandstand::db::Model>::Fields<#this, ::bandstand::db::May>>::__at(path))
             }};
             (quote!(::bandstand::db::Reverse<#this, #to>), value)
         }
@@ -46,14 +46,14 @@ fn constant(field: &Field, vis: &Visibility, this: &TokenStream) -> TokenStream 
             let (related, to) = (related(this, &to.shown, &nullness), &to.ty);
             let value = quote! {{
                 let path = ::bandstand::db::Path::field(#name);
-                ::bandstand::db::Related::<#this, #to, #nullness>::at(path, <<#to as ::bandstand::db::Model>::Fields<#this, #nullness>>::at(path))
+                ::bandstand::db::Related::<#this, #to, #nullness>::at(path, <<#to as ::bandstand::db::Model>::Fields<#this, #nullness>>::__at(path))
             }};
             (related, value)
         }
         (None, Form::Flattened) => {
             let ty = &field.ty;
             let fields = quote!(<#ty as ::bandstand::db::FieldSet>::Fields<#this, ::bandstand::db::Must>);
-            (fields.clone(), quote!(<#fields>::of(::core::option::Option::None)))
+            (fields.clone(), quote!(<#fields>::__of(::core::option::Option::None)))
         }
         (None, _) => (
             quote!(::bandstand::db::Field<#this, #ty>),
@@ -90,12 +90,12 @@ pub(super) fn paths(fields: &[Field], vis: &Visibility, ident: &Ident, doc: &str
         #[allow(dead_code)]
         impl<R, W: ::bandstand::db::Nullness> #paths<R, W> {
             #[doc(hidden)]
-            #vis const fn at(path: ::bandstand::db::Path) -> Self {
-                Self::of(::core::option::Option::Some(path))
+            #vis const fn __at(path: ::bandstand::db::Path) -> Self {
+                Self::__of(::core::option::Option::Some(path))
             }
 
             #[doc(hidden)]
-            #vis const fn of(path: ::core::option::Option<::bandstand::db::Path>) -> Self {
+            #vis const fn __of(path: ::core::option::Option<::bandstand::db::Path>) -> Self {
                 Self { path, marker: ::core::marker::PhantomData }
             }
 
@@ -114,7 +114,7 @@ fn method(field: &Field, vis: &Visibility) -> TokenStream {
             let to = &to.ty;
             let body = quote! {
                 let path = #path;
-                ::bandstand::db::Reverse::<R, #to>::at(path, <<#to as ::bandstand::db::Model>::Fields<R, ::bandstand::db::May>>::at(path))
+                ::bandstand::db::Reverse::<R, #to>::at(path, <<#to as ::bandstand::db::Model>::Fields<R, ::bandstand::db::May>>::__at(path))
             };
             (quote!(::bandstand::db::Reverse<R, #to>), body)
         }
@@ -123,14 +123,14 @@ fn method(field: &Field, vis: &Visibility) -> TokenStream {
             let (related, to) = (related(&quote!(R), &to.shown, &nullness), &to.ty);
             let body = quote! {
                 let path = #path;
-                ::bandstand::db::Related::<R, #to, #nullness>::at(path, <<#to as ::bandstand::db::Model>::Fields<R, #nullness>>::at(path))
+                ::bandstand::db::Related::<R, #to, #nullness>::at(path, <<#to as ::bandstand::db::Model>::Fields<R, #nullness>>::__at(path))
             };
             (related, body)
         }
         (None, Form::Flattened) => {
             let ty = &field.ty;
             let fields = quote!(<#ty as ::bandstand::db::FieldSet>::Fields<R, W>);
-            (fields.clone(), quote!(<#fields>::of(self.path)))
+            (fields.clone(), quote!(<#fields>::__of(self.path)))
         }
         (None, _) => {
             // What the way may not lead to is NULL.

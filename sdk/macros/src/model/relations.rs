@@ -146,7 +146,7 @@ impl Model {
                 #[doc = #constant_doc]
                 #vis const #constant: ::bandstand::db::Reverse<#shown, #this> = {
                     let path = ::bandstand::db::Path::field(#related);
-                    ::bandstand::db::Reverse::at(path, <<#this as ::bandstand::db::Model>::Fields<#shown, ::bandstand::db::May>>::at(path))
+                    ::bandstand::db::Reverse::at(path, <<#this as ::bandstand::db::Model>::Fields<#shown, ::bandstand::db::May>>::__at(path))
                 };
 
                 #method

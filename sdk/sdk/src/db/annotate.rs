@@ -52,6 +52,7 @@ pub(crate) fn aggregated<M: Model>(set: QuerySet<M>, nodes: Vec<Node>) -> Result
     let mut shape = Shape::new("aggregate", M::NAME);
     query.annotations = nodes.into_iter().enumerate().collect();
     query.order = None;
+    query.tail = None;
     shape.rest(query);
     shape.finish()
 }

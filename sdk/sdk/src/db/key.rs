@@ -5,6 +5,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::str::FromStr;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -248,6 +249,21 @@ impl fmt::Display for RawKey {
                 Ok(())
             }
         }
+    }
+}
+
+/// Where keys are in a list beside it. One map for all of them: each further one would be code of its own.
+#[derive(Debug, Default)]
+pub(crate) struct KeyMap(BTreeMap<RawKey, usize>);
+
+impl KeyMap {
+    pub(crate) fn place(&self, key: &RawKey) -> Option<usize> {
+        self.0.get(key).copied()
+    }
+
+    /// The key's place; a new one's is `next`.
+    pub(crate) fn place_or(&mut self, key: RawKey, next: usize) -> usize {
+        *self.0.entry(key).or_insert(next)
     }
 }
 

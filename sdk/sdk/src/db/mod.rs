@@ -23,6 +23,7 @@ mod expression;
 mod field;
 mod files;
 pub mod functions;
+mod iterator;
 mod join;
 mod key;
 mod kinds;
@@ -59,6 +60,7 @@ pub use expression::{
 pub use field::{Field, IntoOrder, IntoPaths, Order, Ordered, Path, Related, Reverse};
 pub use files::{FilePath, ImagePath};
 pub use functions::{Case, Cases, case, subquery};
+pub use iterator::Iter;
 pub use join::IntoJoins;
 pub use key::{Id, Key, KeyOf};
 pub use kinds::{Kind, Like, May, Must, Nullness, Store};

@@ -130,9 +130,9 @@ impl Query {
     }
 
     /// The order that counts: the one asked for, the model's, or by key.
-    pub(crate) fn ordered(&self, meta: &ModelMeta) -> Vec<Sorted> {
-        match &self.order {
-            Some(order) if !order.is_empty() => order.clone(),
+    pub(crate) fn ordered(&mut self, meta: &ModelMeta) -> Vec<Sorted> {
+        match self.order.take() {
+            Some(order) if !order.is_empty() => order,
             _ if !meta.ordering.is_empty() => meta.ordering.iter().map(|word| Sorted::from_word(word)).collect(),
             _ if meta.primary_key.len() > 1 => meta.primary_key.iter().map(|word| Sorted::from_word(word)).collect(),
             _ => vec![Sorted::from_word("pk")],

@@ -21,8 +21,8 @@ impl<M: Model> QuerySet<M> {
     /// Errors: `is_unavailable` where the database is busy; `budget` past the request's rows (10,000 by default): use [`limit`](Self::limit).
     pub async fn all(self) -> Result<Vec<M>> {
         let query = if self.query.pointing.is_some() {
-            match related::all(self.query).await {
-                Ok(rows) => return rows,
+            match related::shared(self.query, M::META) {
+                Ok(shared) => return shared?.all().await,
                 Err(query) => query,
             }
         } else {
@@ -164,6 +164,9 @@ impl<M: Model> QuerySet<M> {
         // An order changes nothing, and neither document has one; nor related rows.
         query.order = None;
         query.related.clear();
+        if let Some(tail) = &mut query.tail {
+            tail.lock = None;
+        }
         if op == "exists" {
             query.distinct = super::query::Distinct::No;
         }

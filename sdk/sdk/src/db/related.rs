@@ -3,21 +3,23 @@
 //! The first `question.choices().all()` loads the choices of all questions that were fetched with it, in one query, so a loop over rows
 //! doesn't become a query for each. What was loaded is kept until the request ends or something is written to the model; from then on each
 //! row is asked for by itself.
+//!
+//! What can do without the type of the rows does, so that each model of an app adds little to it.
 
 use core::any::Any;
 use core::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::field::Path;
-use super::key::{Key, RawKey};
+use super::key::{Key, KeyMap, RawKey};
+use super::meta::ModelMeta;
 use super::model::Model;
 use super::node::{Lookup, Node, Sorted, Tree};
 use super::query::{Distinct, Query, QuerySet};
 use super::rows::{Column, Reader};
 use super::scope::{self, Load, Set};
 use super::shape::Shape;
-use super::{Statement, transaction};
+use super::{Param, Statement, transaction};
 use crate::error::Result;
 
 /// The row that other rows belong to, and how.
@@ -63,13 +65,16 @@ impl Pointing {
 const WINDOW: usize = 500;
 
 /// What was loaded for the rows of a set.
-struct Loaded<M> {
-    /// The windows of the set that were asked for, by the place of their first row.
-    windows: RefCell<BTreeSet<usize>>,
-    blocks: RefCell<Vec<Block>>,
-    rows: RefCell<BTreeMap<RawKey, Vec<Held<M>>>>,
+#[derive(Default)]
+pub(crate) struct Loaded {
+    /// The windows of the set that were asked for.
+    windows: Vec<usize>,
+    blocks: Vec<Block>,
+    /// Where the rows of each key are, in their order.
+    by_key: KeyMap,
+    places: Vec<Vec<Place>>,
     /// What the rows' own relations share.
-    columns: RefCell<Vec<Column>>,
+    columns: Vec<Column>,
 }
 
 /// A result as it came.
@@ -77,94 +82,75 @@ struct Block {
     bytes: Vec<u8>,
     /// The set that its rows are.
     set: u32,
+    /// Its rows, a `RefCell<Vec<Option<M>>>`: each until it is handed out. Then it is read again, since rows needn't be clonable.
+    rows: Rc<dyn Any>,
 }
 
-struct Held<M> {
+#[derive(Clone, Copy)]
+struct Place {
     block: usize,
+    row: usize,
     at: usize,
-    /// Until it is handed out; then it is read again, since rows needn't be clonable.
-    row: Option<M>,
 }
 
-/// The rows of the query, loaded with those of all peers of the row that they belong to; none where they have to be asked for by
-/// themselves, which gives the query back.
-pub(crate) async fn all<M: Model>(query: Query) -> core::result::Result<Result<Vec<M>>, Query> {
-    let Some(pointing) = query.pointing.as_deref().cloned() else { return Err(query) };
+/// A query for what belongs to a row and to its peers.
+pub(crate) struct Shared {
+    set: Rc<Set>,
+    pointing: Pointing,
+    /// With no keys yet in its first hole.
+    statement: Statement,
+    /// None where what was loaded may be out of date: then the row is asked for by itself.
+    load: Option<Rc<Load>>,
+    meta: &'static ModelMeta,
+}
+
+/// The query as one that is shared by the peers of the row that its rows belong to. Gives it back where it is about the row alone.
+pub(crate) fn shared(query: Query, meta: &'static ModelMeta) -> core::result::Result<Result<Shared>, Query> {
     let alone = query.limit.is_some()
         || query.offset.is_some()
         || query.tail.is_some()
+        || !query.with.is_empty()
         || matches!(query.distinct, Distinct::On(_));
-    let set = match alone {
-        true => None,
-        false => scope::set_of(pointing.parent, &pointing.key, pointing.set, pointing.search),
+    let set = match &query.pointing {
+        Some(pointing) if !alone => {
+            scope::set_of(pointing.parent, &pointing.key, pointing.set, pointing.search).map(|set| (set, pointing))
+        }
+        _ => None,
     };
-    let Some(set) = set else { return Err(query) };
-    let template = match statement::<M>(query.clone(), pointing.by, &[]) {
-        Ok(template) => template,
-        Err(error) => return Ok(Err(error)),
-    };
+    let Some((set, pointing)) = set else { return Err(query) };
+    let pointing = Pointing::clone(pointing);
     // Conditions and orders may go over any relation.
     let shows = match (query.filters.is_empty() && query.order.is_none(), pointing.by) {
         (false, _) => None,
-        (true, By::Field(_)) => Some([M::NAME, M::NAME]),
-        (true, By::Through { through, .. }) => Some([M::NAME, through]),
+        (true, By::Field(_)) => Some([meta.name, meta.name]),
+        (true, By::Through { through, .. }) => Some([meta.name, through]),
     };
-    let Some(load) = set.load(template.shape, template.params, shows) else { return Err(query) };
-    Ok(of_set(query, &pointing, &set, &load).await)
-}
-
-async fn of_set<M: Model>(query: Query, pointing: &Pointing, set: &Set, load: &Load) -> Result<Vec<M>> {
-    let known = load.rows.borrow().clone().and_then(|rows| rows.downcast::<Loaded<M>>().ok());
-    let loaded = known.unwrap_or_else(|| {
-        let loaded = Rc::new(Loaded::<M> {
-            windows: RefCell::default(),
-            blocks: RefCell::default(),
-            rows: RefCell::default(),
-            columns: RefCell::default(),
-        });
-        load.rows.replace(Some(Rc::clone(&loaded) as Rc<dyn Any>));
-        loaded
+    let shared = statement(query, pointing.by, meta).map(|statement| {
+        let load = set.load(&statement, shows);
+        Shared { set, pointing, statement, load, meta }
     });
-    let place = set.place(&pointing.key).unwrap_or_default();
-    let window = place / WINDOW;
-    if !loaded.windows.borrow().contains(&window) {
-        let keys = set.window(place, WINDOW);
-        let bytes = transaction::fetch_packed(statement::<M>(query, pointing.by, &keys)?).await?;
-        loaded.keep(bytes, pointing.by)?;
-        // Only what came is loaded: a query that failed is asked again.
-        loaded.windows.borrow_mut().insert(window);
-    }
-    loaded.hand_out(&pointing.key, pointing.by)
-}
-
-/// Cells before those of the row itself.
-const fn lead(by: By) -> usize {
-    match by {
-        By::Field(_) => 0,
-        By::Through { .. } => 1,
-    }
+    Ok(shared)
 }
 
 /// The query for the belongings of several rows. The keys' hole is its first.
-fn statement<M: Model>(mut query: Query, by: By, keys: &[RawKey]) -> Result<Statement> {
-    let keys = keys.iter().map(RawKey::value).collect();
+fn statement(mut query: Query, by: By, meta: &'static ModelMeta) -> Result<Statement> {
     query.pointing = None;
     // Relations load for all peers anyway, and one more column would be one that no row has.
     query.related.clear();
-    let lookup = Lookup::Many("in", keys);
+    let lookup = Lookup::Many("in", Vec::new());
     match by {
         By::Field(field) => {
             query.filters.insert(0, Tree::test(lookup, Path::field(field)));
-            let mut shape = Shape::new("select", M::NAME);
+            let mut shape = Shape::new("select", meta.name);
             shape.select(query, Vec::new());
             shape.finish()
         }
         By::Through { through, source, target, .. } => {
             let mut shape = Shape::new("select", through);
-            let columns = M::META.columns().map(|column| Path::field(target).then(column));
+            let columns = meta.columns().map(|column| Path::field(target).then(column));
             shape.fields(core::iter::once(Path::field(source)).chain(columns));
             let order = query.order.take();
-            let order = order.unwrap_or_else(|| M::META.ordering.iter().map(|word| Sorted::from_word(word)).collect());
+            let order = order.unwrap_or_else(|| meta.ordering.iter().map(|word| Sorted::from_word(word)).collect());
             query.order = Some(order);
             let filters = core::mem::take(&mut query.filters);
             shape.filters_of_both(Tree::test(lookup, Path::field(source)), target, filters);
@@ -174,50 +160,109 @@ fn statement<M: Model>(mut query: Query, by: By, keys: &[RawKey]) -> Result<Stat
     }
 }
 
-impl<M: Model> Loaded<M> {
-    /// Reads a result, puts its rows by the key of the row that they belong to.
-    fn keep(&self, bytes: Vec<u8>, by: By) -> Result<()> {
-        let lead = lead(by);
-        let mut blocks = self.blocks.borrow_mut();
-        let mut reader = Reader::packed(M::NAME, M::META.width() + lead, &bytes)?;
-        reader.share(self.columns.take(), lead);
-        let set = reader.is_a_set::<M>();
-        let column = match by {
-            By::Field(field) => M::META.column(field).unwrap_or_default(),
+impl Shared {
+    /// Cells before those of the row itself.
+    const fn lead(&self) -> usize {
+        match self.pointing.by {
+            By::Field(_) => 0,
+            By::Through { .. } => 1,
+        }
+    }
+
+    async fn fetch(&self, keys: &[RawKey]) -> Result<Vec<u8>> {
+        let mut statement = self.statement.clone();
+        if let Some(first) = statement.params.first_mut() {
+            *first = Param::Many(keys.iter().map(RawKey::value).collect());
+        }
+        transaction::fetch_packed(statement).await
+    }
+
+    /// The rows that belong to the row.
+    pub(crate) async fn all<M: Model>(self) -> Result<Vec<M>> {
+        let Some(load) = &self.load else {
+            let bytes = self.fetch(core::slice::from_ref(&self.pointing.key)).await?;
+            let mut rows = Vec::new();
+            self.read(&mut Loaded::default(), bytes, &mut |reader| {
+                let row = M::read(reader)?;
+                let key = row.pk().raw();
+                rows.push(row);
+                Ok(key)
+            })?;
+            return Ok(rows);
+        };
+        let place = self.set.place(&self.pointing.key).unwrap_or_default();
+        let window = place / WINDOW;
+        if !load.rows.borrow().windows.contains(&window) {
+            let bytes = self.fetch(&self.set.window(window * WINDOW, WINDOW)).await?;
+            let rows = Rc::new(RefCell::new(Vec::<Option<M>>::new()));
+            let loaded = &mut *load.rows.borrow_mut();
+            // Another task may have been faster.
+            if loaded.windows.contains(&window) {
+                return self.hand_out(loaded);
+            }
+            let block = self.read(loaded, bytes, &mut |reader| {
+                let row = M::read(reader)?;
+                let key = row.pk().raw();
+                rows.borrow_mut().push(Some(row));
+                Ok(key)
+            })?;
+            loaded.blocks.push(Block { rows: Rc::clone(&rows) as Rc<dyn Any>, ..block });
+            loaded.windows.push(window);
+        }
+        self.hand_out(&mut load.rows.borrow_mut())
+    }
+
+    /// Reads a result and notes where its rows are. `row` reads one and tells its key.
+    fn read(
+        &self,
+        loaded: &mut Loaded,
+        bytes: Vec<u8>,
+        row: &mut dyn FnMut(&mut Reader<'_>) -> Result<RawKey>,
+    ) -> Result<Block> {
+        let lead = self.lead();
+        let mut reader = Reader::packed(self.meta.name, self.meta.width() + lead, &bytes)?;
+        reader.share(core::mem::take(&mut loaded.columns), lead);
+        let set = reader.begin_set(self.meta.name);
+        let column = match self.pointing.by {
+            By::Field(field) => self.meta.column(field).unwrap_or_default(),
             By::Through { .. } => 0,
         };
-        let mut rows = self.rows.borrow_mut();
-        let mut all = Vec::new();
+        let (block, mut count, mut keys) = (loaded.blocks.len(), 0, Vec::new());
         while reader.begin_row() {
             let key = reader.peek_key(column)?;
             reader.skip(lead);
-            let at = reader.position(&bytes);
-            let row = M::read(&mut reader)?;
-            all.push(row.pk().raw());
-            rows.entry(key).or_default().push(Held { block: blocks.len(), at, row: Some(row) });
+            let place = Place { block, row: count, at: reader.position(&bytes) };
+            count += 1;
+            keys.push(row(&mut reader)?);
+            let next = loaded.places.len();
+            let of_key = loaded.by_key.place_or(key, next);
+            if of_key == next {
+                loaded.places.push(Vec::new());
+            }
+            loaded.places[of_key].push(place);
         }
-        scope::keep_keys(set, all);
-        self.columns.replace(reader.into_columns());
-        blocks.push(Block { bytes, set });
-        Ok(())
+        scope::keep_keys(set, keys);
+        loaded.columns = reader.into_columns();
+        Ok(Block { bytes, set, rows: Rc::new(()) })
     }
 
-    fn hand_out(&self, key: &RawKey, by: By) -> Result<Vec<M>> {
-        let mut rows = self.rows.borrow_mut();
-        let blocks = self.blocks.borrow();
-        let Some(held) = rows.get_mut(key) else { return Ok(Vec::new()) };
-        let mut out = Vec::with_capacity(held.len());
-        for held in held {
-            if let Some(row) = held.row.take() {
+    fn hand_out<M: Model>(&self, loaded: &mut Loaded) -> Result<Vec<M>> {
+        let Some(places) = loaded.by_key.place(&self.pointing.key).and_then(|of_key| loaded.places.get(of_key)) else {
+            return Ok(Vec::new());
+        };
+        let mut out = Vec::with_capacity(places.len());
+        for Place { block, row, at } in places {
+            let Some(block) = loaded.blocks.get(*block) else { continue };
+            let kept = block.rows.downcast_ref::<RefCell<Vec<Option<M>>>>();
+            if let Some(row) = kept.and_then(|rows| rows.borrow_mut().get_mut(*row)?.take()) {
                 out.push(row);
                 continue;
             }
-            let Some(block) = blocks.get(held.block) else { continue };
-            let mut reader = Reader::again(M::NAME, block.bytes.get(held.at..).unwrap_or_default(), lead(by));
-            reader.share(self.columns.take(), lead(by));
+            let mut reader = Reader::again(self.meta.name, block.bytes.get(*at..).unwrap_or_default(), self.lead());
+            reader.share(core::mem::take(&mut loaded.columns), self.lead());
             reader.of_set(block.set);
             let row = M::read(&mut reader);
-            self.columns.replace(reader.into_columns());
+            loaded.columns = reader.into_columns();
             out.push(row?);
         }
         Ok(out)
@@ -228,6 +273,6 @@ impl<M: Model> QuerySet<M> {
     /// The only row that belongs to a row by a one-to-one field: what `user.profile()` asks.
     #[doc(hidden)]
     pub async fn belonging(self) -> Result<Option<M>> {
-        Ok(self.all().await?.into_iter().next())
+        Ok(self.all().await?.pop())
     }
 }

@@ -7,13 +7,12 @@ use core::any::Any;
 use core::cell::RefCell;
 use core::fmt;
 use core::ops::Deref;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::{Serialize, Serializer};
 
 use super::Value;
-use super::key::{Id, Key, KeyOf, RawKey};
+use super::key::{Id, Key, KeyMap, KeyOf, RawKey};
 use super::kinds::{Kind, Must, NoLiteral, Store};
 use super::meta::FieldKind;
 use super::model::Model;
@@ -30,13 +29,49 @@ pub struct ForeignKey<M> {
 
 /// What the foreign keys of one column of one result have in common.
 struct Peers<M> {
+    /// Keys whose rows may be asked for, each once.
     wanted: RefCell<Vec<RawKey>>,
-    loaded: RefCell<BTreeMap<RawKey, Row<M>>>,
+    known: RefCell<KeyMap>,
+    /// Where rows are that came.
+    places: RefCell<KeyMap>,
+    rows: RefCell<Vec<Row<M>>>,
 }
 
 impl<M> Default for Peers<M> {
     fn default() -> Self {
-        Self { wanted: RefCell::default(), loaded: RefCell::default() }
+        Self {
+            wanted: RefCell::default(),
+            known: RefCell::default(),
+            places: RefCell::default(),
+            rows: RefCell::default(),
+        }
+    }
+}
+
+impl<M> Peers<M> {
+    fn want(&self, key: &RawKey) {
+        // Rows of one parent come together, so the last key is the likeliest.
+        let mut wanted = self.wanted.borrow_mut();
+        if wanted.last() != Some(key) {
+            let next = wanted.len();
+            let mut known = self.known.borrow_mut();
+            if known.place_or(key.clone(), next) == next {
+                wanted.push(key.clone());
+            }
+        }
+    }
+
+    fn found(&self, key: &RawKey) -> Option<Row<M>> {
+        let place = self.places.borrow().place(key)?;
+        self.rows.borrow().get(place).cloned()
+    }
+
+    fn keep(&self, key: RawKey, row: M) {
+        let mut rows = self.rows.borrow_mut();
+        let next = rows.len();
+        if self.places.borrow_mut().place_or(key, next) == next {
+            rows.push(Row::new(row));
+        }
     }
 }
 
@@ -68,23 +103,20 @@ impl<M: Model> ForeignKey<M> {
     ///
     /// Errors: `is_not_found` where the row is gone, and those of a query.
     pub async fn get(&self) -> Result<Row<M>> {
-        if let Some(row) = self.peers.loaded.borrow().get(&self.key) {
-            return Ok(row.clone());
+        if let Some(row) = self.peers.found(&self.key) {
+            return Ok(row);
         }
+        self.peers.want(&self.key);
         // Taken out, not borrowed: another task may want to load while this one waits.
-        let mut wanted = self.peers.wanted.take();
-        wanted.push(self.key.clone());
-        wanted.sort_unstable();
-        wanted.dedup();
+        let wanted = self.peers.wanted.take();
+        self.peers.known.take();
         for keys in wanted.chunks(AT_ONCE) {
-            let rows = QuerySet::<M>::with_keys(keys).all().await?;
-            self.peers.loaded.borrow_mut().extend(rows.into_iter().map(|row| (row.pk().raw(), Row::new(row))));
+            for row in QuerySet::<M>::with_keys(keys).all().await? {
+                self.peers.keep(row.pk().raw(), row);
+            }
         }
         self.peers
-            .loaded
-            .borrow()
-            .get(&self.key)
-            .cloned()
+            .found(&self.key)
             .ok_or_else(|| Error::not_found().context(format!("{} {} is gone", M::NAME, self.key)))
     }
 }
@@ -101,7 +133,7 @@ pub(crate) fn deliver<M: Model>(reader: &mut Reader<'_>, column: usize) -> Resul
     let key = row.pk().raw();
     scope::keep_keys(set, [key.clone()]);
     if let Some(peers) = peers_of::<M>(reader.column(column)) {
-        peers.loaded.borrow_mut().entry(key).or_insert_with(|| Row::new(row));
+        peers.keep(key, row);
     }
     Ok(())
 }
@@ -177,7 +209,7 @@ impl<M: Model<Key: Kind + Store>> Kind for ForeignKey<M> {
     fn from_cell(cell: Cell<'_>, column: &mut Column) -> core::result::Result<Self, Misfit> {
         let key = RawKey::of_cell(cell).filter(|key| M::Key::from_raw(key).is_some()).ok_or(Misfit)?;
         let peers = peers_of::<M>(column).ok_or(Misfit)?;
-        peers.wanted.borrow_mut().push(key.clone());
+        peers.want(&key);
         Ok(Self { key, peers })
     }
 }

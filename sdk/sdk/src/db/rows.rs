@@ -106,10 +106,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The rows are a set, if there are several: what belongs to one is loaded for all. Returns the set's number, 0 for none.
-    pub(crate) fn is_a_set<M: Model>(&mut self) -> u32 {
-        let set = if self.rows > 1 { scope::new_set(M::NAME) } else { 0 };
+    pub(crate) fn begin_set(&mut self, model: &'static str) -> u32 {
+        let set = if self.rows > 1 { scope::new_set(model) } else { 0 };
         self.of_set(set);
         set
+    }
+
+    pub(crate) fn is_a_set<M: Model>(&mut self) {
+        self.begin_set(M::NAME);
     }
 
     /// The rows are those of this set.

@@ -3,15 +3,14 @@
 //! It is set around each poll of the request's work, so it belongs to that work alone: other requests of the same instance, which run while
 //! this one waits, don't see it, and it ends with the request.
 
-use core::any::Any;
-use core::cell::{Cell, OnceCell, RefCell};
+use core::cell::{Cell, RefCell};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::key::RawKey;
-use super::{Param, Value};
+use super::key::{KeyMap, RawKey};
+use super::related::Loaded;
+use super::{Param, Statement, Value};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
@@ -27,19 +26,20 @@ pub(crate) struct Set {
     model: &'static str,
     /// In the order in which they came.
     keys: RefCell<Vec<RawKey>>,
-    places: OnceCell<BTreeMap<RawKey, usize>>,
+    places: RefCell<KeyMap>,
+    /// How many keys have their place.
+    placed: Cell<usize>,
     loads: RefCell<Vec<Rc<Load>>>,
 }
 
 /// What one place in the app loads for the rows of a set.
 pub(crate) struct Load {
-    shape: Vec<u8>,
-    params: Vec<Param>,
+    statement: Statement,
     /// The models whose rows it shows; none where it may be any.
     shows: Option<[&'static str; 2]>,
     /// Something was written since: from then on each row is asked for by itself.
     stale: Cell<bool>,
-    pub(crate) rows: RefCell<Option<Rc<dyn Any>>>,
+    pub(crate) rows: RefCell<Loaded>,
 }
 
 fn current() -> Option<Rc<Scope>> {
@@ -78,13 +78,20 @@ impl<F: Future> Future for Inside<'_, F> {
 pub(crate) fn new_set(model: &'static str) -> u32 {
     let Some(scope) = current() else { return 0 };
     let mut sets = scope.sets.borrow_mut();
-    sets.push(Rc::new(Set { model, keys: RefCell::default(), places: OnceCell::new(), loads: RefCell::default() }));
+    sets.push(Rc::new(Set {
+        model,
+        keys: RefCell::default(),
+        places: RefCell::default(),
+        placed: Cell::new(0),
+        loads: RefCell::default(),
+    }));
     u32::try_from(sets.len()).unwrap_or(0)
 }
 
 /// Notes which rows are in a set.
 pub(crate) fn keep_keys(set: u32, keys: impl IntoIterator<Item = RawKey>) {
     if let Some(set) = numbered(set) {
+        // Their places are looked up when somebody asks: most sets are never asked.
         set.keys.borrow_mut().extend(keys);
     }
 }
@@ -104,39 +111,42 @@ pub(crate) fn set_of(model: &'static str, key: &RawKey, set: u32, search: bool) 
     numbered(set).filter(|set| set.model == model && set.place(key).is_some())
 }
 
+impl Load {
+    fn is_of(&self, statement: &Statement) -> bool {
+        self.statement.shape == statement.shape && same(&self.statement.params, &statement.params)
+    }
+}
+
 impl Set {
     /// Where the row is among those of the set.
     pub(crate) fn place(&self, key: &RawKey) -> Option<usize> {
-        let places = self
-            .places
-            .get_or_init(|| self.keys.borrow().iter().cloned().enumerate().map(|(at, key)| (key, at)).collect());
-        places.get(key).copied()
+        let (keys, mut places) = (self.keys.borrow(), self.places.borrow_mut());
+        while let Some(key) = keys.get(self.placed.get()) {
+            places.place_or(key.clone(), self.placed.get());
+            self.placed.set(self.placed.get() + 1);
+        }
+        places.place(key)
     }
 
-    /// The keys of `window` rows at a time: those among which the place is.
-    pub(crate) fn window(&self, place: usize, window: usize) -> Vec<RawKey> {
-        let keys = self.keys.borrow();
-        let from = place / window * window;
-        let mut keys = keys[from.min(keys.len())..(from + window).min(keys.len())].to_vec();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
+    /// The keys of so many rows from a place on.
+    pub(crate) fn window(&self, from: usize, count: usize) -> Vec<RawKey> {
+        self.keys.borrow().iter().skip(from).take(count).cloned().collect()
     }
 
     /// What was loaded by this shape with these values, or a place to load it into; none where it is stale.
-    pub(crate) fn load(
-        &self,
-        shape: Vec<u8>,
-        params: Vec<Param>,
-        shows: Option<[&'static str; 2]>,
-    ) -> Option<Rc<Load>> {
+    pub(crate) fn load(&self, statement: &Statement, shows: Option<[&'static str; 2]>) -> Option<Rc<Load>> {
         let mut loads = self.loads.borrow_mut();
-        let known = loads.iter().find(|load| load.shape == shape && same(&load.params, &params));
+        let known = loads.iter().find(|load| load.is_of(statement));
         match known {
             Some(load) if load.stale.get() => None,
             Some(load) => Some(Rc::clone(load)),
             None => {
-                let load = Rc::new(Load { shape, params, shows, stale: Cell::new(false), rows: RefCell::new(None) });
+                let load = Rc::new(Load {
+                    statement: statement.clone(),
+                    shows,
+                    stale: Cell::new(false),
+                    rows: RefCell::default(),
+                });
                 loads.push(Rc::clone(&load));
                 Some(load)
             }

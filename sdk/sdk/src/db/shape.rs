@@ -4,6 +4,7 @@
 //! sends one shape. Names come from the derives, which let only `[a-z0-9_]` through, so they need no escaping; texts do.
 
 use super::field::Path;
+use super::key::KEY;
 use super::node::{Aggregated, Cast, Edge, Lookup, Node, Over, Sorted, Sub, Tree};
 use super::query::{Distinct, Lock, Query, Reach, Tail};
 use super::{Param, Statement, Value};
@@ -18,8 +19,8 @@ pub(crate) struct Shape {
     models: Vec<&'static str>,
     /// A relation before all paths: for conditions on a model that is reached over another one.
     prefix: Option<&'static str>,
-    /// In the manifest values stand where they belong.
-    literals: bool,
+    /// In the manifest values stand where they belong. Only who writes one brings the code for it.
+    literal: Option<fn(&mut Vec<u8>, Value)>,
     /// What can't be asked.
     wrong: Option<String>,
 }
@@ -44,6 +45,20 @@ pub(crate) const ANNOTATIONS: [&str; 16] = [
     "annotation_15",
 ];
 
+/// A value as it stands in the manifest.
+fn literal(out: &mut Vec<u8>, value: Value) {
+    let text = match value {
+        Value::Null => "null".to_owned(),
+        Value::Boolean(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Float(value) => format!("{value:?}"),
+        Value::Text(value) => return crate::json::text(out, &value),
+        // What the manifest has no words for; the host says so at the place.
+        Value::Bytes(_) => "{\"bytes\":\"can't stand in a manifest\"}".to_owned(),
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
 impl Shape {
     /// Begins a document for the operation `op` on `model`.
     pub(crate) fn new(op: &str, model: &'static str) -> Self {
@@ -53,7 +68,7 @@ impl Shape {
             params: Vec::new(),
             models: vec![model],
             prefix: None,
-            literals: false,
+            literal: None,
             wrong: None,
         };
         shape.begin(op, model);
@@ -62,7 +77,7 @@ impl Shape {
 
     /// For one expression or condition in the manifest of the model.
     pub(crate) fn for_manifest(json: Vec<u8>) -> Self {
-        Self { json, params: Vec::new(), models: Vec::new(), prefix: None, literals: true, wrong: None }
+        Self { json, params: Vec::new(), models: Vec::new(), prefix: None, literal: Some(literal), wrong: None }
     }
 
     /// What was written for the manifest.
@@ -141,8 +156,8 @@ impl Shape {
     }
 
     fn one(&mut self, value: Value, word: &str) {
-        if self.literals {
-            return self.literal(value);
+        if let Some(literal) = self.literal {
+            return literal(&mut self.json, value);
         }
         if word.is_empty() {
             return self.hole(Param::One(value));
@@ -153,18 +168,6 @@ impl Shape {
         self.name(word);
         self.text("}");
         self.params.push(Param::One(value));
-    }
-
-    fn literal(&mut self, value: Value) {
-        match value {
-            Value::Null => self.text("null"),
-            Value::Boolean(value) => self.text(if value { "true" } else { "false" }),
-            Value::Integer(value) => self.integer(value),
-            Value::Float(value) => self.text(&format!("{value:?}")),
-            Value::Text(value) => crate::json::text(&mut self.json, &value),
-            // What the manifest has no words for; the host says so at the place.
-            Value::Bytes(_) => self.text("{\"bytes\":\"can't stand in a manifest\"}"),
-        }
     }
 
     fn steps(&mut self, path: &Path, prefix: Option<&'static str>) {
@@ -216,9 +219,12 @@ impl Shape {
                 self.text("}");
             }
             Node::Outer(path, model) => {
-                let outside = self.models.len().checked_sub(2).and_then(|at| self.models.get(at)).copied();
-                if outside != Some(model) {
+                // The nearest query outside that is of this model.
+                let outside = self.models.split_last().map_or(&[][..], |(_, outside)| outside);
+                let levels = outside.iter().rev().position(|other| *other == model);
+                if levels.is_none() {
                     let here = self.models.last().copied().unwrap_or_default();
+                    let outside = outside.last().copied();
                     self.refuse(|| {
                         format!(
                             "outer({path:?}): a field of {model}, but the query outside of that of {here} is of {}",
@@ -226,9 +232,14 @@ impl Shape {
                         )
                     });
                 }
-                self.text("{\"outer\":");
+                let levels = levels.unwrap_or_default() + 1;
+                for _ in 0..levels {
+                    self.text("{\"outer\":");
+                }
                 self.steps(&path, None);
-                self.text("}");
+                for _ in 0..levels {
+                    self.text("}");
+                }
             }
             Node::New(path) => {
                 self.text("{\"new\":");
@@ -403,7 +414,15 @@ impl Shape {
 
     /// A whole document inside of this one.
     pub(crate) fn sub(&mut self, sub: Sub) {
-        let Sub { model, query, fields } = sub;
+        let Sub { model, mut query, fields } = sub;
+        if !query.with.is_empty() {
+            self.refuse(|| format!("ancestors_of and descendants_of of {model}: not in a query inside of another one"));
+        }
+        // What only the outermost has: nobody reads related rows of this one, or locks its rows.
+        query.related.clear();
+        if let Some(tail) = &mut query.tail {
+            (tail.lock, tail.explain) = (None, false);
+        }
         let prefix = self.prefix.take();
         self.models.push(model);
         self.begin("select", model);
@@ -629,6 +648,11 @@ impl Shape {
 
     pub(crate) fn condition(&mut self, tree: Tree) {
         match tree {
+            // All of none are fulfilled, one of none isn't: every row has a key.
+            Tree::And(parts) if parts.is_empty() => self.condition(Tree::test(Lookup::IsNull(false), KEY)),
+            Tree::Or(parts) | Tree::Xor(parts) if parts.is_empty() => {
+                self.condition(Tree::test(Lookup::IsNull(true), KEY))
+            }
             Tree::And(parts) => self.group("and", parts),
             Tree::Or(parts) => self.group("or", parts),
             Tree::Xor(parts) => self.group("xor", parts),
@@ -642,6 +666,11 @@ impl Shape {
                 self.text("[\"true\",");
                 self.expression(node, false);
                 self.text("]");
+            }
+            // A manifest has no holes, so no lists of values either.
+            Tree::Test(Lookup::Many("in", values), Node::Field(path)) if self.literal.is_some() => {
+                let one = |value| Tree::test(Lookup::One("exact", Node::value(value)), path);
+                self.condition(Tree::Or(values.into_iter().map(one).collect()));
             }
             Tree::Test(lookup, target) => {
                 self.text("[");
@@ -658,16 +687,6 @@ impl Shape {
                 self.text(",");
                 match lookup {
                     Lookup::One(_, node) => self.node(node),
-                    Lookup::Many(_, values) if self.literals => {
-                        self.text("[");
-                        for (at, value) in values.into_iter().enumerate() {
-                            if at > 0 {
-                                self.text(",");
-                            }
-                            self.literal(value);
-                        }
-                        self.text("]");
-                    }
                     Lookup::Many(_, values) => self.hole(Param::Many(values)),
                     Lookup::Query(sub) => self.sub(*sub),
                     Lookup::With(name) => {

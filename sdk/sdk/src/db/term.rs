@@ -23,10 +23,7 @@ pub type Makes<T, U> = <T as Made>::Made<Like<<T as Term>::Kind, U>>;
 pub type MayMake<T, U> = <T as Made>::Made<Option<U>>;
 
 /// Texts.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no text",
-    note = "a `String` is, and what `cast::<String>()` makes"
-)]
+#[diagnostic::on_unimplemented(message = "`{Self}` is no text", note = "a `String` is, and what `to_text()` makes")]
 pub trait Text {}
 impl Text for String {}
 
@@ -211,8 +208,13 @@ pub trait Term: Made + Sized {
         Self::made(self.into_term().append("least", other.node()))
     }
 
-    /// Made into another kind: `cast::<String>()`. Errors of the query: 422 where a text is no such value.
-    fn cast<T: Kind<Base: Store>>(self) -> Makes<Self, T> {
+    /// As a text.
+    fn to_text(self) -> Makes<Self, String> {
+        Self::made(Node::Cast(Box::new(self.into_term()), Cast::Word("text")))
+    }
+
+    /// Made into another kind: `cast::<i64>()`. NULL where it is no such value.
+    fn cast<T: Kind<Base: Store>>(self) -> MayMake<Self, T> {
         let word = match T::KIND {
             FieldKind::Auto => "big_integer",
             FieldKind::AutoUuid => "uuid",
@@ -221,8 +223,8 @@ pub trait Term: Made + Sized {
         Self::made(Node::Cast(Box::new(self.into_term()), Cast::Word(word)))
     }
 
-    /// Made into a decimal of so many digits in all, and so many after the point.
-    fn cast_decimal(self, max_digits: u32, decimal_places: u32) -> Makes<Self, rust_decimal::Decimal> {
+    /// Made into a decimal of so many digits in all, and so many after the point. NULL where it is none.
+    fn cast_decimal(self, max_digits: u32, decimal_places: u32) -> MayMake<Self, rust_decimal::Decimal> {
         Self::made(Node::Cast(Box::new(self.into_term()), Cast::Decimal(max_digits, decimal_places)))
     }
 
@@ -249,26 +251,26 @@ pub trait Term: Made + Sized {
         ltrim() "ltrim" where Text -> Makes<Self, String>;
         /// Without spaces after it.
         rtrim() "rtrim" where Text -> Makes<Self, String>;
-        /// With each `from` replaced.
-        replace(from: String, to: String) "replace" where Text -> Makes<Self, String>;
+        /// With each `from` replaced; NULL where that would be too long.
+        replace(from: String, to: String) "replace" where Text -> MayMake<Self, String>;
         /// So many characters from a place on, which counts from 1.
         substr(from: i32, length: i32) "substr" where Text -> Makes<Self, String>;
         /// The first characters.
         left(length: i32) "left" where Text -> Makes<Self, String>;
         /// The last characters.
         right(length: i32) "right" where Text -> Makes<Self, String>;
-        /// Filled up on the left to so many characters.
-        lpad(length: i32, with: String) "lpad" where Text -> Makes<Self, String>;
-        /// Filled up on the right to so many characters.
-        rpad(length: i32, with: String) "rpad" where Text -> Makes<Self, String>;
-        /// So many times.
-        repeat(times: i32) "repeat" where Text -> Makes<Self, String>;
+        /// Filled up on the left to so many characters; NULL past 65,536.
+        lpad(length: i32, with: String) "lpad" where Text -> MayMake<Self, String>;
+        /// Filled up on the right to so many characters; NULL past 65,536.
+        rpad(length: i32, with: String) "rpad" where Text -> MayMake<Self, String>;
+        /// So many times; NULL past a million characters.
+        repeat(times: i32) "repeat" where Text -> MayMake<Self, String>;
         /// With its characters in the opposite order.
         reversed() "reverse" where Text -> Makes<Self, String>;
         /// Where the text occurs first, counted from 1; 0 where it doesn't.
         strindex(part: String) "strindex" where Text -> Makes<Self, i32>;
-        /// The code point of the first character.
-        ord() "ord" where Text -> Makes<Self, i32>;
+        /// The code point of the first character; NULL of an empty text.
+        ord() "ord" where Text -> MayMake<Self, i32>;
         /// The MD5 sum in hexadecimal digits. Not for secrets.
         md5() "md5" where Text -> Makes<Self, String>;
         /// The SHA-256 sum in hexadecimal digits.
@@ -277,25 +279,25 @@ pub trait Term: Made + Sized {
         /// The distance from zero.
         abs() "abs" where Numeric -> Makes<Self, Base<Self>>;
         /// The next whole number that isn't smaller.
-        ceil() "ceil" where Numeric -> Makes<Self, Base<Self>>;
+        ceil() "ceil" where Numeric -> Makes<Self, f64>;
         /// The next whole number that isn't larger.
-        floor() "floor" where Numeric -> Makes<Self, Base<Self>>;
+        floor() "floor" where Numeric -> Makes<Self, f64>;
         /// -1, 0 or 1.
-        sign() "sign" where Numeric -> Makes<Self, Base<Self>>;
+        sign() "sign" where Numeric -> Makes<Self, i32>;
         /// The square root; NULL below zero.
         sqrt() "sqrt" where Numeric -> MayMake<Self, f64>;
-        /// To the power of this.
+        /// To the power of this; NULL where that is no number.
         power(exponent: f64) "power" where Numeric -> MayMake<Self, f64>;
-        /// e to the power of it.
-        exp() "exp" where Numeric -> Makes<Self, f64>;
+        /// e to the power of it; NULL where that is no float.
+        exp() "exp" where Numeric -> MayMake<Self, f64>;
         /// The natural logarithm; NULL of zero and below.
         ln() "ln" where Numeric -> MayMake<Self, f64>;
-        /// The sine, of radians.
-        sin() "sin" where Numeric -> Makes<Self, f64>;
-        /// The cosine, of radians.
-        cos() "cos" where Numeric -> Makes<Self, f64>;
-        /// The tangent, of radians.
-        tan() "tan" where Numeric -> Makes<Self, f64>;
+        /// The sine, of radians; NULL of a number too large to tell.
+        sin() "sin" where Numeric -> MayMake<Self, f64>;
+        /// The cosine, of radians; as `sin`.
+        cos() "cos" where Numeric -> MayMake<Self, f64>;
+        /// The tangent, of radians; as `sin`.
+        tan() "tan" where Numeric -> MayMake<Self, f64>;
         /// The arc sine in radians; NULL outside of -1 to 1.
         asin() "asin" where Numeric -> MayMake<Self, f64>;
         /// The arc cosine in radians; NULL outside of -1 to 1.
@@ -305,13 +307,13 @@ pub trait Term: Made + Sized {
         /// The angle of the point (x, this) in radians.
         atan2(x: f64) "atan2" where Numeric -> Makes<Self, f64>;
         /// Radians as degrees.
-        degrees() "degrees" where Numeric -> Makes<Self, f64>;
+        degrees() "degrees" where Numeric -> MayMake<Self, f64>;
         /// Degrees as radians.
         radians() "radians" where Numeric -> Makes<Self, f64>;
     }
 
-    /// The character with this code point.
-    fn chr(self) -> Makes<Self, String>
+    /// The character with this code point; NULL where there is none.
+    fn chr(self) -> MayMake<Self, String>
     where
         Base<Self>: Numeric,
     {
@@ -597,10 +599,22 @@ pub trait PerRow: Term {
         endswith "endswith",
         /// It ends with the text, ignoring case.
         iendswith "iendswith",
-        /// The regular expression matches a part of it; case matters.
-        regex "regex",
-        /// The regular expression matches a part of it, ignoring case.
-        iregex "iregex",
+    }
+
+    /// The regular expression matches a part of it; case matters.
+    fn regex(self, pattern: impl Single<String>) -> Q<Self::Root>
+    where
+        Base<Self>: Text,
+    {
+        test(Lookup::One("regex", Node::value(pattern.single())), self.into_term())
+    }
+
+    /// The regular expression matches a part of it, ignoring case.
+    fn iregex(self, pattern: impl Single<String>) -> Q<Self::Root>
+    where
+        Base<Self>: Text,
+    {
+        test(Lookup::One("iregex", Node::value(pattern.single())), self.into_term())
     }
 
     /// The document contains this one: all its members and entries, at the same places.
@@ -733,13 +747,14 @@ fn compare<R>(word: &'static str, left: Node, right: Node) -> Q<R> {
     else {
         return test(Lookup::One(word, right), Node::Year(years, of));
     };
-    let from = |of: Node| Tree::Test(Lookup::One("gte", Node::value(Value::Integer(begins))), of);
-    let until = |of: Node| Tree::Test(Lookup::One("lt", Node::value(Value::Integer(ends))), of);
-    Q::of(match word {
-        "exact" => Tree::And(vec![from((*of).clone()), until(*of)]),
-        "gt" => Tree::Test(Lookup::One("gte", Node::value(Value::Integer(ends))), *of),
-        "gte" => from(*of),
-        "lt" => Tree::Test(Lookup::One("lt", Node::value(Value::Integer(begins))), *of),
-        _ => until(*of),
-    })
+    let at = |moment: i64| Node::value(Value::Integer(moment));
+    let lookup = match word {
+        // Days and microseconds are whole, so the last one is the one before the next year.
+        "exact" => Lookup::Range(at(begins), at(ends - 1)),
+        "gt" => Lookup::One("gte", at(ends)),
+        "gte" => Lookup::One("gte", at(begins)),
+        "lt" => Lookup::One("lt", at(begins)),
+        _ => Lookup::One("lt", at(ends)),
+    };
+    test(lookup, *of)
 }

@@ -184,6 +184,15 @@ pub(crate) async fn fetch_packed(statement: Statement) -> Result<Vec<u8>> {
     .map_err(Error::from)
 }
 
+/// Reads piece by piece.
+pub(crate) async fn open(statement: Statement) -> Result<queries::Cursor> {
+    match current() {
+        Some(transaction) => transaction.host.open(statement).await,
+        None => queries::open(statement).await,
+    }
+    .map_err(Error::from)
+}
+
 /// Writes. `model` is the one whose rows change; none where they may be of any.
 pub(crate) async fn execute(statement: Statement, model: Option<&str>) -> Result<Outcome> {
     #[cfg(test)]

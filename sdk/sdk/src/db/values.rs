@@ -59,7 +59,7 @@ const CELL: &str = "a value";
 /// What the shape calls a column: a field by its path, all others by their place.
 fn name(nodes: &[Node], at: usize) -> Node {
     match nodes.get(at) {
-        Some(field @ Node::Field(_)) => field.clone(),
+        Some(Node::Field(path)) => Node::Field(*path),
         _ => Node::Field(Path::field(ANNOTATIONS.get(at).copied().unwrap_or(""))),
     }
 }

@@ -124,8 +124,8 @@ impl<M: Model> QuerySet<M> {
     ///
     /// Errors: those of [`create`](Self::create); past 100 statements `invalid-shape`.
     pub fn bulk_create<N: New<M>>(self, rows: impl IntoIterator<Item = N>) -> Pending<u64> {
-        let statements = bulk_inserts::<M>(rows.into_iter().map(New::columns), None);
-        Pending::new(async move { all_or_none::<M>(statements?).await })
+        let statements = bulk_inserts(M::NAME, &mut rows.into_iter().map(New::columns), None);
+        Pending::new(async move { all_or_none(M::NAME, statements?).await })
     }
 
     /// Inserts many rows, all or none, but for those that meet one that is there already: then what `conflict` says. Returns how many rows
@@ -137,8 +137,12 @@ impl<M: Model> QuerySet<M> {
         rows: impl IntoIterator<Item = N>,
         conflict: OnConflict<M>,
     ) -> Pending<u64> {
-        let statements = bulk_inserts::<M>(rows.into_iter().map(New::columns), Some(conflict));
-        Pending::new(async move { all_or_none::<M>(statements?).await })
+        let OnConflict { target, set } = conflict;
+        let statements = own::<M>(set).and_then(|set| {
+            let write = |shape: &mut Shape| shape.on_conflict(&target, set.clone());
+            bulk_inserts(M::NAME, &mut rows.into_iter().map(New::columns), Some(&write))
+        });
+        Pending::new(async move { all_or_none(M::NAME, statements?).await })
     }
 
     /// Writes these fields of rows that were changed, all or none, in one statement for every 1,000 rows:
@@ -156,7 +160,7 @@ impl<M: Model> QuerySet<M> {
         }
         let statements =
             rows.chunks(ROWS_AT_ONCE).map(|rows| bulk_updated(rows, &names)).collect::<Result<Vec<_>>>()?;
-        all_or_none::<M>(statements).await
+        all_or_none(M::NAME, statements).await
     }
 
     /// Changes all these rows at once and returns how many. An expression sees each row as it was:
@@ -240,36 +244,33 @@ fn foreign<M: Model>(what: &str, path: Path) -> Error {
     Error::internal(format!("{what} of {}: {path:?} is a field of another model", M::NAME))
 }
 
-async fn all_or_none<M: Model>(mut statements: Vec<Statement>) -> Result<u64> {
+async fn all_or_none(model: &'static str, mut statements: Vec<Statement>) -> Result<u64> {
     match (statements.pop(), statements.is_empty()) {
         (None, _) => Ok(0),
-        (Some(one), true) => Ok(transaction::execute(one, Some(M::NAME)).await?.affected),
+        (Some(one), true) => Ok(transaction::execute(one, Some(model)).await?.affected),
         (Some(last), false) => {
             statements.push(last);
-            let outcomes = transaction::batch(statements, M::NAME).await?;
+            let outcomes = transaction::batch(statements, model).await?;
             Ok(outcomes.iter().map(|outcome| outcome.affected).sum())
         }
     }
 }
 
-/// One statement for each run of rows that set the same fields.
-pub(super) fn bulk_inserts<M: Model>(
-    rows: impl Iterator<Item = NewRow>,
-    conflict: Option<OnConflict<M>>,
+/// One statement for each run of rows that set the same fields. `conflict` writes what each does that meets rows which are there.
+pub(super) fn bulk_inserts(
+    model: &'static str,
+    rows: &mut dyn Iterator<Item = NewRow>,
+    conflict: Option<&dyn Fn(&mut Shape)>,
 ) -> Result<Vec<Statement>> {
-    let (target, set) = match conflict {
-        None => (None, Vec::new()),
-        Some(OnConflict { target, set }) => (Some(target), own::<M>(set)?),
-    };
     let mut statements = Vec::new();
     let mut columns: Vec<(&'static str, Vec<Value>)> = Vec::new();
     let mut count = 0;
     let mut flush = |columns: &mut Vec<(&'static str, Vec<Value>)>| -> Result<()> {
         if !columns.is_empty() {
-            let mut shape = Shape::new("insert", M::NAME);
+            let mut shape = Shape::new("insert", model);
             shape.columns(columns.drain(..));
-            if let Some(target) = &target {
-                shape.on_conflict(target, set.clone());
+            if let Some(conflict) = conflict {
+                conflict(&mut shape);
             }
             statements.push(shape.finish()?);
         }

@@ -110,9 +110,9 @@ fn mixed(whole: i64, float: f64) -> Ordering {
     }
 }
 
-/// A text with its case taken away.
+/// A text in lower case, as Unicode has it.
 fn folded(text: &str) -> String {
-    text.to_ascii_lowercase()
+    text.to_lowercase()
 }
 
 /// The judge, with the rows of the world.
@@ -296,6 +296,10 @@ impl Judge<'_> {
         match condition {
             Condition::And(parts) => parts.iter().all(is_true),
             Condition::Or(parts) => parts.iter().any(is_true),
+            Condition::Xor(parts) => {
+                let each = |part: &&Condition| if of_one { is_true(part) } else { self.entry(model, key, part) };
+                parts.iter().filter(each).count() % 2 == 1
+            }
             Condition::Not(part) if of_one => !is_true(part),
             Condition::Not(part) => !self.entry(model, key, part),
             Condition::Lookup(lookup, path, operand) => {
@@ -418,11 +422,11 @@ fn holds(lookup: &str, kind: Kind, left: &Known, operand: &Operand, one: impl Fn
     }
 }
 
-/// The many-valued steps that an entry speaks of outside of any `not`.
+/// The many-valued steps that an entry speaks of outside of any `not` and `xor`, whose parts are entries of their own.
 fn many_steps(from: &'static str, condition: &Condition, steps: &mut Vec<Vec<&'static str>>) {
     match condition {
         Condition::And(parts) | Condition::Or(parts) => parts.iter().for_each(|part| many_steps(from, part, steps)),
-        Condition::Not(_) => {}
+        Condition::Not(_) | Condition::Xor(_) => {}
         Condition::Lookup(_, path, _) => {
             let mut model = from;
             for (at, name) in path.steps.iter().enumerate() {

@@ -12,6 +12,7 @@ use super::world::{self, Kind, Path};
 pub enum Condition {
     And(Vec<Condition>),
     Or(Vec<Condition>),
+    Xor(Vec<Condition>),
     Not(Box<Condition>),
     Lookup(&'static str, Path, Operand),
 }
@@ -117,6 +118,7 @@ impl Condition {
         match self {
             Condition::And(parts) => all("and", parts),
             Condition::Or(parts) => all("or", parts),
+            Condition::Xor(parts) => all("xor", parts),
             Condition::Not(part) => json!(["not", part.json(params)]),
             Condition::Lookup(lookup, path, operand) => json!([lookup, path.json(), operand.json(params)]),
         }
@@ -267,7 +269,8 @@ fn condition(paths: Vec<Path>, same_row: Vec<Path>) -> BoxedStrategy<Condition> 
         let parts = proptest::collection::vec(inner.clone(), 1..=3);
         prop_oneof![
             parts.clone().prop_map(Condition::And),
-            parts.prop_map(Condition::Or),
+            parts.clone().prop_map(Condition::Or),
+            parts.prop_map(Condition::Xor),
             inner.prop_map(|part| Condition::Not(Box::new(part))),
         ]
     })

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use host_db::Value;
 use serde_json::{Value as Json, json};
 
+use super::super::BACKEND;
+use crate::Backend;
+
 /// What a field holds, as far as queries are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -403,6 +406,8 @@ pub fn compared(kind: Kind) -> Vec<Value> {
         Kind::Float => values.extend([Value::Integer(1), Value::Integer(i64::MAX), Value::Float(1e-5)]),
         Kind::Text => values.push(Value::Text("a text that is longer than any field".into())),
         Kind::Date => values.extend([i64::MAX, i64::MIN, -719_163, 2_932_897].map(Value::Integer)),
+        // MariaDB takes moments that it has no word for as the last one that it has (docs/reference/db.md).
+        Kind::DateTime if BACKEND == Backend::Mariadb => {}
         Kind::DateTime => values.extend([i64::MAX, i64::MIN].map(Value::Integer)),
         Kind::Decimal => values.extend(["1000000000.00", "-99999999999999.99"].map(|text| Value::Text(text.into()))),
         Kind::Big | Kind::Duration | Kind::Boolean | Kind::Uuid => {}

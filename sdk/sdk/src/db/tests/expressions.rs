@@ -55,7 +55,7 @@ fn functions_are_written_with_their_arguments_in_order() {
             json!(["trunc", "day", {"f": "sold"}, {"tz": "Europe/Berlin"}]),
         ),
         (expression(Product::SOLD.date()), json!(["date", {"f": "sold"}])),
-        (expression(Product::STOCK.cast::<String>()), json!(["cast", {"f": "stock"}, "text"])),
+        (expression(Product::STOCK.to_text()), json!(["cast", {"f": "stock"}, "text"])),
         (
             expression(Product::NAME.cast_decimal(8, 3)),
             json!(["cast", {"f": "name"}, {"kind": "decimal", "max_digits": 8, "decimal_places": 3}]),
@@ -147,12 +147,12 @@ fn conditions_take_expressions_on_both_sides() {
 fn a_year_is_a_range() {
     let params = |q: Q<Product>| texts(&Product::objects().filter(q).select().expect("a query").params);
     for (q, expected) in [
-        (Product::MADE.year().eq(1970), json!(["and", ["gte", "made", {"$": 0}], ["lt", "made", {"$": 1}]])),
+        (Product::MADE.year().eq(1970), json!(["range", "made", [{"$": 0}, {"$": 1}]])),
         (Product::MADE.year().gt(1970), json!(["gte", "made", {"$": 0}])),
         (Product::MADE.year().ge(1970), json!(["gte", "made", {"$": 0}])),
         (Product::MADE.year().lt(1970), json!(["lt", "made", {"$": 0}])),
         (Product::MADE.year().le(1970), json!(["lt", "made", {"$": 0}])),
-        (Product::SOLD.year().ne(1970), json!(["not", ["and", ["gte", "sold", {"$": 0}], ["lt", "sold", {"$": 1}]]])),
+        (Product::SOLD.year().ne(1970), json!(["not", ["range", "sold", [{"$": 0}, {"$": 1}]]])),
         // What is no range stays a part.
         (
             Product::SOLD.in_zone("Asia/Tokyo").year().eq(1970),
@@ -164,7 +164,7 @@ fn a_year_is_a_range() {
     }
     assert_eq!(
         params(Product::MADE.year().eq(1970)),
-        ["Param::One(Value::Integer(0))", "Param::One(Value::Integer(365))"]
+        ["Param::One(Value::Integer(0))", "Param::One(Value::Integer(364))"]
     );
     assert_eq!(params(Product::SOLD.year().gt(1969)), ["Param::One(Value::Integer(0))"]);
 }
@@ -187,6 +187,16 @@ fn queries_stand_in_queries() {
     assert_eq!(
         asked(Question::objects().filter(Question::ID.is_in(Choice::objects().values(Choice::QUESTION))))["filter"],
         json!([["in", "id", {"v": 1, "from": "choice", "fields": ["question"]}]])
+    );
+    // Two levels out.
+    let replaced =
+        exists(Choice::objects().filter(
+            Choice::CHOICE_TEXT.eq(outer(Question::QUESTION_TEXT)) & Choice::ID.eq(outer(Choice::REPLACES.key())),
+        ));
+    assert_eq!(
+        asked(Question::objects().filter(exists(Choice::objects().filter(replaced))))["filter"][0][1]["filter"][0][1]["filter"]
+            [0][1],
+        json!(["exact", "choice_text", {"outer": {"outer": "question_text"}}])
     );
     let best = popular.order_by(Choice::VOTES.desc()).limit(1).values(Choice::CHOICE_TEXT);
     let annotated = Question::objects().annotate(subquery(best)).statement().expect("a query");

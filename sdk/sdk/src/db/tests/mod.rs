@@ -7,6 +7,8 @@ mod relations;
 mod shapes;
 mod writes;
 
+use core::task::{Context, Poll, Waker};
+
 use super::*;
 use crate::prelude::*;
 
@@ -79,4 +81,13 @@ fn asked<M: Model>(set: QuerySet<M>) -> serde_json::Value {
 /// The document that the columns of a set send.
 fn asked_values<M: Model, C: Columns<M>>(values: Values<M, C>) -> serde_json::Value {
     document(&values.statement().expect("a query"))
+}
+
+/// Runs what never waits for long: the fake host answers at once.
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let mut work = core::pin::pin!(scope::run(work));
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the fake host doesn't let anybody wait"),
+    }
 }

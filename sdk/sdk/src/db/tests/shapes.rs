@@ -153,3 +153,20 @@ fn trees_are_followed_both_ways() {
     assert_eq!(below["with"][0][1]["recursive"]["follow"], "choice_set");
     assert_eq!(below["filter"][1], json!(["not", ["exact", "id", {"$": 1}]]));
 }
+
+#[test]
+fn all_of_none_is_true_and_one_of_none_is_not() {
+    assert_eq!(
+        asked(Choice::objects().filter(Q::all([])).filter(Q::any([])))["filter"],
+        json!([["isnull", "pk", false], ["isnull", "pk", true]])
+    );
+}
+
+#[test]
+fn what_only_the_outermost_query_has_stays_out_of_those_inside() {
+    let inside = Choice::objects().select_related(Choice::QUESTION).select_for_update(Lock::nowait());
+    let document = asked(Choice::objects().union(inside));
+    assert_eq!(document["combine"], json!([["union", {"v": 1, "from": "choice"}]]));
+    let tree = Choice::objects().ancestors_of(Id::<Choice>::new(1), Choice::REPLACES);
+    assert!(Choice::objects().union(tree).select().is_err());
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::transaction::fake;
 use super::super::writing::{bulk_inserts, bulk_updated};
 use super::*;
 
@@ -30,7 +31,7 @@ fn a_new_row_sets_what_was_given_in_the_fields_order() {
 fn many_new_rows_are_columns_of_a_thousand() {
     let new = |n: i64| NewChoice { question: Id::new(n), choice_text: n.to_string() };
     let statements =
-        bulk_inserts::<Choice>((0..1_001).map(|n| New::<Choice>::columns(new(n))), None).expect("statements");
+        bulk_inserts("choice", &mut (0..1_001).map(|n| New::<Choice>::columns(new(n))), None).expect("statements");
     assert_eq!(statements.len(), 2);
     let expected =
         json!({"v": 1, "op": "insert", "from": "choice", "set": {"question": {"$": 0}, "choice_text": {"$": 1}}});
@@ -41,8 +42,8 @@ fn many_new_rows_are_columns_of_a_thousand() {
     assert!(matches!(&statements[1].params[..], [Param::Many(a), _] if a.len() == 1));
     let mixed =
         [New::<Choice>::columns(new(1)), New::<Choice>::columns(new(2).votes(1)), New::<Choice>::columns(new(3))];
-    assert_eq!(bulk_inserts::<Choice>(mixed.into_iter(), None).expect("statements").len(), 3);
-    assert!(bulk_inserts::<Choice>(std::iter::empty(), None).expect("statements").is_empty());
+    assert_eq!(bulk_inserts("choice", &mut mixed.into_iter(), None).expect("statements").len(), 3);
+    assert!(bulk_inserts("choice", &mut std::iter::empty(), None).expect("statements").is_empty());
 }
 
 #[test]
@@ -56,21 +57,23 @@ fn an_update_computes_in_the_database() {
 
 #[test]
 fn rows_that_meet_others_do_as_they_are_told() {
-    let new = |n: i64| New::<Choice>::columns(NewChoice { question: Id::new(n), choice_text: n.to_string() });
-    let ignored = bulk_inserts::<Choice>([new(1)].into_iter(), Some(OnConflict::ignore())).expect("a statement");
-    assert_eq!(document(&ignored[0])["on_conflict"], json!({"do": "ignore"}));
+    let asked = |conflict: OnConflict<Choice>| {
+        let new = NewChoice { question: Id::new(1), choice_text: "a".into() };
+        let written = run(Choice::objects().bulk_create_with([new], conflict));
+        written.map(|_| document(&fake::asked()[0])["on_conflict"].clone())
+    };
+    assert_eq!(asked(OnConflict::ignore()).expect("written"), json!({"do": "ignore"}));
     let conflict = OnConflict::update(
         (Choice::QUESTION, Choice::SIZE),
         [Choice::CHOICE_TEXT.set_new(), Choice::VOTES.set(Choice::VOTES + 1)],
     );
-    let updated = bulk_inserts::<Choice>([new(1)].into_iter(), Some(conflict)).expect("a statement");
     assert_eq!(
-        document(&updated[0])["on_conflict"],
+        asked(conflict).expect("written"),
         json!({"do": "update", "target": ["question", "size"],
             "set": {"choice_text": {"new": "choice_text"}, "votes": ["add", {"f": "votes"}, {"$": 2}]}})
     );
     let foreign = OnConflict::update(Choice::SIZE, Choice::QUESTION.question_text().set("x"));
-    assert!(bulk_inserts::<Choice>([new(1)].into_iter(), Some(foreign)).is_err(), "a field of another model");
+    assert!(asked(foreign).is_err(), "a field of another model");
 }
 
 #[test]

@@ -1,0 +1,66 @@
+//! Rows that are fetched piece by piece, for results that are larger than one wants to hold.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::model::Model;
+use super::query::QuerySet;
+use super::rows::Reader;
+use super::{join, transaction};
+use crate::bindings::bandstand::db::queries::Cursor;
+use crate::error::{Error, Result};
+
+/// Rows and bytes of one piece: enough that asking costs little, and little to hold.
+const ROWS: u32 = 500;
+const BYTES: u32 = 256 << 10;
+
+/// The rows of a set, one after the other. Dropped, the database stops reading.
+pub struct Iter<M> {
+    cursor: Cursor,
+    joins: Vec<join::Join>,
+    /// The rows of the piece that aren't handed out yet, the next one last.
+    piece: Vec<M>,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<M> fmt::Debug for Iter<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Iter({} rows at hand)", self.piece.len())
+    }
+}
+
+impl<M: Model> QuerySet<M> {
+    /// The rows one by one, of which only some hundred are held at a time:
+    ///
+    /// ```ignore
+    /// let mut books = Book::objects().iterator().await?;
+    /// while let Some(book) = books.next().await? {
+    ///     out.write(book.title).await?;
+    /// }
+    /// ```
+    ///
+    /// Rows of one piece are peers: what their relations lead to is loaded for all of them. Errors: those of [`all`](Self::all).
+    pub async fn iterator(self) -> Result<Iter<M>> {
+        let joins = self.query.related.clone();
+        let cursor = transaction::open(self.select()?).await?;
+        Ok(Iter { cursor, joins, piece: Vec::new(), marker: PhantomData })
+    }
+}
+
+impl<M: Model> Iter<M> {
+    /// The next row; none at the end. Errors: those of a query; rows count against the request's as they come.
+    pub async fn next(&mut self) -> Result<Option<M>> {
+        if self.piece.is_empty() {
+            let rows = self.cursor.next(ROWS, BYTES).await.map_err(Error::from)?;
+            let mut reader = Reader::typed(M::NAME, M::META.width() + join::width(&self.joins), &rows)?;
+            reader.is_a_set::<M>();
+            while let Some(row) = reader.next_row::<M>()? {
+                join::read(&self.joins, M::META, &mut reader)?;
+                self.piece.push(row);
+            }
+            reader.keep_keys(self.piece.iter());
+            self.piece.reverse();
+        }
+        Ok(self.piece.pop())
+    }
+}

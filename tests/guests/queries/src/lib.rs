@@ -1,0 +1,271 @@
+//! Asks its database everything that `docs/how-to/query.md` shows. Each route answers JSON, which `tests/it/queries.rs` compares.
+
+#![allow(missing_docs, reason = "a test's app")]
+
+mod models;
+
+use bandstand::db::{Edge, Lock, OnConflict, durable_transaction, partition_by, rank, subquery, value, window};
+use bandstand::prelude::*;
+use models::{
+    Author, Book, Genre, NewAuthor, NewBook, NewPlace, NewPortrait, NewShelf, NewTag, Place, Portrait, Shelf, Tag,
+};
+use serde_json::{Value, json};
+
+type Answer = Result<Json<Value>>;
+
+/// Two authors, four books, three tags.
+#[post("/fill/")]
+async fn fill() -> Answer {
+    let austen =
+        Author::objects().create(NewAuthor { last_name: "Austen".into() }.born(Date::constant(1775, 12, 16))).await?;
+    let brontë = Author::objects().create(NewAuthor { last_name: "Brontë".into() }).await?;
+    let new = |title: &str, slug: &str, author: &Author, price: i64| NewBook {
+        title: title.into(),
+        slug: slug.into(),
+        author: author.id,
+        price: Decimal::new(price, 2),
+        data: Json(json!({"pages": title.len() * 100, "words": [title, slug]})),
+    };
+    let emma = Book::objects().create(new("Emma", "emma", &austen, 999).copies(3).subtitle("A Novel")).await?;
+    let many = [
+        new("Persuasion", "persuasion", &austen, 1250).copies(0),
+        new("Jane Eyre", "jane-eyre", &brontë, 800).copies(5),
+        new("Poems", "poems", &brontë, 450).genre(Genre::Poems),
+    ];
+    let created = Book::objects().bulk_create(many).await?;
+    Tag::objects().bulk_create(["love", "moor", "sea"].map(|word| NewTag { word: word.into() })).await?;
+    emma.tags().add(["love"]).await?;
+    let eyre = Book::objects().filter(Book::SLUG.eq("jane-eyre")).one().await?;
+    eyre.tags().set(["love", "moor"]).await?;
+    Portrait::objects().create(NewPortrait { author: austen.id, text: "of Austen".into() }).await?;
+    let outer = Shelf::objects().create(NewShelf { room: 1 }).await?;
+    let shelf =
+        Shelf::objects().create(NewShelf { room: 2 }.outer(outer.id).address(IpAddr::from([127, 0, 0, 1]))).await?;
+    Shelf::objects().create(NewShelf { room: 3 }.outer(shelf.id)).await?;
+    Place::objects().create(NewPlace { shelf: shelf.id, book: emma.id }.at(7)).await?;
+    Ok(Json(json!([
+        created,
+        emma.copies,
+        emma.sides,
+        emma.price,
+        emma.genre.label(),
+        shelf.outer.map(|key| key.id() == outer.id)
+    ])))
+}
+
+#[get("/functions/")]
+async fn functions_of_fields() -> Answer {
+    let rows = Book::objects()
+        .values((
+            Book::TITLE.lower().concat("/").concat(Book::SUBTITLE),
+            Book::TITLE.length() * 2,
+            Book::PRICE.round(0),
+            Book::PRICE * 2,
+            Book::COPIES / 2,
+            Book::DATA.json_text("pages").cast::<i64>(),
+            case().when(Book::COPIES.gt(3), "many").when(Book::COPIES.gt(0), "few").otherwise("none"),
+            Book::SUBTITLE.coalesce("-"),
+        ))
+        .all()
+        .await?;
+    let dates = Author::objects()
+        .filter(Author::BORN.year().eq(1775))
+        .values((Author::BORN.month(), Author::BORN.trunc(Unit::Year), Author::BORN + 3, value(7)))
+        .all()
+        .await?;
+    let words = Book::objects().values(Book::DATA.json("words").json(0)).limit(1).all().await?;
+    Ok(Json(json!([rows, dates, words])))
+}
+
+#[get("/conditions/")]
+async fn conditions() -> Answer {
+    let slugs = async |q: Q<Book>| -> Result<String> {
+        Ok(Book::objects().filter(q).values(Book::SLUG).all().await?.join(" "))
+    };
+    let popular = Book::objects().filter(Book::COPIES.gt(2));
+    Ok(Json(json!([
+        slugs(Book::TITLE.length().gt(5) & !Book::COPIES.eq(0)).await?,
+        slugs(Book::PRICE.lt(8) ^ Book::COPIES.eq(5)).await?,
+        slugs(Book::TAGS.eq("love") & Book::AUTHOR.last_name().startswith("B")).await?,
+        slugs(Book::TAGS.is_null()).await?,
+        slugs(Book::SLUG.regex("^p.*s$")).await?,
+        slugs(Book::DATA.json_contains(json!({"pages": 400}))).await?,
+        slugs(Book::DATA.has_key("pages") & Book::GENRE.is_in([Genre::Poems])).await?,
+        slugs(Book::COPIES.gt(Book::SIDES - 2)).await?,
+        slugs(Book::TIMES.created().le(now()) & Book::SUBTITLE.eq(None::<&str>)).await?,
+        slugs(Q::any([])).await?,
+        Author::objects().filter(exists(popular.clone().filter(Book::AUTHOR.eq(outer(Author::ID))))).count().await?,
+        Author::objects()
+            .filter(Author::ID.is_in(popular.values(Book::AUTHOR)))
+            .values(Author::LAST_NAME)
+            .all()
+            .await?,
+        Author::objects().filter(Author::BOOKS.price().gt(10)).count().await?,
+        Author::objects().exclude(Author::BOOKS.copies().eq(0)).values(Author::LAST_NAME).all().await?,
+    ])))
+}
+
+#[get("/aggregates/")]
+async fn aggregates() -> Answer {
+    let all = Book::objects()
+        .aggregate((count(), Book::COPIES.sum(), Book::PRICE.sum(), Book::PRICE.avg(), Book::TITLE.max()))
+        .await?;
+    let authors = Author::objects()
+        .annotate((Author::BOOKS.count(), Author::BOOKS.price().sum(), Author::BOOKS.copies().sum().coalesce(0)))
+        .having(|(books, _, _)| books.ge(2))
+        .order_with(|(_, price, _)| price.desc())
+        .all()
+        .await?;
+    let authors: Vec<_> = authors.into_iter().map(|(author, values)| (author.last_name, values)).collect();
+    let genres = Book::objects().group_by(Book::GENRE).annotate(count()).order_with(|n| n.desc()).all().await?;
+    let lengths = Book::objects()
+        .group_by((Book::AUTHOR.last_name(), Book::TITLE.length().gt(4).as_value()))
+        .annotate((count(), Book::TITLE.string_agg(", ").order_by(Book::TITLE)))
+        .order_by(Book::AUTHOR.last_name())
+        .having(|(n, _)| n.gt(0))
+        .all()
+        .await?;
+    let place = rank().over(partition_by(Book::AUTHOR).order_by(Book::PRICE.desc()));
+    let running = Book::COPIES.sum().over(window().order_by(Book::ID.asc()).rows(Edge::Unbounded, Edge::Current));
+    let windows =
+        Book::objects().values((Book::SLUG, place, running, Book::SLUG.lag(1).over(Book::ID.asc()))).all().await?;
+    let dearest = Book::objects().filter(Book::AUTHOR.eq(outer(Author::ID))).order_by(Book::PRICE.desc()).limit(1);
+    let dearest = Author::objects().values((Author::LAST_NAME, subquery(dearest.values(Book::TITLE)))).all().await?;
+    Ok(Json(json!([all, authors, genres, lengths, windows, dearest])))
+}
+
+#[get("/sets/")]
+async fn sets() -> Answer {
+    let few = Book::objects().filter(Book::COPIES.lt(2));
+    let cheap = Book::objects().filter(Book::PRICE.lt(9));
+    let slugs = |books: Vec<Book>| books.into_iter().map(|book| book.slug).collect::<Vec<_>>().join(" ");
+    let mut pieces = Book::objects().order_by(Book::TITLE.desc()).iterator().await?;
+    let mut titles = Vec::new();
+    while let Some(book) = pieces.next().await? {
+        titles.push(book.title);
+    }
+    let author = Author::objects().latest(Author::LAST_NAME).await?.ok_or_else(Error::not_found)?;
+    let root = Shelf::objects().filter(Shelf::OUTER.is_null()).one().await?;
+    let leaf = Shelf::objects().filter(Shelf::ROOM.eq(3)).one().await?;
+    let place = Place::objects().first().await?.ok_or_else(Error::not_found)?;
+    let same = Place::objects().get(place.pk()).await?;
+    Ok(Json(json!([
+        slugs(few.clone().union(cheap.clone()).order_by(Book::SLUG).all().await?),
+        slugs(few.clone().intersection(cheap.clone()).all().await?),
+        slugs(few.difference(cheap).all().await?),
+        titles,
+        author.last_name,
+        Book::objects().in_bulk([1, 3, 99]).await?.into_values().map(|book| book.slug).collect::<Vec<_>>(),
+        Book::objects()
+            .distinct_on(Book::AUTHOR)
+            .order_by([Book::AUTHOR.asc(), Book::PRICE.asc()])
+            .values(Book::SLUG)
+            .all()
+            .await?,
+        Shelf::objects().descendants_of(&root, Shelf::INNER).order_by(Shelf::ROOM).values(Shelf::ROOM).all().await?,
+        Shelf::objects().ancestors_of(&leaf, Shelf::OUTER).order_by(Shelf::ROOM).values(Shelf::ROOM).all().await?,
+        same.at,
+        Place::objects().filter(Place::BOOK.title().eq("Emma") & Place::SHELF.room().eq(2)).count().await?,
+        !Book::objects().explain().await?.is_empty(),
+        Book::objects().none().count().await?,
+    ])))
+}
+
+/// All that belongs to all rows; the test looks into the log for how many queries that took.
+#[get("/relations/")]
+async fn relations() -> Answer {
+    let mut lines = Vec::new();
+    for author in Author::objects().all().await? {
+        let portrait = author.portrait().await?.map(|portrait| portrait.text);
+        for book in author.books().order_by(Book::TITLE).all().await? {
+            let words: Vec<String> = book.tags().all().await?.into_iter().map(|tag| tag.word).collect();
+            lines.push(json!([author.last_name, portrait, book.title, words, book.author().await?.id == author.id]));
+        }
+    }
+    let tags = Tag::objects().prefetch_related(|tag| tag.books()).await?;
+    let tags: Vec<_> = tags.into_iter().map(|(tag, books)| (tag.word, books.len())).collect();
+    let joined = Book::objects().select_related(Book::AUTHOR).order_by(Book::AUTHOR.last_name().desc()).first().await?;
+    let joined = joined.ok_or_else(Error::not_found)?;
+    Ok(Json(json!([lines, tags, joined.author().await?.last_name])))
+}
+
+#[post("/write/")]
+async fn write() -> Answer {
+    let new = |slug: &str, title: &str| NewBook {
+        title: title.into(),
+        slug: slug.into(),
+        author: Id::new(1),
+        price: Decimal::ONE,
+        data: Json(Value::Null),
+    };
+    let ignored =
+        Book::objects().bulk_create_with([new("emma", "x"), new("sanditon", "Sanditon")], OnConflict::ignore()).await?;
+    let again = OnConflict::update(Book::SLUG, [Book::TITLE.set_new(), Book::COPIES.set(Book::COPIES + 10)]);
+    Book::objects().bulk_create_with([new("emma", "Emma II")], again).await?;
+    let mut books = Book::objects().filter(Book::ID.le(2)).all().await?;
+    for book in &mut books {
+        book.copies += 1;
+    }
+    let updated = Book::objects().bulk_update(&books, Book::COPIES).await?;
+    let (tag, new_tag) = Tag::objects().get_or_create(Tag::WORD.eq("sea"), NewTag { word: "sea".into() }).await?;
+    let (_, other_tag) = Tag::objects().get_or_create(Tag::WORD.eq("isle"), NewTag { word: "isle".into() }).await?;
+    let (book, is_new) = Book::objects()
+        .update_or_create(Book::SLUG.eq("emma"), Book::COPIES.set(Book::COPIES * 2), new("emma", "no"))
+        .await?;
+    let raised =
+        Book::objects().filter(Book::AUTHOR.last_name().eq("Austen")).update(Book::PRICE.set(Book::PRICE + 1)).await?;
+    let too_many = Book::objects().update(Book::COPIES.set(5000)).await.err().map(|error| error.status());
+    let no_slug = Book::objects().create(new("no slug!", "x")).await.err().map(|error| error.status());
+    let gone = Book::objects().filter(Book::SLUG.eq("sanditon")).delete().await?;
+    Ok(Json(json!([
+        ignored,
+        updated,
+        tag.word,
+        new_tag,
+        other_tag,
+        book.title,
+        book.copies,
+        is_new,
+        raised,
+        too_many,
+        no_slug,
+        gone
+    ])))
+}
+
+#[post("/transactions/")]
+async fn transactions() -> Answer {
+    let add = async |word: &'static str| Tag::objects().create(NewTag { word: word.into() }).await;
+    let hook = async |word: &'static str| {
+        on_commit(async move || Tag::objects().create(NewTag { word: word.into() }).await.map(drop)).await
+    };
+    let inner = transaction(async || {
+        let before = Author::objects().first_or_404().await?.books().count().await?;
+        add("one").await?;
+        hook("hook_one").await?;
+        let undone = transaction(async || {
+            add("two").await?;
+            hook("hook_two").await?;
+            Err::<(), _>(Error::new(400, "no"))
+        })
+        .await;
+        let locked = Tag::objects().select_for_update(Lock::wait()).filter(Tag::WORD.eq("one")).all().await?;
+        let durable = durable_transaction(async || Ok(())).await;
+        Ok((before, undone.is_err(), locked.len(), durable.is_err()))
+    })
+    .await?;
+    let rolled_back = transaction(async || {
+        hook("hook_three").await?;
+        Err::<(), _>(Error::new(400, "no"))
+    })
+    .await;
+    hook("at_once").await?;
+    let tags = Tag::objects().filter(Tag::WORD.contains("o")).order_by(Tag::WORD).values(Tag::WORD).all().await?;
+    Ok(Json(json!([inner, rolled_back.is_err(), tags])))
+}
+
+app! {
+    name: "queries",
+    models: [Author, Book, Tag, Portrait, Shelf, Place],
+    routes: [fill, functions_of_fields, conditions, aggregates, sets, relations, write, transactions],
+}
