@@ -186,7 +186,8 @@ impl Dialect {
                 "lower(insert(insert(insert(insert(hex({0}), 9, 0, '-'), 14, 0, '-'), 19, 0, '-'), 24, 0, '-'))"
                     .to_owned()
             }
-            (Kind::Json, Dialect::Sqlite | Dialect::Mariadb) => "{0}".to_owned(),
+            (Kind::Json, Dialect::Sqlite) => "{0}".to_owned(),
+            (Kind::Json, Dialect::Mariadb) => "({0} COLLATE utf8mb4_nopad_bin)".to_owned(),
             (Kind::Json | Kind::Uuid | Kind::Float, Dialect::Postgres) => "({0})::text".to_owned(),
             (Kind::Float, Dialect::Mariadb) => "CAST({0} AS char)".to_owned(),
             (kind, _) if !kind.is_whole() => return None,

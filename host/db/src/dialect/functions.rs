@@ -223,7 +223,7 @@ pub(crate) static ALL: &[Function] = &[
             "bandstand_chr({0})",
             "CASE WHEN {0} BETWEEN 1 AND 55295 OR {0} BETWEEN 57344 AND 1114111 THEN chr(({0})::int) END",
             "CASE WHEN {0} BETWEEN 1 AND 55295 OR {0} BETWEEN 57344 AND 1114111 \
-         THEN convert(convert(unhex(lpad(hex({0}), 8, '0')) USING utf32) USING utf8mb4) END",
+         THEN convert(convert(unhex(lpad(hex({0}), 8, '0')) USING utf32) USING utf8mb4) COLLATE utf8mb4_nopad_bin END",
         ]],
     ),
     row(

@@ -18,7 +18,9 @@ impl Dialect {
             Dialect::Mariadb => {
                 let template = match result {
                     JsonResult::Json => "{0}",
-                    JsonResult::Text => "CASE WHEN json_type({0}) <> 'NULL' THEN json_unquote({0}) END",
+                    JsonResult::Text => {
+                        "CASE WHEN json_type({0}) <> 'NULL' THEN json_unquote({0}) COLLATE utf8mb4_nopad_bin END"
+                    }
                     JsonResult::Length => "CASE WHEN json_type({0}) IN ('ARRAY', 'OBJECT') THEN json_length({0}) END",
                 };
                 let place = match steps {
