@@ -67,6 +67,12 @@ impl TestSite {
         Self::made(CompileConfig::default(), store).await
     }
 
+    /// The same with a database that is there already, and that others may open.
+    pub(crate) async fn over(database: &Path) -> Self {
+        let store = host_store::StoreConfig { exclusive: false, ..host_store::StoreConfig::file(database) };
+        Self::made(CompileConfig::default(), store).await
+    }
+
     async fn made(compile: CompileConfig, store: host_store::StoreConfig) -> Self {
         listen_to_the_log();
         // Kept from run to run, since compiling takes long; a component that is meant not to compile is never in it.

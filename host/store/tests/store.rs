@@ -426,7 +426,7 @@ async fn text_functions_know_case_and_stay_fast() {
         ("iendswith('Hello', 'LO')", 1),
         ("iendswith('o', 'LO')", 0),
         ("iexact('Hello', 'hELLO')", 1),
-        ("iexact('Ä', 'ä')", 0),
+        ("iexact('Ä', 'ä')", 1),
         ("contains(NULL, 'x') IS NULL", 1),
         ("contains('x', NULL) IS NULL", 1),
     ] {

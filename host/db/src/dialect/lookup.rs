@@ -73,9 +73,9 @@ impl Dialect {
         let template = match (self, ignore_case) {
             (Dialect::Sqlite, false) => "bandstand_regex({0}, {1})",
             (Dialect::Sqlite, true) => "bandstand_iregex({0}, {1})",
-            // A dot doesn't match the end of a line, and `^` and `$` mean the whole text.
-            (Dialect::Postgres, false) => "{0} ~ ('(\u{3}p)' || {1})",
-            (Dialect::Postgres, true) => "{0} ~ ('(\u{3}pi)' || {1})",
+            // Classes and case are those of Unicode, a dot doesn't match the end of a line, and `^` and `$` mean the whole text.
+            (Dialect::Postgres, false) => "({0} COLLATE \"und-x-icu\") ~ ('(\u{3}p)' || {1})",
+            (Dialect::Postgres, true) => "({0} COLLATE \"und-x-icu\") ~ ('(\u{3}pi)' || {1})",
             (Dialect::Mariadb, false) => "{0} REGEXP {1}",
             (Dialect::Mariadb, true) => "{0} REGEXP concat('(\u{3}i)', {1})",
         };

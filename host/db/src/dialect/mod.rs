@@ -138,6 +138,23 @@ impl Dialect {
         }
     }
 
+    /// What an automatic key becomes that an insert gives: null is the next one, and a number beyond those that were counted
+    /// moves the counter, so that no key is given twice. SQLite and MariaDB do both by themselves.
+    pub(crate) fn given_key(self, table: &str, column: &str, value: Sql) -> Sql {
+        if self != Dialect::Postgres {
+            return value;
+        }
+        // The names were checked when the manifest was read and hold no quotes. A table that the host didn't make may have
+        // no counter.
+        let counter = format!("pg_get_serial_sequence('{table}', '{column}')::regclass");
+        let template = format!(
+            "CASE WHEN {{0}} IS NULL THEN nextval({counter}) \
+             WHEN {{0}} > coalesce(pg_sequence_last_value({counter}), 0) THEN coalesce(setval({counter}, {{0}}), {{0}}) \
+             ELSE {{0}} END"
+        );
+        Sql::fill(&template, &[value])
+    }
+
     /// The end of an insert that gives no column a value.
     pub(crate) fn no_values(self) -> &'static str {
         match self {

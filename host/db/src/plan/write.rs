@@ -40,6 +40,9 @@ impl Planner<'_> {
                 Some(expr) => match (building.stored(expr, at)?, column.fill) {
                     // A key that is left out or null is the next one.
                     (value, Some(Fill::Uuid7)) => Sql::fill("coalesce({0}, {1})", &[value, fill(Fill::Uuid7)]),
+                    (value, _) if column.kind == Kind::Auto => {
+                        self.catalog.dialect.given_key(table.quoted(), &column.name, value)
+                    }
                     (value, _) => value,
                 },
                 None if column.generated.is_some() || column.kind == Kind::Auto => continue,

@@ -155,6 +155,30 @@ fn with_name(name: &str) -> Vec<Json> {
         json!({"v":1,"op":"update","from":"choice","set":{"votes":1},"filter":[["exact",name,1]]}),
         json!({"v":1,"op":"delete","from":name}),
         json!({"v":1,"op":"delete","from":"choice","filter":[["exact",[name,"id"],1]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",[name,{"f":"text"}]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["lower",{"f":name}]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["cast",{"f":"votes"},name]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["extract",name,{"f":["question","pub_date"]}]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["trunc","day",{"f":["question","pub_date"]},{"tz":name}]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["window",[name],{"order":["id"]}]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["window",["rank"],{"order":[name]}]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["window",["count"],{"frame":[name,0,0]}]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["subquery",{"from":name,"fields":["id"]}]]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"annotate":[["x",["subquery",{"from":"author","fields":[name]}]]]}),
+        json!({"v":1,"from":"choice","filter":[["exists",{"from":"author","filter":[["exact","id",{"outer":name}]]}]]}),
+        json!({"v":1,"from":"choice","filter":[["in","id",{"with":name}]]}),
+        json!({"v":1,"from":"choice","with":[["a",{"recursive":{"follow":name}}]]}),
+        json!({"v":1,"from":"choice","with":[["a",{"from":name,"fields":["id"]}]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"combine":[[name,{"from":"author","fields":["id"]}]]}),
+        json!({"v":1,"from":"choice","fields":["id"],"combine":[["union",{"from":name,"fields":["id"]}]]}),
+        json!({"v":1,"from":"choice","distinct":[name]}),
+        json!({"v":1,"from":"choice","related":[name]}),
+        json!({"v":1,"from":"choice","order":[{"e":{"f":name}}]}),
+        json!({"v":1,"from":"choice","order":[{"e":{"f":"id"},"nulls":name}]}),
+        json!({"v":1,"op":"insert","from":"author","set":{"name":"x"},"on_conflict":{"do":"update","target":[name],"set":{"name":"x"}}}),
+        json!({"v":1,"op":"insert","from":"author","set":{"name":"x"},"on_conflict":{"do":"update","target":["name"],"set":{"name":{"new":name}}}}),
+        json!({"v":1,"op":"insert","from":"author","set":{"name":"x"},"on_conflict":{"do":name}}),
+        json!({"v":1,"op":"update_many","from":"choice","key":[name],"key_values":[{"$":0}],"set":{"votes":1}}),
     ]
 }
 
@@ -251,6 +275,9 @@ async fn garbled_shapes_never_do_worse_than_an_error() {
         json!({"v":1,"op":"update","from":"choice","set":{"votes":["add",{"f":"votes"},{"$":1}]},"filter":[["in",["question","id"],{"$":0}]]}),
         json!({"v":1,"op":"insert","from":"choice","set":{"question":{"$":1},"text":"x"},"returning":["id"]}),
         json!({"v":1,"op":"delete","from":"question","filter":[["isnull",["choices","rank"],true],["in","id",{"$":0}],["lt","id",{"$":1}]]}),
+        json!({"v":1,"from":"question","fields":["id","n","x"],"annotate":[["n",["count",{"f":"choices"}]],["x",["case",[[["gt","n",{"$":1}],["concat",["lower",{"f":"text"}],"?"]]],["substr",{"f":"text"},1,{"$":1}]]]],"filter":[["xor",["in","id",{"from":"choice","fields":["question"],"filter":[["exact","votes",{"outer":"id"}]]}],["regex","text","a+"]]],"order":[{"e":["length",{"f":"text"}],"nulls":"last"}]}),
+        json!({"v":1,"from":"choice","fields":["id","place"],"annotate":[["place",["window",["lag",{"f":"votes"},1,0],{"partition":[{"f":"question"}],"order":["-votes"]}]]],"filter":[["gte","place",{"$":1}],["in","id",{"$":0}]],"combine":[["union_all",{"from":"author","fields":["id","id"],"limit":{"$":1}}]],"limit":3}),
+        json!({"v":1,"op":"insert","from":"choice","set":{"question":1,"text":["trim","x"],"votes":{"$":1}},"on_conflict":{"do":"update","target":["question","text"],"set":{"votes":["add",{"f":"votes"},{"new":"votes"}]}}}),
     ]
     .map(|seed| seed.to_string().into_bytes());
     let params = vec![super::site::ints([1, 2, 3]), int(1)];

@@ -41,6 +41,8 @@ macro_rules! on {
             mod deferred;
             #[path = "delete.rs"]
             mod delete;
+            #[path = "elsewhere.rs"]
+            mod elsewhere;
             #[path = "expressions.rs"]
             mod expressions;
             #[path = "fields.rs"]

@@ -33,6 +33,25 @@ async fn a_row_is_written_read_changed_and_gone() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_given_moves_the_count() {
+    let site = Site::polls();
+    let db = site.request();
+    let insert = json!({"v":1,"op":"insert","from":"author","set":{"id":{"$":0},"name":{"$":1}},"returning":["id"]});
+    let add = async |key: Param, name: &str| {
+        let outcome = db.run(insert.clone(), vec![key, text(name)]).await.unwrap();
+        outcome.returned.cells[0].clone()
+    };
+    assert_eq!(add(null(), "a").await, Value::Integer(1), "null is the next one");
+    assert_eq!(add(int(50), "b").await, Value::Integer(50));
+    assert_eq!(add(int(7), "c").await, Value::Integer(7), "one below changes nothing");
+    assert_eq!(add(null(), "d").await, Value::Integer(51));
+    assert_eq!(db.add("author", json!({"name": "e"})).await, 52);
+    let bulk = vec![ints([100, 90]), Param::Many(vec![Value::Text("f".into()), Value::Text("g".into())])];
+    db.run(insert.clone(), bulk).await.unwrap();
+    assert_eq!(db.add("author", json!({"name": "h"})).await, 101);
+}
+
+#[tokio::test]
 async fn packed_rows_hold_the_same_as_typed_ones() {
     let site = Site::polls();
     let db = site.request();

@@ -16,7 +16,7 @@ const MAX_PADDED: i64 = 65_536;
 const MAX_REPEATED: i64 = 1 << 20;
 
 /// The largest regular expression when it is compiled, in bytes. The time per byte of text grows with it.
-const MAX_COMPILED: usize = 64 << 10;
+const MAX_COMPILED: usize = 256 << 10;
 
 type Test = fn(&str, &Needle) -> bool;
 

@@ -20,7 +20,7 @@ use error::failure;
 /// What holds for every connection: texts compared by their bytes; moments in UTC; a value that doesn't fit is an error, dividing by zero is NULL; names
 /// in backticks; what a transaction changes must be as it saw it; an update reads the row as it was. Backslashes keep their
 /// meaning in texts, because the server itself writes definitions so; no text of an app ever stands in a statement.
-const SESSION: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin; SET time_zone = '+00:00', \
+const SESSION: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_bin; SET time_zone = '+00:00', \
     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_UNSIGNED_SUBTRACTION,SIMULTANEOUS_ASSIGNMENT', \
     innodb_snapshot_isolation = ON, \
     foreign_key_checks = 1, unique_checks = 1, div_precision_increment = 16, group_concat_max_len = 16777216, \

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use host_db::Value;
 
+use super::super::BACKEND;
 use super::query::{Aggregate, Ask, Condition, Operand, Query};
 use super::world::{Kind, Leads, Path, Rows, leads, model};
+use crate::Backend;
 
 /// What is right.
 #[derive(Debug)]
@@ -96,9 +98,13 @@ impl Known {
     }
 }
 
-/// A whole number and a float, exactly: a float of that size is whole, and whole numbers can be compared.
-#[allow(clippy::cast_possible_truncation)]
+/// A whole number and a float. SQLite compares them exactly: a float of that size is whole, and whole numbers can be
+/// compared. Servers make a float of the whole number.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 fn mixed(whole: i64, float: f64) -> Ordering {
+    if BACKEND != Backend::Sqlite {
+        return (whole as f64).total_cmp(&float);
+    }
     const END: f64 = 9_223_372_036_854_775_808.0;
     if float >= END {
         Ordering::Less
@@ -110,9 +116,12 @@ fn mixed(whole: i64, float: f64) -> Ordering {
     }
 }
 
-/// A text in lower case, as Unicode has it.
+/// A text in lower case, as Unicode has it; MariaDB knows letters one by one, and those of Unicode's first versions.
 fn folded(text: &str) -> String {
-    text.to_lowercase()
+    if BACKEND != Backend::Mariadb {
+        return text.to_lowercase();
+    }
+    text.chars().map(|c| if c == 'ẞ' { c } else { c.to_lowercase().next().unwrap_or(c) }).collect()
 }
 
 /// The judge, with the rows of the world.
