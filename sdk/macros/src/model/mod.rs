@@ -370,7 +370,7 @@ fn read_row(fields: &[Field]) -> TokenStream {
 fn push_column(field: &Field, to: &TokenStream) -> TokenStream {
     let (ident, name, ty, base) = (&field.ident, &field.name, &field.ty, &field.base);
     if field.form == Form::Flattened {
-        return quote!(::bandstand::db::FieldSet::columns(&self.#ident, #to););
+        return quote!(<#ty as ::bandstand::db::FieldSet>::columns(&self.#ident, #to););
     }
     let value = if field.attributes.auto_now.is_some() {
         quote!(::bandstand::db::Store::into_value(<#base as ::bandstand::time::Present>::present()))
@@ -386,7 +386,7 @@ fn serialize_field(field: &Field, row: &TokenStream) -> TokenStream {
     match field.form {
         // A field that nothing reads would be warned about.
         Form::ManyToMany => quote!(let _ = &self.#ident;),
-        Form::Flattened => quote!(::bandstand::db::FieldSet::serialize(&self.#ident, #row)?;),
+        Form::Flattened => quote!(<#ty as ::bandstand::db::FieldSet>::serialize(&self.#ident, #row)?;),
         _ => {
             quote!(::bandstand::serde::ser::SerializeStruct::serialize_field::<#ty>(#row, #name, &self.#ident)?;)
         }

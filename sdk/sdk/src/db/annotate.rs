@@ -1,7 +1,6 @@
 //! Rows with values that are computed for them, and rows put together by what they share.
 
 use core::fmt;
-use core::marker::PhantomData;
 
 use super::condition::Q;
 use super::field::{IntoOrder, Order};
@@ -10,7 +9,7 @@ use super::node::Node;
 use super::query::{QuerySet, Rows};
 use super::rows::Reader;
 use super::shape::Shape;
-use super::values::{Aggregates, Columns, Keys, nodes};
+use super::values::{Aggregates, Columns, Keys, Read, nodes};
 use super::{Statement, transaction};
 use crate::error::{Error, Result};
 
@@ -33,16 +32,16 @@ impl<M: Model> QuerySet<M> {
 
     /// Each row with a value, or a tuple of them: an expression over the row, or an aggregate of its related rows:
     /// `Question::objects().annotate(Question::CHOICES.votes().sum()).all()`.
-    pub fn annotate<A: Columns<M>>(self, columns: A) -> Annotated<M, A> {
-        Annotated { set: self, nodes: nodes(columns), marker: PhantomData }
+    pub fn annotate<A: Columns<M>>(self, columns: A) -> Annotated<M, A::Output, A::Named> {
+        Annotated { set: self, nodes: nodes(columns), columns: Read::of::<M, A>() }
     }
 
     /// Rows that share these values are put together:
     /// `Choice::objects().group_by(Choice::QUESTION).annotate(count()).all()`.
     ///
     /// An order names what is grouped by; without one the groups come in any order.
-    pub fn group_by<K: Keys<M>>(self, keys: K) -> Grouped<M, K> {
-        Grouped { set: self, keys: nodes(keys), marker: PhantomData }
+    pub fn group_by<K: Keys<M>>(self, keys: K) -> Grouped<M, K::Output> {
+        Grouped { set: self, keys: nodes(keys), width: K::WIDTH, read: K::read }
     }
 }
 
@@ -59,19 +58,19 @@ pub(crate) fn aggregated<M: Model>(set: QuerySet<M>, nodes: Vec<Node>) -> Result
 
 /// Rows with what was computed for them.
 #[must_use = "nothing is asked until `all` is awaited"]
-pub struct Annotated<M, A> {
+pub struct Annotated<M, O, N> {
     set: QuerySet<M>,
     nodes: Vec<Node>,
-    marker: PhantomData<fn() -> A>,
+    columns: Read<O, N>,
 }
 
-impl<M, A> Clone for Annotated<M, A> {
+impl<M, O, N> Clone for Annotated<M, O, N> {
     fn clone(&self) -> Self {
-        Self { set: self.set.clone(), nodes: self.nodes.clone(), marker: PhantomData }
+        Self { set: self.set.clone(), nodes: self.nodes.clone(), columns: self.columns }
     }
 }
 
-impl<M, A> fmt::Debug for Annotated<M, A> {
+impl<M, O, N> fmt::Debug for Annotated<M, O, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Annotated").field("set", &self.set).field("with", &self.nodes).finish()
     }
@@ -87,8 +86,8 @@ macro_rules! narrowed {
         }
 
         /// Only those of which what was computed fulfils the condition: `having(|votes| votes.gt(10))`.
-        pub fn having(mut self, condition: impl FnOnce(A::Named) -> Q<M>) -> Self {
-            self.set = self.set.filter(condition(A::named(&[], 0)));
+        pub fn having(mut self, condition: impl FnOnce(N) -> Q<M>) -> Self {
+            self.set = self.set.filter(condition((self.columns.named)(&[], 0)));
             self
         }
 
@@ -99,8 +98,8 @@ macro_rules! narrowed {
         }
 
         /// In an order by what was computed: `order_with(|votes| votes.desc())`. Several: each call adds one behind those before.
-        pub fn order_with(mut self, order: impl FnOnce(A::Named) -> Order<M>) -> Self {
-            self.set.query.order.get_or_insert_default().push(order(A::named(&[], 0)).sorted());
+        pub fn order_with(mut self, order: impl FnOnce(N) -> Order<M>) -> Self {
+            self.set.query.order.get_or_insert_default().push(order((self.columns.named)(&[], 0)).sorted());
             self
         }
 
@@ -118,21 +117,21 @@ macro_rules! narrowed {
     };
 }
 
-impl<M: Model, A: Columns<M>> Annotated<M, A> {
+impl<M: Model, O, N> Annotated<M, O, N> {
     narrowed!();
 
     /// All rows, each with its values. Errors: those of [`QuerySet::all`].
-    pub async fn all(self) -> Result<Vec<(M, A::Output)>> {
-        let joins = self.set.query.related.clone();
+    pub async fn all(self) -> Result<Vec<(M, O)>> {
+        let (joins, columns) = (self.set.query.related.clone(), self.columns);
         let bytes = transaction::fetch_packed(self.statement()?).await?;
-        let width = M::META.width() + super::join::width(&joins) + A::WIDTH;
+        let width = M::META.width() + super::join::width(&joins) + columns.width;
         let mut reader = Reader::packed(M::NAME, width, &bytes)?;
         reader.is_a_set::<M>();
         let mut rows = Vec::with_capacity(reader.capacity());
         while reader.begin_row() {
             let row = M::read(&mut reader)?;
             super::join::read(&joins, M::META, &mut reader)?;
-            rows.push((row, A::read(&mut reader)?));
+            rows.push((row, (columns.read)(&mut reader)?));
         }
         reader.keep_keys(rows.iter().map(|(row, _)| row));
         Ok(rows)
@@ -147,7 +146,7 @@ impl<M: Model, A: Columns<M>> Annotated<M, A> {
     }
 
     /// The first row with its values, by the order or, without one, by key.
-    pub async fn first(mut self) -> Result<Option<(M, A::Output)>> {
+    pub async fn first(mut self) -> Result<Option<(M, O)>> {
         self.set.query.order = Some(self.set.query.ordered(M::META));
         self.set.query.at_most(1);
         Ok(self.all().await?.pop())
@@ -166,7 +165,8 @@ impl<M: Model, A: Columns<M>> Annotated<M, A> {
 pub struct Grouped<M, K> {
     set: QuerySet<M>,
     keys: Vec<Node>,
-    marker: PhantomData<fn() -> K>,
+    width: usize,
+    read: fn(&mut Reader<'_>) -> Result<K>,
 }
 
 impl<M, K> fmt::Debug for Grouped<M, K> {
@@ -175,38 +175,42 @@ impl<M, K> fmt::Debug for Grouped<M, K> {
     }
 }
 
-impl<M: Model, K: Keys<M>> Grouped<M, K> {
+impl<M: Model, K> Grouped<M, K> {
     /// What to make of each group.
-    pub fn annotate<A: Aggregates<M>>(self, aggregates: A) -> Groups<M, K, A> {
-        Groups { set: self.set, keys: self.keys, nodes: nodes(aggregates), marker: PhantomData }
+    pub fn annotate<A: Aggregates<M>>(self, aggregates: A) -> Groups<M, K, A::Output, A::Named> {
+        let Self { set, keys, width, read } = self;
+        Groups { set, keys, width, read, nodes: nodes(aggregates), columns: Read::of::<M, A>() }
     }
 }
 
 /// Groups with what is made of their rows.
 #[must_use = "nothing is asked until `all` is awaited"]
-pub struct Groups<M, K, A> {
+pub struct Groups<M, K, O, N> {
     set: QuerySet<M>,
     keys: Vec<Node>,
+    width: usize,
+    read: fn(&mut Reader<'_>) -> Result<K>,
     nodes: Vec<Node>,
-    marker: PhantomData<fn() -> (K, A)>,
+    columns: Read<O, N>,
 }
 
-impl<M, K, A> fmt::Debug for Groups<M, K, A> {
+impl<M, K, O, N> fmt::Debug for Groups<M, K, O, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Groups").field("set", &self.set).field("keys", &self.keys).field("of", &self.nodes).finish()
     }
 }
 
-impl<M: Model, K: Keys<M>, A: Aggregates<M>> Groups<M, K, A> {
+impl<M: Model, K, O, N> Groups<M, K, O, N> {
     narrowed!();
 
     /// All groups: what they share, and what is made of them. Errors: those of [`QuerySet::all`].
-    pub async fn all(self) -> Result<Vec<(K::Output, A::Output)>> {
+    pub async fn all(self) -> Result<Vec<(K, O)>> {
+        let (width, read, columns) = (self.width, self.read, self.columns);
         let bytes = transaction::fetch_packed(self.statement()?).await?;
-        let mut reader = Reader::packed(M::NAME, K::WIDTH + A::WIDTH, &bytes)?;
+        let mut reader = Reader::packed(M::NAME, width + columns.width, &bytes)?;
         let mut groups = Vec::with_capacity(reader.capacity());
         while reader.begin_row() {
-            groups.push((K::read(&mut reader)?, A::read(&mut reader)?));
+            groups.push((read(&mut reader)?, (columns.read)(&mut reader)?));
         }
         Ok(groups)
     }

@@ -11,7 +11,7 @@ use super::expression::{Expr, Expression, Natural};
 use super::kinds::{Kind, Nullness};
 use super::model::Model;
 use super::node::{Node, Tree};
-use super::values::{Columns, Values};
+use super::values::Values;
 use crate::time::DateTime;
 
 /// The moment of the statement, by the host's clock: for `db_default` and for expressions. A value that the app knows is
@@ -42,10 +42,7 @@ pub fn pi<R>() -> Expr<R, f64> {
 
 /// The value that another query finds, in its first row; NULL where it finds none:
 /// `subquery(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))).order_by(Choice::VOTES.desc()).limit(1).values(Choice::CHOICE_TEXT))`.
-pub fn subquery<R, M: Model, C: Columns<M>>(mut values: Values<M, C>) -> Expr<R, Option<<C::Output as Kind>::Base>>
-where
-    C::Output: Kind,
-{
+pub fn subquery<R, M: Model, O: Kind, N>(mut values: Values<M, O, N>) -> Expr<R, Option<O::Base>> {
     // One value is one row, whatever limit the set has.
     values.set.query.at_most(1);
     Expr::of(Node::Subquery(Box::new(values.into_sub())))

@@ -84,7 +84,7 @@ pub use rows::{Cell, Column, Misfit, Reader};
 #[doc(hidden)]
 pub use schema::write_expression;
 pub use schema::{Constraint, Index};
-pub use term::{Base, Makes, MayMake, PerRow, Term, Unit};
+pub use term::{Base, EachRow, Makes, MayMake, PerRow, Term, Unit};
 pub use transaction::{durable_transaction, on_commit, transaction};
 pub use values::{Aggregates, Columns, Keys, Members, Values};
 pub use window::{

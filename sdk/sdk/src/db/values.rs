@@ -1,7 +1,6 @@
 //! What rows hold where they aren't whole rows of a model: fields, expressions and aggregates, read as tuples.
 
 use core::fmt;
-use core::marker::PhantomData;
 
 use super::aggregate::Aggregate;
 use super::expression::{Expr, Single};
@@ -177,10 +176,7 @@ where
     }
 }
 
-impl<R, T, M: Model, C: Columns<M>> Members<R, T> for Values<M, C>
-where
-    C::Output: Kind<Base = T>,
-{
+impl<R, T, M: Model, O: Kind<Base = T>, N> Members<R, T> for Values<M, O, N> {
     fn lookup(self) -> Lookup {
         Lookup::Query(Box::new(self.into_sub()))
     }
@@ -188,19 +184,40 @@ where
 
 /// The rows of `M`, each read as the values of some columns instead of a whole row.
 #[must_use = "nothing is asked until `all` is awaited"]
-pub struct Values<M, C> {
+pub struct Values<M, O, N> {
     pub(crate) set: QuerySet<M>,
     pub(crate) fields: Vec<Node>,
-    pub(crate) marker: PhantomData<fn() -> C>,
+    columns: Read<O, N>,
 }
 
-impl<M, C> Clone for Values<M, C> {
+/// How columns are read and called. Their own type would stand in the types of all sets, and with it each mistake in it.
+pub(crate) struct Read<O, N> {
+    pub(crate) width: usize,
+    pub(crate) read: fn(&mut Reader<'_>) -> Result<O>,
+    pub(crate) named: fn(&[Node], usize) -> N,
+}
+
+impl<O, N> Clone for Read<O, N> {
     fn clone(&self) -> Self {
-        Self { set: self.set.clone(), fields: self.fields.clone(), marker: PhantomData }
+        *self
     }
 }
 
-impl<M, C> fmt::Debug for Values<M, C> {
+impl<O, N> Copy for Read<O, N> {}
+
+impl<O, N> Read<O, N> {
+    pub(crate) fn of<R, C: Columns<R, Output = O, Named = N>>() -> Self {
+        Self { width: C::WIDTH, read: C::read, named: C::named }
+    }
+}
+
+impl<M, O, N> Clone for Values<M, O, N> {
+    fn clone(&self) -> Self {
+        Self { set: self.set.clone(), fields: self.fields.clone(), columns: self.columns }
+    }
+}
+
+impl<M, O, N> fmt::Debug for Values<M, O, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Values").field("set", &self.set).field("fields", &self.fields).finish()
     }
@@ -208,12 +225,12 @@ impl<M, C> fmt::Debug for Values<M, C> {
 
 impl<M: Model> QuerySet<M> {
     /// Only these columns of each row, as a value or a tuple: `values((Question::ID, Question::QUESTION_TEXT))`.
-    pub fn values<C: Columns<M>>(self, columns: C) -> Values<M, C> {
-        Values { set: self, fields: nodes(columns), marker: PhantomData }
+    pub fn values<C: Columns<M>>(self, columns: C) -> Values<M, C::Output, C::Named> {
+        Values { set: self, fields: nodes(columns), columns: Read::of::<M, C>() }
     }
 
     /// The days, months or years that occur in a field, each once, the first first: `dates(Question::PUB_DATE.date(), Unit::Month)`.
-    pub fn dates<T>(self, of: T, unit: Unit) -> Values<M, Expr<M, Date>>
+    pub fn dates<T>(self, of: T, unit: Unit) -> Values<M, Date, Expr<M, Date>>
     where
         T: PerRow<Root = M, Kind: Kind<Base = Date>>,
     {
@@ -221,40 +238,42 @@ impl<M: Model> QuerySet<M> {
     }
 
     /// The hours, days, months … that occur in a field, each once, the first first: `datetimes(Question::PUB_DATE, Unit::Hour)`.
-    pub fn datetimes<T>(self, of: T, unit: Unit) -> Values<M, Expr<M, DateTime>>
+    pub fn datetimes<T>(self, of: T, unit: Unit) -> Values<M, DateTime, Expr<M, DateTime>>
     where
         T: PerRow<Root = M, Kind: Kind<Base = DateTime>>,
     {
         self.moments(of, unit)
     }
 
-    fn moments<T: PerRow<Root = M>>(self, of: T, unit: Unit) -> Values<M, Expr<M, super::term::Base<T>>>
+    fn moments<T: PerRow<Root = M>, B: Kind>(self, of: T, unit: Unit) -> Values<M, B, Expr<M, B>>
     where
-        super::term::Base<T>: Truncated,
+        T::Kind: Kind<Base = B>,
+        B: Truncated,
     {
         let of = of.into_term();
         let set = self.filter(super::field::test(Lookup::IsNull(false), of.clone()));
         let cut = Node::Part("trunc", unit.word(), Box::new(of));
         let mut set = set.distinct();
         set.query.order = Some(vec![super::node::Sorted { node: name(&[], 0), descending: false, nulls: None }]);
-        Values { set, fields: vec![cut], marker: PhantomData }
+        Values { set, fields: vec![cut], columns: Read::of::<M, Expr<M, B>>() }
     }
 }
 
-impl<M: Model, C: Columns<M>> Values<M, C> {
+impl<M: Model, O, N> Values<M, O, N> {
     /// All rows. Errors: those of [`QuerySet::all`].
-    pub async fn all(self) -> Result<Vec<C::Output>> {
+    pub async fn all(self) -> Result<Vec<O>> {
+        let columns = self.columns;
         let bytes = transaction::fetch_packed(self.statement()?).await?;
-        let mut reader = Reader::packed(M::NAME, C::WIDTH, &bytes)?;
+        let mut reader = Reader::packed(M::NAME, columns.width, &bytes)?;
         let mut rows = Vec::with_capacity(reader.capacity());
         while reader.begin_row() {
-            rows.push(C::read(&mut reader)?);
+            rows.push((columns.read)(&mut reader)?);
         }
         Ok(rows)
     }
 
     /// The first row, by the order or, without one, by key.
-    pub async fn first(mut self) -> Result<Option<C::Output>> {
+    pub async fn first(mut self) -> Result<Option<O>> {
         self.set.query.order = Some(self.set.query.ordered(M::META));
         self.set.query.at_most(1);
         Ok(self.all().await?.pop())
@@ -273,8 +292,8 @@ impl<M: Model, C: Columns<M>> Values<M, C> {
     }
 
     /// In an order by the columns themselves, expressions too: `order_with(|(_, year)| year.desc())`.
-    pub fn order_with(mut self, order: impl FnOnce(C::Named) -> Order<M>) -> Self {
-        self.set.query.order = Some(vec![order(C::named(&self.fields, 0)).sorted()]);
+    pub fn order_with(mut self, order: impl FnOnce(N) -> Order<M>) -> Self {
+        self.set.query.order = Some(vec![order((self.columns.named)(&self.fields, 0)).sorted()]);
         self
     }
 
@@ -291,26 +310,26 @@ impl<M: Model, C: Columns<M>> Values<M, C> {
     }
 
     /// The rows of both, each once. The other may be of another model, with columns of the same types.
-    pub fn union<N: Model, D: Columns<N, Output = C::Output>>(self, other: Values<N, D>) -> Self {
+    pub fn union<M2: Model, N2>(self, other: Values<M2, O, N2>) -> Self {
         self.combined("union", other)
     }
 
     /// The rows of both; a row of both comes twice.
-    pub fn union_all<N: Model, D: Columns<N, Output = C::Output>>(self, other: Values<N, D>) -> Self {
+    pub fn union_all<M2: Model, N2>(self, other: Values<M2, O, N2>) -> Self {
         self.combined("union_all", other)
     }
 
     /// The rows that are in both.
-    pub fn intersection<N: Model, D: Columns<N, Output = C::Output>>(self, other: Values<N, D>) -> Self {
+    pub fn intersection<M2: Model, N2>(self, other: Values<M2, O, N2>) -> Self {
         self.combined("intersect", other)
     }
 
     /// The rows that aren't in the other.
-    pub fn difference<N: Model, D: Columns<N, Output = C::Output>>(self, other: Values<N, D>) -> Self {
+    pub fn difference<M2: Model, N2>(self, other: Values<M2, O, N2>) -> Self {
         self.combined("except", other)
     }
 
-    fn combined<N: Model, D: Columns<N>>(mut self, word: &'static str, other: Values<N, D>) -> Self {
+    fn combined<M2: Model, N2>(mut self, word: &'static str, other: Values<M2, O, N2>) -> Self {
         let other = other.into_sub();
         self.set.query.tail().combine.push((word, other));
         self

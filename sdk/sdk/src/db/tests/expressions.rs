@@ -111,7 +111,7 @@ fn what_may_be_null_is_read_as_an_option() {
     // Over a relation that may lead nowhere, too.
     let values =
         Choice::objects().values((Choice::QUESTION.question_text(), Choice::REPLACES.votes(), Choice::REPLACES));
-    fn reads_as<C: Columns<Choice, Output = (String, Option<i32>, Option<Id<Choice>>)>>(_: &Values<Choice, C>) {}
+    fn reads_as<N>(_: &Values<Choice, (String, Option<i32>, Option<Id<Choice>>), N>) {}
     reads_as(&values);
     assert_eq!(
         asked_values(values)["fields"],

@@ -79,7 +79,7 @@ fn asked<M: Model>(set: QuerySet<M>) -> serde_json::Value {
 }
 
 /// The document that the columns of a set send.
-fn asked_values<M: Model, C: Columns<M>>(values: Values<M, C>) -> serde_json::Value {
+fn asked_values<M: Model, O, N>(values: Values<M, O, N>) -> serde_json::Value {
     document(&values.statement().expect("a query"))
 }
 

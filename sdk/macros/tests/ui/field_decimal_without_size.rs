@@ -1,0 +1,9 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Book {
+    pub id: Id<Self>,
+    pub price: Decimal,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Book {
+    pub id: Id<Self>,
+    #[field(slug)]
+    pub number: i32,
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use bandstand::prelude::*;
+
+pub struct Timestamps {
+    pub created: DateTime,
+}
+
+#[derive(Model)]
+pub struct Book {
+    pub id: Id<Self>,
+    #[field(flatten)]
+    pub times: Timestamps,
+}
+
+fn main() {}

@@ -1,0 +1,24 @@
+use bandstand::prelude::*;
+
+#[derive(Model)]
+pub struct Question {
+    pub id: Id<Self>,
+    #[field(max_length = 200)]
+    pub question_text: String,
+    pub pub_date: DateTime,
+}
+
+#[derive(Model)]
+pub struct Choice {
+    pub id: Id<Self>,
+    #[field(on_delete = Cascade, related_name = "choices")]
+    pub question: ForeignKey<Question>,
+    #[field(default = 0)]
+    pub votes: i32,
+}
+
+async fn popular() -> Result<Vec<Question>> {
+    Question::objects().order_by(Choice::VOTES.desc()).all().await
+}
+
+fn main() {}
