@@ -132,13 +132,7 @@ async fn sums_trees_and_searches_are_those_of_sql() {
         "SELECT BillingCountry, count(*) || '</td>', {} FROM Invoice GROUP BY 1 ORDER BY sum(Total) DESC, 1",
         amount("sum(Total)")
     );
-    let (page, mut statement) = (shop.page("/revenue/").await, shop.file.prepare(&countries).expect("SQL"));
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?))).expect("rows");
-    // Countries with the same revenue come in any order.
-    for (country, revenue) in rows.map(|row| row.expect("texts")) {
-        let after = page.split(&format!("{country}</th>")).nth(1).expect("the country");
-        assert!(after.lines().take(3).any(|line| line.contains(&revenue)), "{country} brought {revenue}");
-    }
+    shop.shows("/revenue/", &countries, 24).await;
     let staff = "WITH RECURSIVE tree (id, path) AS (SELECT EmployeeId, LastName FROM Employee WHERE ReportsTo IS NULL UNION ALL \
                  SELECT EmployeeId, path || '/' || LastName FROM Employee JOIN tree ON ReportsTo = tree.id) \
                  SELECT FirstName || ' ' || LastName, Title FROM Employee JOIN tree ON id = EmployeeId ORDER BY path";
@@ -155,14 +149,9 @@ async fn sums_trees_and_searches_are_those_of_sql() {
                   WHERE t.Name LIKE '%love%' ORDER BY t.Name, t.TrackId LIMIT 20";
     shop.shows("/search/?q=+Love+", tracks, 20).await;
     for (q, expected) in
-        [("%s", "Nothing has “%s”"), ("<b>", "Nothing has “<b>”"), ("", "Type a part"), ("%00", "Type a part")]
+        [("%25s", "Nothing has “%s”"), ("%3Cb%3E", "Nothing has “<b>”"), ("", "Type a part"), ("%00", "Type a part")]
     {
-        assert!(
-            shop.page(&format!("/search/?q={}", q.replace('%', "%25").replace("%2500", "%00")))
-                .await
-                .contains(expected),
-            "{q}"
-        );
+        assert!(shop.page(&format!("/search/?q={q}")).await.contains(expected), "{q}");
     }
     for path in ["/artists/9999/", "/albums/0/", "/staff/99999999999999999999/", "/playlists/x/"] {
         assert_eq!(shop.site.get(&format!("/shop{path}")).await.status, 404, "{path}");

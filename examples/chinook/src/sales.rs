@@ -30,7 +30,7 @@ pub async fn customers(req: &Request) -> Result<Response> {
     let rows = Customer::objects()
         .annotate((totals.sum(), Customer::INVOICE_SET.count(), totals.max(), rank().over(spent.desc())))
         .order_with(|(revenue, ..)| revenue.desc())
-        .order_by(Customer::ID.asc())
+        .order_with(|_| Customer::ID.asc())
         .limit(CUSTOMERS)
         .all()
         .await?;
@@ -86,7 +86,8 @@ pub async fn revenue(req: &Request) -> Result<Response> {
         })
         .collect();
     let rows = Invoice::objects().group_by(Invoice::BILLING_COUNTRY).annotate((Invoice::TOTAL.sum(), count()));
-    let rows = rows.order_with(|(revenue, _)| revenue.desc()).all().await?;
+    let rows = rows.order_with(|(revenue, _)| revenue.desc()).order_with(|_| Invoice::BILLING_COUNTRY.asc());
+    let rows = rows.all().await?;
     let best = rows.first().and_then(|(_, (revenue, _))| *revenue).unwrap_or_default();
     let countries: Vec<Country> = rows
         .into_iter()
