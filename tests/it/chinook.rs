@@ -1,6 +1,7 @@
 //! The example over a database that was there before: each page against SQL written by hand, over the same file.
 
 #[path = "../../examples/chinook/data/load.rs"]
+#[allow(dead_code, reason = "the databases beside SQLite have their test where they are")]
 mod load;
 
 use host_core::budget::Limits;

@@ -267,10 +267,10 @@ impl FieldAttributes {
                 "max_digits" => this.max_digits = Some(value(input)?),
                 "decimal_places" => this.decimal_places = Some(value(input)?),
                 "slug" | "email" | "url" => {
-                    if flag(input)? {
-                        if let Some(other) = this.text.replace(ident.clone()) {
-                            return Err(syn::Error::new(ident.span(), format!("it is `{other}` already")));
-                        }
+                    if flag(input)?
+                        && let Some(other) = this.text.replace(ident.clone())
+                    {
+                        return Err(syn::Error::new(ident.span(), format!("it is `{other}` already")));
                     }
                 }
                 "protocol" => this.protocol = Some(value(input)?),

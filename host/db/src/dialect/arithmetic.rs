@@ -18,13 +18,16 @@ impl Dialect {
         let template = match (self, found.kind) {
             (_, Kind::Float) => return found.sql.clone(),
             (Dialect::Sqlite, Kind::Decimal { places, .. }) => {
-                return Sql::fill(&format!("(CAST({{0}} AS REAL) / {}.0)", power_of_ten(places)), &[found.sql.clone()]);
+                return Sql::fill(
+                    &format!("(CAST({{0}} AS REAL) / {}.0)", power_of_ten(places)),
+                    std::slice::from_ref(&found.sql),
+                );
             }
             (Dialect::Sqlite, _) => "CAST({0} AS REAL)",
             (Dialect::Postgres, _) => "({0})::float8",
             (Dialect::Mariadb, _) => "({0} + 0e0)",
         };
-        Sql::fill(template, &[found.sql.clone()])
+        Sql::fill(template, std::slice::from_ref(&found.sql))
     }
 
     /// A number as one of another kind that holds all of its values.
@@ -48,7 +51,7 @@ impl Dialect {
     pub(crate) fn whole(self, found: &Found) -> Sql {
         let narrow = found.kind.range().is_some() && found.column.is_some();
         if self == Dialect::Postgres && narrow {
-            return Sql::fill("({0})::bigint", &[found.sql.clone()]);
+            return Sql::fill("({0})::bigint", std::slice::from_ref(&found.sql));
         }
         found.sql.clone()
     }
@@ -58,7 +61,7 @@ impl Dialect {
     fn scaled(self, found: &Found, kind: Kind) -> Sql {
         match (places(found.kind).unwrap_or(0), places(kind)) {
             (from, Some(to)) if to > from && found.kind != Kind::Float => {
-                Sql::fill(&format!("({{0}} * {})", power_of_ten(to - from)), &[found.sql.clone()])
+                Sql::fill(&format!("({{0}} * {})", power_of_ten(to - from)), std::slice::from_ref(&found.sql))
             }
             _ => self.widen(found, kind),
         }
@@ -67,10 +70,11 @@ impl Dialect {
     /// `left` and `right` as they are compared: numbers of different kinds meet in one that holds both.
     pub(crate) fn meet(self, left: &Found, right: &Found) -> (Sql, Sql) {
         let exact = |found: &Found| places(found.kind).is_some();
-        if self == Dialect::Sqlite && (exact(left) || exact(right)) {
-            if let Some(kind) = super::kinds::common(left.kind, right.kind) {
-                return (self.scaled(left, kind), self.scaled(right, kind));
-            }
+        if self == Dialect::Sqlite
+            && (exact(left) || exact(right))
+            && let Some(kind) = super::kinds::common(left.kind, right.kind)
+        {
+            return (self.scaled(left, kind), self.scaled(right, kind));
         }
         (left.sql.clone(), right.sql.clone())
     }
@@ -119,7 +123,7 @@ impl Dialect {
         match self {
             // The least number by -1 is the one division that overflows.
             Dialect::Sqlite if arithmetic != Arithmetic::Mod => {
-                (Sql::fill("bandstand_whole({0})", &[sql.clone()]), Some(sql))
+                (Sql::fill("bandstand_whole({0})", std::slice::from_ref(&sql)), Some(sql))
             }
             _ => (sql, None),
         }

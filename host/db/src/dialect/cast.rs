@@ -32,7 +32,7 @@ impl Dialect {
     /// `found` isn't.
     pub(crate) fn cast(self, found: &Found, to: Kind) -> Option<(Sql, bool)> {
         let sql = found.sql.clone();
-        let fill = |template: &str| Sql::fill(template, &[sql.clone()]);
+        let fill = |template: &str| Sql::fill(template, std::slice::from_ref(&sql));
         Some(match to {
             Kind::Text => (self.as_text(found)?, false),
             Kind::Char(most) => {
@@ -104,7 +104,7 @@ impl Dialect {
 
     fn as_whole(self, found: &Found) -> Option<(Sql, bool)> {
         let sql = found.sql.clone();
-        let fill = |template: &str| Sql::fill(template, &[sql.clone()]);
+        let fill = |template: &str| Sql::fill(template, std::slice::from_ref(&sql));
         // What is a float by nature is compared with floats: the largest whole number isn't one.
         const RANGE: &str = "{0} >= -9223372036854775808 AND {0} < 9223372036854775808";
         Some(match (found.kind, self) {
@@ -195,7 +195,7 @@ impl Dialect {
             (_, Dialect::Postgres) => "({0})::text".to_owned(),
             (_, Dialect::Mariadb) => "CAST({0} AS char)".to_owned(),
         };
-        Some(Sql::fill(&template, &[found.sql.clone()]))
+        Some(Sql::fill(&template, std::slice::from_ref(&found.sql)))
     }
 
     /// A day that no month has is none.

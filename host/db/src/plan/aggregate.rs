@@ -92,7 +92,7 @@ impl Query<'_> {
         &mut self,
         aggregate: &'p Aggregate,
         value: Sql,
-        mut sub: Option<&mut Sub<'p>>,
+        sub: Option<&mut Sub<'p>>,
     ) -> Result<Found, DbError> {
         let separator = match &aggregate.separator {
             Some(separator) => self.expression(separator, Some(Kind::Text), None)?.sql,
@@ -107,7 +107,7 @@ impl Query<'_> {
                 }
                 _ => return Err(invalid("with `distinct` the texts are ordered by themselves alone")),
             },
-            false => self.ordering(&aggregate.order, sub.as_deref_mut())?,
+            false => self.ordering(&aggregate.order, sub)?,
         };
         self.reads_text = true;
         let sql = self.dialect().string_agg(value, aggregate.distinct, separator, order);

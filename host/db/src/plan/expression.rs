@@ -44,7 +44,7 @@ impl Query<'_> {
         &mut self,
         expr: &'p Expr,
         want: Option<Kind>,
-        mut sub: Option<&mut Sub<'p>>,
+        sub: Option<&mut Sub<'p>>,
     ) -> Result<Found, DbError> {
         let found = match expr {
             Expr::Operand(operand) => return self.value(operand, want, sub),
@@ -67,7 +67,7 @@ impl Query<'_> {
             Expr::Aggregate(_) if self.aggregating => Err(invalid("an aggregate inside of another one")),
             Expr::Aggregate(aggregate) => self.whole_stage(|query| query.aggregate(aggregate)),
             Expr::Window(window) => {
-                if sub.as_deref_mut().is_some() || self.aggregating || !self.windowed {
+                if sub.is_some() || self.aggregating || !self.windowed {
                     return Err(invalid(
                         "a window is about the query's own rows, so it stands by itself in `annotate`",
                     ));

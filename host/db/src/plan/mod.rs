@@ -33,7 +33,7 @@ use crate::kind::Kind;
 use crate::shape::{Literal, Op, Shape};
 use crate::types::Value;
 pub(crate) use filter::Found;
-use sql::{Bind, ESCAPE, MANY, Purpose, Slot, Sql};
+use sql::{Bind, MANY, Purpose, Slot, Sql};
 
 /// What a shape became.
 #[derive(Debug)]
@@ -197,9 +197,9 @@ impl Query {
     /// Says where the values of a row stand, for a database that writes many rows sooner in one statement than in many.
     /// PostgreSQL gets its statements without waiting for one before the next, and SQLite is not far away.
     fn write_rows_at(&mut self, dialect: Dialect, row: Range<usize>) {
-        let elsewhere = |text: &str| text.contains(['?', MANY, ESCAPE]);
+        let elsewhere = |text: &str| text.contains(['?', MANY]);
         let (before, after) = (&self.sql.text[..row.start], &self.sql.text[row.end..]);
-        let alone = !elsewhere(before) && !elsewhere(after) && !self.sql.text.contains([MANY, ESCAPE]);
+        let alone = !elsewhere(before) && !elsewhere(after) && !self.sql.text.contains(MANY);
         if dialect == Dialect::Mariadb && alone {
             self.row = Some(row);
         }

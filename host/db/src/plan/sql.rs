@@ -10,15 +10,6 @@ pub(crate) const MANY: char = '\u{1}';
 /// The same after other values: each value has a comma before it.
 pub(crate) const MANY_MORE: char = '\u{2}';
 
-/// Stands before the name of a character that means something here but is part of a text which was written into a definition.
-pub(crate) const ESCAPE: char = '\u{3}';
-pub(crate) const ESCAPED: [(char, char); 4] = [('?', 'q'), (MANY, 'm'), (MANY_MORE, 'n'), (ESCAPE, 'e')];
-
-/// The character that an escaped name stands for.
-fn unescaped(name: Option<char>) -> char {
-    ESCAPED.iter().find(|(_, known)| Some(*known) == name).map_or(ESCAPE, |(c, _)| *c)
-}
-
 /// What fills a `?`, in the order of the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Bind {
@@ -74,18 +65,6 @@ pub(crate) struct Sql {
 impl Sql {
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), binds: Vec::new() }
-    }
-
-    /// What was written for a table's definition, with its values in it.
-    pub(crate) fn written(text: &str) -> Self {
-        let mut escaped = String::with_capacity(text.len());
-        for c in text.chars() {
-            match ESCAPED.iter().find(|(special, _)| *special == c) {
-                Some((_, name)) => escaped.extend([ESCAPE, *name]),
-                None => escaped.push(c),
-            }
-        }
-        Self::text(escaped)
     }
 
     pub(crate) fn bind(bind: Bind) -> Self {
@@ -161,15 +140,13 @@ impl Sql {
     pub(crate) fn render(&self, sizes: &[usize]) -> String {
         let mut sizes = sizes.iter();
         let mut text = String::with_capacity(self.text.len());
-        let mut chars = self.text.chars();
-        while let Some(c) = chars.next() {
+        for c in self.text.chars() {
             match c {
                 MANY | MANY_MORE => {
                     for at in 0..sizes.next().copied().unwrap_or(0) {
                         text.push_str(if at == 0 && c == MANY { "?" } else { ",?" });
                     }
                 }
-                ESCAPE => text.push(unescaped(chars.next())),
                 c => text.push(c),
             }
         }
@@ -184,10 +161,9 @@ impl Sql {
         // First number and count of the numbers of each value.
         let mut numbers: Vec<(usize, usize)> = Vec::with_capacity(same.len());
         let mut next = 1;
-        let mut chars = self.text.chars();
-        while let Some(c) = chars.next() {
+        for c in self.text.chars() {
             if !matches!(c, '?' | MANY | MANY_MORE) {
-                text.push(if c == ESCAPE { unescaped(chars.next()) } else { c });
+                text.push(c);
                 continue;
             }
             let at = numbers.len();
@@ -226,14 +202,6 @@ mod tests {
         let sql = Sql::fill("CASE WHEN {0} ~ 'a{0,1}{3}' THEN {1} + {0} END", &[hole(7), Sql::text("x")]);
         assert_eq!(sql.text, "CASE WHEN ? ~ 'a{0,1}{3}' THEN x + ? END");
         assert_eq!(sql.binds.len(), 2);
-    }
-
-    #[test]
-    fn what_was_written_stays_as_it_was() {
-        let mut sql = Sql::written("'a? \u{1}\u{2}\u{3}q'");
-        sql.push(" = ").append(hole(0));
-        assert_eq!(sql.render(&[]), "'a? \u{1}\u{2}\u{3}q' = ?");
-        assert_eq!(sql.render_numbered(&sql.same(), &[]), "'a? \u{1}\u{2}\u{3}q' = $1");
     }
 
     #[test]

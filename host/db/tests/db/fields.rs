@@ -33,7 +33,9 @@ fn read(field: &str) -> Json {
 
 #[tokio::test]
 async fn each_kind_takes_what_fits_in_its_own_form() {
-    let cases: Vec<(Json, Vec<(Value, Value)>, Vec<Value>)> = vec![
+    /// A kind's declaration, what fits with what is read for it, what doesn't fit.
+    type Case = (Json, Vec<(Value, Value)>, Vec<Value>);
+    let cases: Vec<Case> = vec![
         (
             json!({"kind": "small_integer"}),
             vec![(Value::Integer(-32_768), Value::Integer(-32_768))],

@@ -323,7 +323,7 @@ async fn a_tree_is_a_relation_to_the_model_itself() {
     ] {
         let mut found = names(&site, "node", filter.clone()).await;
         let mut expected = expected.to_vec();
-        (found.sort(), expected.sort());
+        found.sort(); expected.sort();
         assert_eq!(found, expected, "{filter}");
     }
     assert_eq!(

@@ -72,7 +72,7 @@ pub(super) fn register(registry: &Registry<'_>) -> Result<()> {
         let date = text(context, 0).filter(plain).filter(|text| !text.starts_with("0000"));
         or_null(date.and_then(|text| text.parse().ok()).and_then(days_of))
     })?;
-    registry.add("to_decimal", 4, |context| to_decimal(context))?;
+    registry.add("to_decimal", 4, to_decimal)?;
     registry.add_volatile("uuid4", 0, |_| Ok(Uuid::new_v4().as_bytes().to_vec().into()))?;
     registry.add_volatile("uuid7", 0, |_| Ok(Uuid::now_v7().as_bytes().to_vec().into()))
 }

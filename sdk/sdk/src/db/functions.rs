@@ -67,12 +67,15 @@ impl Cases {
     }
 }
 
+/// A choice's model, kind and nullness.
+type Marks<R, T, N> = fn() -> (R, T, N);
+
 /// A choice between expressions of kind `T`.
 #[derive(Debug)]
 #[must_use = "a choice ends with `otherwise` or `end`"]
 pub struct Case<R, T, N> {
     branches: Vec<(Tree, Node)>,
-    marker: PhantomData<fn() -> (R, T, N)>,
+    marker: PhantomData<Marks<R, T, N>>,
 }
 
 impl<R, T: Kind, N: Nullness> Case<R, T, N> {

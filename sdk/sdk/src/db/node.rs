@@ -129,6 +129,7 @@ pub struct Sub {
 /// A condition.
 #[derive(Debug, Clone)]
 #[doc(hidden)]
+#[allow(clippy::large_enum_variant, reason = "most conditions are tests")]
 pub enum Tree {
     And(Vec<Tree>),
     Or(Vec<Tree>),

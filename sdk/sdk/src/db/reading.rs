@@ -23,7 +23,7 @@ impl<M: Model> QuerySet<M> {
         let query = if self.query.pointing.is_some() {
             match related::shared(self.query, M::META) {
                 Ok(shared) => return shared?.all().await,
-                Err(query) => query,
+                Err(query) => *query,
             }
         } else {
             self.query

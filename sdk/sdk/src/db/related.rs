@@ -105,7 +105,7 @@ pub(crate) struct Shared {
 }
 
 /// The query as one that is shared by the peers of the row that its rows belong to. Gives it back where it is about the row alone.
-pub(crate) fn shared(query: Query, meta: &'static ModelMeta) -> core::result::Result<Result<Shared>, Query> {
+pub(crate) fn shared(query: Query, meta: &'static ModelMeta) -> core::result::Result<Result<Shared>, Box<Query>> {
     let alone = query.limit.is_some()
         || query.offset.is_some()
         || query.tail.is_some()
@@ -117,7 +117,7 @@ pub(crate) fn shared(query: Query, meta: &'static ModelMeta) -> core::result::Re
         }
         _ => None,
     };
-    let Some((set, pointing)) = set else { return Err(query) };
+    let Some((set, pointing)) = set else { return Err(Box::new(query)) };
     let pointing = Pointing::clone(pointing);
     // Conditions and orders may go over any relation.
     let shows = match (query.filters.is_empty() && query.order.is_none(), pointing.by) {

@@ -410,6 +410,7 @@ pub trait Term: Made + Sized {
     }
 
     /// How long after that moment it is; negative where it is before.
+    #[expect(clippy::type_complexity, reason = "the types are the proof of what fits")]
     fn since<V: Expression<Self::Root, DateTime>>(
         self,
         earlier: V,
@@ -421,6 +422,7 @@ pub trait Term: Made + Sized {
     }
 
     /// How many days after that day it is; negative where it is before.
+    #[expect(clippy::type_complexity, reason = "the types are the proof of what fits")]
     fn days_since<V: Expression<Self::Root, Date>>(
         self,
         earlier: V,
@@ -527,6 +529,7 @@ macro_rules! aggregates {
 }
 
 /// A field or an expression of each row: conditions on it, orders by it, aggregates and window functions of it.
+#[expect(clippy::wrong_self_convention, reason = "a field is copied into its condition")]
 pub trait PerRow: Term {
     /// Equal. Takes a value, a field or an expression. NULL equals nothing; an `Option` that is `None` asks for NULL.
     fn eq(self, value: impl Operand<Self::Root, Base<Self>>) -> Q<Self::Root>

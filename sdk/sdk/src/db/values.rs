@@ -245,10 +245,10 @@ impl<M: Model> QuerySet<M> {
         self.moments(of, unit)
     }
 
-    fn moments<T: PerRow<Root = M>, B: Kind>(self, of: T, unit: Unit) -> Values<M, B, Expr<M, B>>
+    fn moments<T, B>(self, of: T, unit: Unit) -> Values<M, B, Expr<M, B>>
     where
-        T::Kind: Kind<Base = B>,
-        B: Truncated,
+        T: PerRow<Root = M, Kind: Kind<Base = B>>,
+        B: Kind + Truncated,
     {
         let of = of.into_term();
         let set = self.filter(super::field::test(Lookup::IsNull(false), of.clone()));

@@ -111,6 +111,7 @@ fn what_may_be_null_is_read_as_an_option() {
     // Over a relation that may lead nowhere, too.
     let values =
         Choice::objects().values((Choice::QUESTION.question_text(), Choice::REPLACES.votes(), Choice::REPLACES));
+    #[expect(clippy::type_complexity, reason = "it is what is tested")]
     fn reads_as<N>(_: &Values<Choice, (String, Option<i32>, Option<Id<Choice>>), N>) {}
     reads_as(&values);
     assert_eq!(

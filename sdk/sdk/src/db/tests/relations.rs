@@ -125,7 +125,7 @@ fn conditions_and_orders_go_along_and_a_limit_does_not() {
             few.clone().all().await.expect("choices");
             few.limit(1).all().await.expect("one");
         }
-        let asked: Vec<_> = fake::asked().iter().map(|statement| document(statement)).collect();
+        let asked: Vec<_> = fake::asked().iter().map(document).collect();
         assert_eq!(
             asked[0],
             json!({"v":1,"from":"choice","filter":[["in","question",{"$":0}],["gt","votes",{"$":1}]],"order":["-votes"]})
@@ -217,7 +217,7 @@ fn many_to_many_rows_come_by_the_rows_between() {
         articles[0].tags().count().await.expect_err("the fake host counts nothing");
         articles[0].cites().filter(Article::TITLE.eq("b")).all().await.expect("articles");
         articles[0].authors().all().await.expect("people");
-        let asked: Vec<_> = fake::asked().iter().map(|statement| document(statement)).collect();
+        let asked: Vec<_> = fake::asked().iter().map(document).collect();
         assert_eq!(asked[0], json!({"v":1,"op":"count","from":"tag","filter":[["exact","articles",{"$":0}]]}));
         assert_eq!(asked[1]["from"], "article_cites");
         assert_eq!(asked[1]["fields"], json!(["from_article", ["to_article", "id"], ["to_article", "title"]]));
@@ -242,7 +242,7 @@ fn many_to_many_rows_are_added_and_taken_out() {
         tag.articles().clear().await.expect("cleared");
         article.cites().add([Id::new(2)]).await.expect("added");
         assert!(article.authors().add(["x"]).await.is_err(), "those are rows of the app's own");
-        let asked: Vec<_> = fake::asked().iter().map(|statement| document(statement)).collect();
+        let asked: Vec<_> = fake::asked().iter().map(document).collect();
         assert_eq!(
             asked,
             [
