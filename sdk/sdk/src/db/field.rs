@@ -10,7 +10,7 @@ use super::expression::{Assignment, Expr, Expression, Operand, Single};
 use super::kinds::{Kind, May, Must, Nullness};
 use super::model::Model;
 use super::node::{Lookup, Node, Sorted, Tree};
-use super::term::PerRow;
+use super::per_row::PerRow;
 use super::values::Members;
 
 /// Most steps of a path, the field included: the contract's limit.

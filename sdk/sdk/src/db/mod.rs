@@ -32,6 +32,7 @@ mod meta;
 mod model;
 mod node;
 mod pending;
+mod per_row;
 mod query;
 mod reading;
 mod related;
@@ -75,6 +76,7 @@ pub use node::Edge;
 #[doc(hidden)]
 pub use node::Node;
 pub use pending::Pending;
+pub use per_row::{EachRow, PerRow};
 pub use query::{Lock, QuerySet};
 #[doc(hidden)]
 pub use related::{By, Pointing};
@@ -84,7 +86,7 @@ pub use rows::{Cell, Column, Misfit, Reader};
 #[doc(hidden)]
 pub use schema::write_expression;
 pub use schema::{Constraint, Index};
-pub use term::{Base, EachRow, Makes, MayMake, PerRow, Term, Unit};
+pub use term::{Base, Makes, MayMake, Term, Unit};
 pub use transaction::{durable_transaction, on_commit, transaction};
 pub use values::{Aggregates, Columns, Keys, Members, Values};
 pub use window::{
