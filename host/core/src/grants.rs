@@ -11,18 +11,21 @@ use std::str::FromStr;
 pub enum Capability {
     /// `db`: tables of its own.
     Db,
+    /// `db-raw`: SQL of its own over its tables.
+    DbRaw,
     /// `templates`: rendering to text inside a handler. Pages don't need it.
     Templates,
 }
 
 impl Capability {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Capability; 2] = [Capability::Db, Capability::Templates];
+    pub const ALL: [Capability; 3] = [Capability::Db, Capability::DbRaw, Capability::Templates];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Capability::Db => "db",
+            Capability::DbRaw => "db-raw",
             Capability::Templates => "templates",
         }
     }
@@ -31,6 +34,7 @@ impl Capability {
     pub fn describe(self) -> &'static str {
         match self {
             Capability::Db => "keep tables of its own in the site's database",
+            Capability::DbRaw => "run SQL of its own over its tables, past the checks of its models",
             Capability::Templates => "render its templates to text inside a handler",
         }
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
+use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
 use host_core::name::AppId;
 use host_store::{Backend, Constraint, Owner, Statement, Store, StoreError, Until};
@@ -60,9 +61,15 @@ impl Db {
     ///
     /// Blocks until the change is on disk, so call it on a thread that serves no requests.
     pub fn for_app(self: &Arc<Self>, manifest: &Manifest) -> Result<Arc<AppDb>, SchemaError> {
+        self.for_granted(manifest, &Grants::none())
+    }
+
+    /// The same for an app that was granted more than its own models: with `db-raw` it gets what SQL of its own needs.
+    pub fn for_granted(self: &Arc<Self>, manifest: &Manifest, grants: &Grants) -> Result<Arc<AppDb>, SchemaError> {
         if let Some(other) = self.others.get(&manifest.name) {
-            return other.for_app(manifest);
+            return other.for_granted(manifest, grants);
         }
+        let raw = grants.has(Capability::DbRaw);
         let catalog = Arc::new(Catalog::new(manifest, Dialect::of(&self.store))?);
         let owner = self.store.owner(&manifest.name, catalog.table_names());
         let lines = match self.store.backend() {
@@ -73,7 +80,7 @@ impl Db {
             Backend::Server(server) => {
                 let (store, catalog, manifest) = (self.store.clone(), catalog.clone(), manifest.clone());
                 let owner = owner.clone();
-                let work = async move { tables::make(&store, &owner, &catalog, &manifest).await };
+                let work = async move { tables::make(&store, &owner, &catalog, &manifest, raw).await };
                 server.blocking(work).map_err(Refusal::Store).and_then(|result| result)
             }
         };
@@ -86,6 +93,7 @@ impl Db {
             collectors: collectors(&catalog, &owner),
             dangling: plan::delete::dangling(&catalog, &owner),
             plans: Cache::with_weighter(1_000, weight.max(4 << 10), ShapeWeight),
+            raw: Cache::new(RAW_STATEMENTS),
             store: self.store.clone(),
             config: self.config.clone(),
             catalog,
@@ -125,6 +133,9 @@ fn schema_error(manifest: &Manifest, refusal: Refusal) -> SchemaError {
     }
 }
 
+/// Texts of an app's own that stay prepared; each has 8 KiB at most.
+const RAW_STATEMENTS: usize = 100;
+
 #[derive(Debug, Clone)]
 struct ShapeWeight;
 
@@ -144,6 +155,7 @@ pub struct AppDb {
     collectors: Vec<Collect>,
     dangling: Vec<Statement>,
     plans: Cache<Box<[u8]>, Arc<Plan>, ShapeWeight>,
+    raw: Cache<Box<str>, Arc<Statement>>,
 }
 
 impl std::fmt::Debug for AppDb {
@@ -167,6 +179,18 @@ impl AppDb {
         let plan = Arc::new(plan::plan(&self.catalog, &self.owner, &shape)?);
         self.plans.insert(bytes.into(), plan.clone());
         Ok(plan)
+    }
+
+    /// The statement for a text that the app wrote; `made` writes it as the database wants it.
+    pub(crate) fn raw_statement(&self, sql: &str, made: impl FnOnce() -> String) -> Arc<Statement> {
+        if let Some(statement) = self.raw.get(sql) {
+            return statement;
+        }
+        let statement = Arc::new(Statement::raw(&self.owner, made()));
+        if sql.len() <= host_store::KEEP_SQL {
+            self.raw.insert(sql.into(), statement.clone());
+        }
+        statement
     }
 
     /// One for each foreign key: gives a row where it points nowhere.

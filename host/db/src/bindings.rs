@@ -35,6 +35,7 @@ wasmtime::component::bindgen!({
 
         world imports {
             import bandstand:db/queries@0.1.0;
+            import bandstand:db/raw@0.1.0;
         }
     ",
     world: "bandstand:db-host/imports",

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use host_core::budget::Exhausted;
+use host_core::grants::Capability;
 use wasmtime::component::{ComponentType, Lower};
 
 /// The stable words of [`DbError::code`].
@@ -43,11 +44,14 @@ pub mod code {
     pub const CLOSED: &str = "closed";
     /// The connection broke while committing.
     pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
+    /// What the database says about SQL that the app wrote.
+    pub const INVALID_SQL: &str = "invalid-sql";
     /// A mistake of the host's.
     pub const INTERNAL: &str = "internal";
 }
 
-/// Why a statement was not carried out. Never the database's own text: that could tell of others' rows.
+/// Why a statement was not carried out. Never the database's own text, which could tell of others' rows; but for what it says about
+/// SQL that the app wrote, which ran with the app's rights alone.
 #[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lower)]
 #[component(record)]
 pub struct DbError {
@@ -86,12 +90,11 @@ impl DbError {
     }
 
     /// The answer of an interface that wasn't granted.
-    pub fn denied() -> Self {
-        Self::new(
-            code::ACCESS_DENIED,
-            "the capability `db` isn't granted; ask for it in the manifest and let the operator grant it",
-        )
-        .with("capability", "db")
+    pub fn denied(capability: Capability) -> Self {
+        let problem = format!(
+            "the capability `{capability}` isn't granted; ask for it in the manifest and let the operator grant it"
+        );
+        Self::new(code::ACCESS_DENIED, problem).with("capability", capability)
     }
 }
 

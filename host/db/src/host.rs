@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
+use host_core::grants::Capability;
+use wasmtime::component::{Access, Accessor, HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::Imports;
-use crate::bindings::bandstand::db::queries;
+use crate::bindings::bandstand::db::{queries, raw};
 use crate::cursor::Cursor;
 use crate::error::{DbError, code};
 use crate::request::RequestDb;
@@ -28,7 +29,7 @@ pub struct TransactionHandle(Arc<Transaction>);
 #[derive(Debug)]
 pub struct CursorHandle(Arc<Cursor>);
 
-/// Links `bandstand:db/queries` for all components: those without a grant get an error value from every call.
+/// Links `bandstand:db/queries` and `bandstand:db/raw` for all components: those without a grant get an error value from every call.
 pub fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> DbView<'_>) -> wasmtime::Result<()> {
     Imports::add_to_linker::<T, HasDb>(linker, get)
 }
@@ -42,12 +43,18 @@ impl HasData for HasDb {
 impl queries::Host for DbView<'_> {}
 impl queries::HostTransaction for DbView<'_> {}
 impl queries::HostCursor for DbView<'_> {}
+impl raw::Host for DbView<'_> {}
 
 type Answer<T> = wasmtime::Result<Result<T, DbError>>;
 
 /// The calling request. Must be asked before a call's first await: afterwards nobody knows who called.
 fn caller<T: 'static>(store: &Accessor<T, HasDb>) -> Result<Arc<RequestDb>, DbError> {
-    store.with(|mut access| access.get().request).ok_or_else(DbError::denied)
+    store.with(|mut access| access.get().request).ok_or_else(|| DbError::denied(Capability::Db))
+}
+
+/// The same for SQL of the app's own.
+fn raw_caller<T: 'static>(store: &Accessor<T, HasDb>) -> Result<Arc<RequestDb>, DbError> {
+    caller(store).map_err(|_| DbError::denied(Capability::DbRaw))
 }
 
 /// The calling request and its transaction.
@@ -58,7 +65,7 @@ fn inside<T: 'static>(
     store.with(|mut access| {
         let view = access.get();
         let transaction = view.table.get(handle)?.0.clone();
-        let Some(request) = view.request else { return Ok(Err(DbError::denied())) };
+        let Some(request) = view.request else { return Ok(Err(DbError::denied(Capability::Db))) };
         if !Arc::ptr_eq(transaction.context(), request.context()) {
             let problem = "the transaction belongs to another request";
             return Ok(Err(DbError::new(code::ACCESS_DENIED, problem)));
@@ -277,7 +284,7 @@ impl<T: Send + 'static> queries::HostCursorWithStore<T> for HasDb {
         let found = store.with(|mut access| {
             let view = access.get();
             let cursor = view.table.get(&handle)?.0.clone();
-            let Some(request) = view.request else { return Ok(Err(DbError::denied())) };
+            let Some(request) = view.request else { return Ok(Err(DbError::denied(Capability::Db))) };
             if !Arc::ptr_eq(cursor.context(), request.context()) {
                 return Ok(Err(DbError::new(code::ACCESS_DENIED, "the cursor belongs to another request")));
             }
@@ -293,5 +300,64 @@ impl<T: Send + 'static> queries::HostCursorWithStore<T> for HasDb {
         // What is under way is stopped; a call that still is holds it until then.
         store.with(|mut access| access.get().table.delete(handle))?;
         Ok(())
+    }
+}
+
+/// Roughly what it takes to carry it, in bytes.
+fn cell_weight(cell: &raw::Cell) -> usize {
+    use raw::Cell;
+    16 + match cell {
+        Cell::Text(text) | Cell::Decimal(text) | Cell::Json(text) => text.len(),
+        Cell::Bytes(bytes) | Cell::Uuid(bytes) => bytes.len(),
+        _ => 0,
+    }
+}
+
+fn statement_weight(sql: &str, params: &[raw::Cell]) -> usize {
+    sql.len() + params.iter().map(cell_weight).sum::<usize>()
+}
+
+fn table_weight(table: &raw::Table) -> usize {
+    let names: usize = table.columns.iter().map(String::len).sum();
+    8 + names + table.cells.iter().map(cell_weight).sum::<usize>()
+}
+
+impl<T: Send + 'static> raw::HostWithStore<T> for HasDb {
+    async fn database(mut store: Access<'_, T, Self>) -> Answer<raw::Dialect> {
+        let request = store.get().request.ok_or_else(|| DbError::denied(Capability::DbRaw));
+        Ok(request.and_then(|request| request.database()))
+    }
+
+    async fn fetch(store: &Accessor<T, Self>, sql: String, params: Vec<raw::Cell>) -> Answer<raw::Table> {
+        let request = match raw_caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement_weight(&sql, &params);
+        Ok(charged(&request, weight, request.fetch_raw(&sql, params), table_weight).await)
+    }
+
+    async fn fetch_model(
+        store: &Accessor<T, Self>,
+        model: String,
+        sql: String,
+        params: Vec<raw::Cell>,
+    ) -> Answer<Rows> {
+        let request = match raw_caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = model.len() + statement_weight(&sql, &params);
+        Ok(charged(&request, weight, request.fetch_raw_model(&model, &sql, params), Rows::weight).await)
+    }
+
+    async fn execute(store: &Accessor<T, Self>, sql: String, params: Vec<raw::Cell>) -> Answer<raw::Change> {
+        let request = match raw_caller(store) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let weight = statement_weight(&sql, &params);
+        let outgoing = |change: &raw::Change| 8 + table_weight(&change.returned);
+        Ok(charged(&request, weight, request.execute_raw(&sql, params), outgoing).await)
     }
 }

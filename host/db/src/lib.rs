@@ -55,6 +55,7 @@ mod kind;
 mod packed;
 mod page;
 mod plan;
+pub mod raw;
 mod request;
 mod result;
 mod run;

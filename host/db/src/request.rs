@@ -157,12 +157,12 @@ impl Scope {
     /// Whether the request may call at all: its grant, its life, its budget, in this order.
     pub(crate) fn admit(&self) -> Result<(), DbError> {
         if !self.context.may(Capability::Db) {
-            return Err(DbError::denied());
+            return Err(DbError::denied(Capability::Db));
         }
         self.still_open()
     }
 
-    fn still_open(&self) -> Result<(), DbError> {
+    pub(crate) fn still_open(&self) -> Result<(), DbError> {
         if self.state.closed.load(Ordering::SeqCst) {
             return Err(DbError::new(code::CLOSED, "the request is over"));
         }
@@ -277,13 +277,19 @@ impl Scope {
         result.await.map_err(|fault| app.explain(fault, context, Instant::now()))
     }
 
-    async fn write(&self, units: Vec<(Arc<Plan>, Vec<Param>)>) -> Result<Vec<Outcome>, DbError> {
+    /// Refuses a write that would wait for the end of its own request's transaction.
+    pub(crate) fn check_no_writing_transaction(&self) -> Result<(), DbError> {
         if self.state.writes.load(Ordering::Acquire) {
             return Err(DbError::new(
                 code::WOULD_DEADLOCK,
                 "the request's own transaction writes, and a write outside of it would wait for its end; write inside it",
             ));
         }
+        Ok(())
+    }
+
+    async fn write(&self, units: Vec<(Arc<Plan>, Vec<Param>)>) -> Result<Vec<Outcome>, DbError> {
+        self.check_no_writing_transaction()?;
         self.context.budget.charge_statements(units.len() as u64)?;
         // Whether there is time to begin with. Waiting takes wall time alone.
         self.deadline()?;

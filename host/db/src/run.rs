@@ -129,10 +129,14 @@ impl<'b> Stopwatch<'b> {
     pub(crate) fn start(budget: &'b Budget) -> Self {
         Self { budget, since: Instant::now() }
     }
+
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
 }
 
 /// Tells the developer of a statement that ran since `began`.
-fn note(context: &RequestContext, statement: &Statement, began: Instant, rows: u64) {
+pub(crate) fn note(context: &RequestContext, statement: &Statement, began: Instant, rows: u64) {
     if let Some(queries) = &context.queries {
         queries.add(statement.sql(), began.elapsed(), rows);
     }
@@ -167,34 +171,47 @@ impl Allowance {
 
     /// Puts a row into the sink, unless it is one too many.
     pub(crate) fn take(&mut self, row: &Cells<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
-        if self.rows == 0 {
-            return Err(Exhausted { resource: Resource::DbRows, limit: self.row_limit }.into());
-        }
-        self.rows -= 1;
+        self.one_row()?;
         for (at, cell) in cells.iter().enumerate() {
             let value = row.get(at)?;
             // Looked at before it is copied: a result that is too large never is.
             if value.content() as u64 > self.bytes {
                 return Err(self.too_large());
             }
-            let weight = sink.cell(value, *cell)? as u64;
-            self.bytes = self.bytes.checked_sub(weight).ok_or_else(|| self.too_large())?;
+            let weight = sink.cell(value, *cell)?;
+            self.room_for(weight)?;
         }
+        Ok(())
+    }
+
+    /// Counts a row.
+    pub(crate) fn one_row(&mut self) -> Result<(), Fault> {
+        if self.rows == 0 {
+            return Err(Exhausted { resource: Resource::DbRows, limit: self.row_limit }.into());
+        }
+        self.rows -= 1;
         self.taken += 1;
         Ok(())
+    }
+
+    /// Counts the bytes of a cell.
+    pub(crate) fn room_for(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.bytes = self.bytes.checked_sub(bytes as u64).ok_or_else(|| self.too_large())?;
+        Ok(())
+    }
+
+    /// Rows so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.into()
     }
 
     /// Puts each line of a text of the database's own into the sink.
     fn take_lines(&mut self, row: &Cells<'_>, column: usize, sink: &mut impl Sink) -> Result<(), Fault> {
         let (Datum::Text(text) | Datum::Json(text)) = row.get(column)? else { return Ok(()) };
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            if self.rows == 0 {
-                return Err(Exhausted { resource: Resource::DbRows, limit: self.row_limit }.into());
-            }
-            self.rows -= 1;
-            let weight = sink.cell(Datum::Text(line), Cell::Plain)? as u64;
-            self.bytes = self.bytes.checked_sub(weight).ok_or_else(|| self.too_large())?;
-            self.taken += 1;
+            self.one_row()?;
+            let weight = sink.cell(Datum::Text(line), Cell::Plain)?;
+            self.room_for(weight)?;
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ pub(crate) async fn make(
     owner: &Arc<Owner>,
     catalog: &Catalog,
     manifest: &Manifest,
+    raw: bool,
 ) -> Result<Vec<String>, Refusal> {
     let server = server(store)?;
     let mut connection = alone(server).await?;
@@ -44,7 +45,7 @@ pub(crate) async fn make(
         catalog.named_zones.store(known, Ordering::Relaxed);
     }
     let result = match result {
-        Ok(lines) => server.admit(&mut connection, owner).await.map(|()| lines).map_err(Refusal::Store),
+        Ok(lines) => server.admit(&mut connection, owner, raw).await.map(|()| lines).map_err(Refusal::Store),
         Err(refusal) => Err(refusal),
     };
     let_others(server, connection, result).await

@@ -300,7 +300,7 @@ impl Candidate {
         let (templates, assets) = self.files(parts)?;
         let refuse = Refuse(&self.origin);
         let db = match &parts.db {
-            Some(db) => Some(db.for_app(&self.manifest).map_err(|e| refuse.schema(&e))?),
+            Some(db) => Some(db.for_granted(&self.manifest, &config.grants).map_err(|e| refuse.schema(&e))?),
             None => None,
         };
         Ok(Version {

@@ -327,7 +327,11 @@ fn job(
             (Call::Http(request), None)
         }
     };
-    let db = version.db.as_ref().filter(|_| ctx.may(Capability::Db)).map(|db| Arc::new(db.for_request(ctx.clone())));
+    let db = version
+        .db
+        .as_ref()
+        .filter(|_| ctx.may(Capability::Db) || ctx.may(Capability::DbRaw))
+        .map(|db| Arc::new(db.for_request(ctx.clone())));
     let current = Current { version: version.clone(), urls: urls.clone(), db, parts, arrival: *arrival, body };
     Job { version: version.clone(), ctx: ctx.clone(), current, call, route: hit.route.unwrap_or(0) as usize }
 }

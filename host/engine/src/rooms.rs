@@ -16,9 +16,11 @@ pub(crate) fn urls(data: &mut Data) -> Option<host_routing::View<'_>> {
     Some(host_routing::View { table: &current.as_ref()?.urls, app: &ctx.app, budget: &ctx.budget })
 }
 
-/// For `bandstand:db/queries`: without the grant there is no database behind the view, and all calls are denied.
+/// For `bandstand:db`: without a grant there is no database behind the view, and all calls are denied. Each interface asks for its own
+/// besides.
 pub(crate) fn db(data: &mut Data) -> host_db::DbView<'_> {
-    let granted = data.ctx().may(Capability::Db);
+    let ctx = data.ctx();
+    let granted = ctx.may(Capability::Db) || ctx.may(Capability::DbRaw);
     let request = data.current().and_then(|current| current.db.as_ref()).filter(|_| granted).cloned();
     host_db::DbView { request, table: &mut data.table }
 }

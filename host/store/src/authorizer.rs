@@ -4,12 +4,13 @@
 //! every prepared statement. It reads a cell that says for whom the connection works; the session fills the cell
 //! before each statement and clears it after. With an empty cell nothing is allowed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
-use crate::owner::Owner;
+use crate::owner::{Owner, Statement};
 
 /// For whom a connection works at the moment.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(crate) enum Acting {
     Host,
     /// An app: reading and writing rows of its own tables, no more.
     App(Arc<Owner>),
+    /// An app with a statement that it wrote itself, and the names of all tables that there are, in lower case.
+    Raw(Arc<Owner>, Arc<HashSet<String>>),
 }
 
 /// The cell that the authorizer reads.
@@ -32,9 +35,12 @@ impl ActingCell {
         *self.0.lock() = acting;
     }
 
-    pub(crate) fn act_for(&self, owner: Option<&Arc<Owner>>) {
+    pub(crate) fn act_for(&self, statement: &Statement, tables: &Arc<HashSet<String>>) {
+        if let (Some(owner), true) = (statement.owner(), statement.is_raw()) {
+            return self.set(Acting::Raw(owner.clone(), tables.clone()));
+        }
         let mut acting = self.0.lock();
-        match (&*acting, owner) {
+        match (&*acting, statement.owner()) {
             (Acting::App(present), Some(owner)) if Arc::ptr_eq(present, owner) => {}
             (_, Some(owner)) => *acting = Acting::App(owner.clone()),
             (_, None) => *acting = Acting::Host,
@@ -45,16 +51,17 @@ impl ActingCell {
         let allowed = match &*self.0.lock() {
             Acting::Nobody => false,
             Acting::Host => true,
-            Acting::App(owner) => app_may(owner, &context),
+            Acting::App(owner) => app_may(owner, &context, None),
+            Acting::Raw(owner, tables) => app_may(owner, &context, Some(tables)),
         };
         if allowed { Authorization::Allow } else { Authorization::Deny }
     }
 }
 
-fn app_may(owner: &Owner, context: &AuthContext<'_>) -> bool {
+fn app_may(owner: &Owner, context: &AuthContext<'_>, raw: Option<&HashSet<String>>) -> bool {
     // A trigger or a view would act for somebody else's reason; the host makes none, and connections have both switched
-    // off. What a statement itself names in its WITH is called so too.
-    if context.accessor.is_some_and(|name| !is_of_with(name)) {
+    // off. What a statement itself names in its WITH is called so too, and an app gives its own names.
+    if raw.is_none() && context.accessor.is_some_and(|name| !is_of_with(name)) {
         return false;
     }
     if !matches!(context.database_name, None | Some("main")) {
@@ -62,11 +69,19 @@ fn app_may(owner: &Owner, context: &AuthContext<'_>) -> bool {
     }
     match context.action {
         AuthAction::Select | AuthAction::Recursive => true,
+        // These make rows of a document and are no tables.
+        AuthAction::Read { table_name: "json_each" | "json_tree", .. } => raw.is_some(),
+        // Named without a column of it, as in `SELECT count(*) FROM a`. Whether it is a table or a name of the statement's WITH isn't said.
+        AuthAction::Read { table_name, column_name: "" } if !owner.owns(table_name) => {
+            raw.is_some_and(|tables| !tables.contains(&table_name.to_lowercase()))
+        }
         AuthAction::Read { table_name, .. }
         | AuthAction::Insert { table_name }
         | AuthAction::Update { table_name, .. }
         | AuthAction::Delete { table_name } => owner.owns(table_name),
-        AuthAction::Function { function_name } => crate::functions::allowed(function_name),
+        AuthAction::Function { function_name } => {
+            crate::functions::allowed(function_name) || raw.is_some() && crate::functions::allowed_raw(function_name)
+        }
         // Listed rather than left over would be safer still, but the enum is non-exhaustive: what is new is refused.
         _ => false,
     }

@@ -17,7 +17,8 @@ pub struct Owner {
     commits: AtomicU64,
     /// On PostgreSQL, the role that its statements run as.
     role: OnceLock<Arc<str>>,
-    /// On MariaDB, the account that its connections log in with, and the password.
+    /// The account that connections of its own log in with, and the password: on MariaDB all of its connections, on
+    /// PostgreSQL those for SQL of its own.
     login: OnceLock<(Arc<str>, Arc<str>)>,
 }
 
@@ -106,6 +107,7 @@ pub struct Statement {
     sql: Box<str>,
     types: Box<[Type]>,
     owner: Option<Arc<Owner>>,
+    raw: bool,
 }
 
 impl Statement {
@@ -116,13 +118,26 @@ impl Statement {
             sql: sql.into(),
             types: Box::default(),
             owner: Some(owner.clone()),
+            raw: false,
         }
+    }
+
+    /// A statement that an app wrote itself. It may name more of the database's own functions than the planner does, and
+    /// still nothing but `owner`'s tables. On a server run it with [`crate::Server::raw_connection`] alone.
+    pub fn raw(owner: &Arc<Owner>, sql: impl Into<Box<str>>) -> Self {
+        Self { raw: true, ..Self::of_app(owner, sql) }
     }
 
     /// The host's own statement, which nothing holds back. Never with a text that an app had a part in, except for names
     /// checked by [`host_core::name::check_name`].
     pub fn of_host(sql: impl Into<Box<str>>) -> Self {
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), sql: sql.into(), types: Box::default(), owner: None }
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            sql: sql.into(),
+            types: Box::default(),
+            owner: None,
+            raw: false,
+        }
     }
 
     /// Says what its places take, in order. PostgreSQL settles that when it prepares a statement; without being told it
@@ -149,5 +164,10 @@ impl Statement {
 
     pub(crate) fn owner(&self) -> Option<&Arc<Owner>> {
         self.owner.as_ref()
+    }
+
+    /// Whether an app wrote it.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw
     }
 }

@@ -1,9 +1,10 @@
 //! One connection: how it is opened, how it runs a statement, what it keeps prepared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -42,6 +43,8 @@ pub struct Session {
     acting: ActingCell,
     control: Arc<Control>,
     max_value_bytes: u32,
+    /// The names of all tables, in lower case, as of a version of the schema.
+    tables: (i64, Arc<HashSet<String>>),
 }
 
 struct Prepared {
@@ -96,6 +99,7 @@ impl Session {
             acting,
             control,
             max_value_bytes: config.max_value_bytes,
+            tables: (-1, Arc::default()),
         })
     }
 
@@ -148,7 +152,7 @@ impl Session {
         params: impl IntoIterator<Item = Datum<'p>>,
         mut row: impl FnMut(&Cells<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
-        self.acting.act_for(statement.owner());
+        self.acting.act_for(statement, &self.tables.1);
         self.control.arm(until);
         let result = self.step_through(statement, params, &mut row);
         if statement.sql().len() > KEEP_SQL {
@@ -158,15 +162,39 @@ impl Session {
         result
     }
 
+    /// Looks at a statement that an app wrote before it runs, and returns its columns' names.
+    ///
+    /// Errors: what SQLite says about the text; [`StoreError::ReadOnly`] for one that writes where `reads`.
+    pub fn look_at(&mut self, statement: &Statement, places: usize, reads: bool) -> Result<Vec<String>, StoreError> {
+        self.control.arm(Until::deadline(Instant::now() + Duration::from_secs(1)));
+        self.acting.set(Acting::Host);
+        let tables = self.look_at_tables().map_err(|error| StoreError::from_sqlite(error, self.max_value_bytes));
+        let prepared = tables.and_then(|()| {
+            self.acting.act_for(statement, &self.tables.1);
+            self.prepare(statement)
+        });
+        self.acting.set(Acting::Nobody);
+        prepared?;
+        let Some(Prepared { statement, .. }) = self.statements.get(&statement.id()) else {
+            return Err(StoreError::Internal("a prepared statement went missing".into()));
+        };
+        if statement.parameter_count() != places {
+            let count = statement.parameter_count();
+            return Err(StoreError::Internal(format!("it has {count} places for values, and {places} were given")));
+        }
+        if reads && !statement.readonly() {
+            return Err(StoreError::ReadOnly("the statement writes".into()));
+        }
+        Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+    }
+
     fn step_through<'p, E: From<StoreError>>(
         &mut self,
         statement: &Statement,
         params: impl IntoIterator<Item = Datum<'p>>,
         row: &mut impl FnMut(&Cells<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
-        if !self.statements.contains_key(&statement.id()) {
-            self.prepare(statement)?;
-        }
+        self.prepare(statement)?;
         let (max, control) = (self.max_value_bytes, self.control.clone());
         let fail = |error: rusqlite::Error| match &error {
             rusqlite::Error::SqliteFailure(failure, _) if failure.code == rusqlite::ErrorCode::OperationInterrupted => {
@@ -204,7 +232,21 @@ impl Session {
         Ok(self.connection().changes())
     }
 
+    fn look_at_tables(&mut self) -> rusqlite::Result<()> {
+        let version = self.connection().query_row("PRAGMA schema_version", [], |row| row.get(0))?;
+        if self.tables.0 != version {
+            let mut all = self.connection().prepare("SELECT lower(name) FROM sqlite_schema")?;
+            let names = all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<HashSet<String>>>()?;
+            drop(all);
+            self.tables = (version, Arc::new(names));
+        }
+        Ok(())
+    }
+
     fn prepare(&mut self, statement: &Statement) -> Result<(), StoreError> {
+        if self.statements.contains_key(&statement.id()) {
+            return Ok(());
+        }
         if self.statements.len() >= self.keep {
             // Rare, so a look at all of them costs less than keeping an order on every use.
             let mut ages: Vec<(u64, u64)> = self.statements.iter().map(|(id, kept)| (kept.used, *id)).collect();

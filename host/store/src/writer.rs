@@ -36,6 +36,11 @@ impl Work<'_> {
         self.session.run(statement, Until::deadline(self.deadline), params, row)
     }
 
+    /// Looks at a statement that an app wrote, as [`Session::look_at`] does.
+    pub fn look_at(&mut self, statement: &Statement, places: usize) -> Result<Vec<String>, StoreError> {
+        self.session.look_at(statement, places, false)
+    }
+
     /// Lets nothing of this unit run past `deadline`, which can only come earlier than the unit's own.
     pub fn no_later_than(&mut self, deadline: Instant) {
         self.deadline = self.deadline.min(deadline);

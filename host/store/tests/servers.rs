@@ -33,7 +33,7 @@ async fn open(server: ServerConfig) -> (Arc<Store>, Arc<Owner>, Arc<Owner>) {
         let create = format!("CREATE TABLE {table} (id integer PRIMARY KEY, n integer)");
         run(&mut connection, &Statement::of_host(create)).await.unwrap();
         connection.begin(Isolation::Statement);
-        on.admit(&mut connection, &owner).await.unwrap();
+        on.admit(&mut connection, &owner, false).await.unwrap();
         connection.commit().await.unwrap();
         owners.push(owner);
     }

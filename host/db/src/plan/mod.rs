@@ -106,7 +106,7 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    fn of(kind: Kind) -> Self {
+    pub(crate) fn of(kind: Kind) -> Self {
         match kind {
             Kind::Boolean => Cell::Boolean,
             Kind::Float => Cell::Float,

@@ -57,6 +57,8 @@ macro_rules! on {
             mod keys;
             #[path = "properties/mod.rs"]
             mod properties;
+            #[path = "raw.rs"]
+            mod raw;
             #[path = "related.rs"]
             mod related;
             #[path = "relations.rs"]

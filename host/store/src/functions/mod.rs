@@ -8,6 +8,7 @@
 mod aggregate;
 mod convert;
 mod json;
+mod like;
 mod math;
 mod text;
 mod time;
@@ -49,12 +50,106 @@ const BUILT_IN: &[&str] = &[
     "unixepoch",
 ];
 
-/// What the names of this module's functions begin with. The host alone writes statements, so nobody else's do.
+/// More of them, for statements that an app wrote itself: those that take time linear in their arguments and keep to the size
+/// of a value. `like`, `glob`, `instr` and `replace` are this module's under SQLite's names.
+const BUILT_IN_RAW: &[&str] = &[
+    "char",
+    "concat",
+    "concat_ws",
+    "date",
+    "datetime",
+    "format",
+    "glob",
+    "group_concat",
+    "hex",
+    "ifnull",
+    "iif",
+    "instr",
+    "json",
+    "json_array",
+    "json_array_length",
+    "json_error_position",
+    "json_extract",
+    "json_group_object",
+    "json_insert",
+    "json_object",
+    "json_patch",
+    "json_pretty",
+    "json_quote",
+    "json_remove",
+    "json_replace",
+    "json_set",
+    "json_type",
+    "json_valid",
+    "->",
+    "->>",
+    "julianday",
+    "like",
+    "likelihood",
+    "likely",
+    "lower",
+    "octet_length",
+    "printf",
+    "quote",
+    "randomblob",
+    "regexp",
+    "replace",
+    "sign",
+    "sqlite_version",
+    "strftime",
+    "string_agg",
+    "substr",
+    "substring",
+    "time",
+    "timediff",
+    "total",
+    "typeof",
+    "unhex",
+    "unlikely",
+    "upper",
+    "zeroblob",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "ceil",
+    "ceiling",
+    "cos",
+    "cosh",
+    "degrees",
+    "exp",
+    "floor",
+    "ln",
+    "log",
+    "log10",
+    "log2",
+    "mod",
+    "pi",
+    "pow",
+    "power",
+    "radians",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "trunc",
+];
+
+/// What the names of this module's functions begin with.
 const OWN: &str = "bandstand_";
 
 /// Whether an app's statements may call it.
 pub(crate) fn allowed(name: &str) -> bool {
     name.starts_with(OWN) || BUILT_IN.contains(&name)
+}
+
+/// Whether a statement that an app wrote itself may call it, besides those that are [`allowed`].
+pub(crate) fn allowed_raw(name: &str) -> bool {
+    BUILT_IN_RAW.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// What a function makes of its arguments.
@@ -64,6 +159,7 @@ pub(super) type Made = Result<Value>;
 pub(crate) fn register(connection: &Connection, max_bytes: u32) -> Result<()> {
     let registry = Registry { connection, max_bytes: max_bytes as usize };
     text::register(&registry)?;
+    like::register(&registry)?;
     math::register(&registry)?;
     time::register(&registry)?;
     json::register(&registry)?;
@@ -108,6 +204,18 @@ impl Registry<'_> {
         self.connection.create_scalar_function(format!("{OWN}{name}").as_str(), arguments, flags, move |context| {
             function(context).map(ToSqlOutput::Owned)
         })
+    }
+
+    /// One in place of SQLite's own of that name.
+    pub(super) fn replace(
+        &self,
+        name: &str,
+        arguments: i32,
+        function: impl Fn(&Context<'_>) -> Made + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe + 'static,
+    ) -> Result<()> {
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS | FunctionFlags::SQLITE_DETERMINISTIC;
+        self.connection
+            .create_scalar_function(name, arguments, flags, move |context| function(context).map(ToSqlOutput::Owned))
     }
 }
 

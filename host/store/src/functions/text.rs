@@ -137,25 +137,39 @@ fn test_with(context: &Context<'_>, test: Test) -> Made {
     Ok(test(text, &*needle(context)?).into())
 }
 
-/// A regular expression that was checked when it came; one that was not is NULL.
-struct Pattern(Option<Regex>);
+/// A regular expression, prepared once for a statement's run; nothing where it can't be read or is too large.
+pub(super) struct RegexUse(Option<Regex>);
+
+impl RegexUse {
+    pub(super) fn new(pattern: &str, ignore_case: bool) -> std::result::Result<Self, FromSqlError> {
+        let mut builder = RegexBuilder::new(pattern);
+        Ok(Self(builder.case_insensitive(ignore_case).size_limit(MAX_COMPILED * 2).build().ok()))
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> Option<bool> {
+        self.0.as_ref().map(|pattern| pattern.is_match(text))
+    }
+}
 
 fn matches(context: &Context<'_>, ignore_case: bool) -> Made {
     let Some(text) = text(context, 0) else { return Ok(Value::Null) };
     if !matches!(context.get_raw(1), ValueRef::Text(_)) {
         return Ok(Value::Null);
     }
-    let pattern = context.get_or_create_aux(1, |value| -> std::result::Result<Pattern, FromSqlError> {
-        let mut builder = RegexBuilder::new(value.as_str()?);
-        Ok(Pattern(builder.case_insensitive(ignore_case).size_limit(MAX_COMPILED * 2).build().ok()))
-    })?;
-    or_null(pattern.0.as_ref().map(|pattern| pattern.is_match(text)))
+    // It was checked when it came; one that was not is NULL.
+    let pattern = context.get_or_create_aux(1, |value| RegexUse::new(value.as_str()?, ignore_case))?;
+    or_null(pattern.is_match(text))
 }
 
 fn replace(context: &Context<'_>, max: usize) -> Made {
     let (Some(text), Some(old), Some(new)) = (text(context, 0), text(context, 1), text(context, 2)) else {
         return Ok(Value::Null);
     };
+    replaced(text, old, new, max)
+}
+
+/// `text` with `new` in place of each `old`, of `max` bytes at most.
+pub(super) fn replaced(text: &str, old: &str, new: &str, max: usize) -> Made {
     if old.is_empty() {
         return Ok(text.to_owned().into());
     }

@@ -156,6 +156,11 @@ impl Connection {
                 prepared
             }
         };
+        if let Some(wrong) = several.iter().find(|params| params.len() != usize::from(prepared.num_params())) {
+            let count = prepared.num_params();
+            let problem = format!("it has {count} places for values, and {} were given", wrong.len());
+            return Err(Failure::Store(StoreError::Internal(problem)));
+        }
         let mut affected = 0;
         for params in several {
             let values = params.iter().map(|value| wire::param(*value)).collect::<Vec<_>>();
@@ -227,6 +232,20 @@ impl Connection {
         .await;
         self.broken |= broken;
         result
+    }
+
+    /// The names of a statement's columns, where it is prepared.
+    pub(crate) fn columns(&mut self, statement: &Statement) -> Vec<String> {
+        let prepared = self.prepared.get(statement.id());
+        prepared
+            .map(|it| it.columns().iter().map(|column| column.name_str().into_owned()).collect())
+            .unwrap_or_default()
+    }
+
+    /// As it was when it was opened.
+    pub(crate) async fn reset(&mut self) -> bool {
+        self.prepared.clear();
+        matches!(self.conn.reset().await, Ok(true)) && self.conn.query_drop(SESSION).await.is_ok()
     }
 
     /// Waits until nothing that was sent is still on its way back.

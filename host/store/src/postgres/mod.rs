@@ -146,6 +146,13 @@ impl Connection {
                 (prepared, Vec::new())
             }
         };
+        if let Some(wrong) = several.iter().find(|params| params.len() != prepared.params().len()) {
+            let count = prepared.params().len();
+            let problem = format!("it has {count} places for values, and {} were given", wrong.len());
+            // What was to come before it must not come before the next one.
+            self.prelude = prelude;
+            return Err(Failure::Store(StoreError::Internal(problem)));
+        }
         let streams = several.iter().map(|params| self.query(&prepared, params));
         let (sent, streams) = futures::join!(self.send(&prelude), all_in_order(streams));
         let mut affected = 0;
@@ -177,6 +184,19 @@ impl Connection {
         params: &[Datum<'_>],
     ) -> Result<RowStream, tokio_postgres::Error> {
         self.client.query_raw(prepared, params.iter().map(|value| Param(*value))).await
+    }
+
+    /// The names of a statement's columns, where it is prepared.
+    pub(crate) fn columns(&mut self, statement: &Statement) -> Vec<String> {
+        let prepared = self.prepared.get(statement.id());
+        prepared.into_iter().flat_map(|it| it.columns()).map(|column| column.name().to_owned()).collect()
+    }
+
+    /// As it was when it was opened, but for what is prepared.
+    pub(crate) async fn reset(&mut self) -> bool {
+        const FORGET: &str =
+            "CLOSE ALL; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+        self.send(&[FORGET.into(), SESSION.into()]).await.is_ok()
     }
 
     /// Waits until nothing that was sent is still on its way back.

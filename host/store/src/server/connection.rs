@@ -98,6 +98,14 @@ impl Wire {
         }
     }
 
+    /// Forgets what a statement that an app wrote may have changed about the session.
+    async fn reset(&mut self) -> bool {
+        match self {
+            Wire::Postgres(connection) => connection.reset().await,
+            Wire::Mariadb(connection) => connection.reset().await,
+        }
+    }
+
     async fn drain(&mut self) -> bool {
         match self {
             Wire::Postgres(connection) => connection.drain().await,
@@ -159,6 +167,8 @@ pub struct Connection {
     phase: Phase,
     deadline: Instant,
     wrote: bool,
+    /// Whether the app writes the statements.
+    raw: bool,
 }
 
 impl std::fmt::Debug for Connection {
@@ -171,9 +181,16 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let Some(wire) = self.wire.take() else { return };
         let (place, endpoint, phase) = (self.place.take(), self.endpoint.clone(), self.phase);
-        let lane = self.lane();
+        let (lane, raw) = (self.lane(), self.raw);
         match phase {
-            Phase::Free if !wire.is_closed() => endpoint.places.give_back(lane, wire),
+            Phase::Free if !wire.is_closed() && !raw => endpoint.places.give_back(lane, wire),
+            Phase::Free if !wire.is_closed() => {
+                let inner = endpoint.clone();
+                inner.runtime.spawn(async move {
+                    give_back_clean(wire, &endpoint, lane).await;
+                    drop((place, endpoint));
+                });
+            }
             Phase::Free | Phase::Broken => {
                 let inner = endpoint.clone();
                 inner.runtime.spawn(async move {
@@ -186,6 +203,7 @@ impl Drop for Connection {
                 inner.runtime.spawn(async move {
                     let mut wire = wire;
                     match tokio::time::timeout(STOP_TIME, wire.flush(Some("ROLLBACK"))).await {
+                        Ok(Ok(())) if raw => give_back_clean(wire, &endpoint, lane).await,
                         Ok(Ok(())) => endpoint.places.give_back(lane, wire),
                         _ => close(wire).await,
                     }
@@ -205,6 +223,13 @@ impl Drop for Connection {
     }
 }
 
+async fn give_back_clean(mut wire: Wire, endpoint: &Endpoint, lane: u64) {
+    match tokio::time::timeout(STOP_TIME, wire.reset()).await {
+        Ok(true) => endpoint.places.give_back(lane, wire),
+        _ => close(wire).await,
+    }
+}
+
 async fn close(wire: Wire) {
     match wire {
         // Its task says goodbye when the last handle is gone.
@@ -217,7 +242,7 @@ impl Connection {
     pub(crate) fn new(wire: Wire, place: Place<Wire>, endpoint: Arc<Endpoint>, owner: Option<Arc<Owner>>) -> Self {
         let deadline = Instant::now() + Duration::from_secs(600);
         let (wire, place) = (Some(wire), Some(place));
-        let mut new = Self { wire, place, endpoint, owner, phase: Phase::Free, deadline, wrote: false };
+        let mut new = Self { wire, place, endpoint, owner, phase: Phase::Free, deadline, wrote: false, raw: false };
         new.act_for_owner();
         new
     }
@@ -227,7 +252,7 @@ impl Connection {
     }
 
     fn act_for_owner(&mut self) {
-        let role = self.owner.as_ref().and_then(|owner| owner.role());
+        let role = self.owner.as_ref().filter(|_| !self.endpoint.own_logins).and_then(|owner| owner.role());
         if let Some(Wire::Postgres(connection)) = &mut self.wire {
             connection.act_as(role);
         }
@@ -265,6 +290,26 @@ impl Connection {
             }
             self.phase = Phase::Open;
             self.wrote = false;
+        }
+    }
+
+    /// Begins a transaction for a statement that the app wrote.
+    pub(crate) fn begin_raw(&mut self, reads: bool) {
+        if let (Phase::Free, Some(wire)) = (self.phase, &mut self.wire) {
+            // Both servers know these words.
+            wire.first(if reads { "START TRANSACTION READ ONLY" } else { "START TRANSACTION READ WRITE" }.into());
+            self.phase = Phase::Open;
+        }
+        self.check_keys_at_once();
+        (self.raw, self.wrote) = (true, !reads);
+    }
+
+    /// The names of a statement's columns, once it was run.
+    pub fn columns(&mut self, statement: &Statement) -> Vec<String> {
+        match &mut self.wire {
+            Some(Wire::Postgres(connection)) => connection.columns(statement),
+            Some(Wire::Mariadb(connection)) => connection.columns(statement),
+            None => Vec::new(),
         }
     }
 
@@ -327,7 +372,7 @@ impl Connection {
         if several.iter().flat_map(|params| params.iter()).any(|value| value.content() > most as usize) {
             return Err(StoreError::TooBig(most).into());
         }
-        let reads = reads(statement.sql());
+        let reads = if self.raw { !self.wrote } else { reads(statement.sql()) };
         self.wrote |= !reads;
         let before = self.phase;
         let mut again = before == Phase::Free;

@@ -48,6 +48,8 @@ pub(crate) struct Endpoint {
     tls: Option<MakeRustlsConnect>,
     statements: usize,
     connect_time: Duration,
+    /// Whether connections belong to the app that they log in as. Otherwise the login is the host's, and they serve all.
+    own_logins: bool,
 }
 
 impl Endpoint {
@@ -57,18 +59,31 @@ impl Endpoint {
         server: &ServerConfig,
         runtime: &Handle,
     ) -> Result<Arc<Self>, StoreError> {
+        let shared = target.kind == ServerKind::Postgres;
+        Self::open_with(target, config, server, runtime, server.connections, !shared)
+    }
+
+    fn open_with(
+        target: &Target,
+        config: &StoreConfig,
+        server: &ServerConfig,
+        runtime: &Handle,
+        connections: usize,
+        own_logins: bool,
+    ) -> Result<Arc<Self>, StoreError> {
         let tls = match (target.kind, &target.tls) {
             (ServerKind::Postgres, Tls::On | Tls::Authority(_)) => Some(trusted(&target.tls)?),
             _ => None,
         };
         Ok(Arc::new(Self {
             target: target.clone(),
-            places: Places::new(server.connections, config.max_waiting),
+            places: Places::new(connections, config.max_waiting),
             runtime: runtime.clone(),
             max_value_bytes: config.max_value_bytes,
             tls,
             statements: config.statements,
             connect_time: Duration::from_millis(server.connect_ms),
+            own_logins,
         }))
     }
 
@@ -77,20 +92,20 @@ impl Endpoint {
         let (endpoint, owner) = (self.clone(), owner.cloned());
         // On the store's own threads, to which it belongs from then on.
         let connecting = self.runtime.spawn(async move {
-            let (target, keep) = (&endpoint.target, endpoint.statements);
+            let keep = endpoint.statements;
+            let login = owner.filter(|_| endpoint.own_logins).and_then(|owner| owner.login().cloned());
+            let target = match login {
+                Some((user, password)) => endpoint.target.with_login(&user, &password),
+                None => endpoint.target.clone(),
+            };
             let work = async {
                 match target.kind {
-                    ServerKind::Postgres => postgres::Connection::open(target, endpoint.tls.clone(), keep)
+                    ServerKind::Postgres => postgres::Connection::open(&target, endpoint.tls.clone(), keep)
                         .await
                         .map(|connection| Wire::Postgres(Box::new(connection))),
-                    ServerKind::Mariadb => {
-                        let login = owner.and_then(|owner| owner.login().cloned());
-                        let target =
-                            login.map_or_else(|| target.clone(), |(user, word)| target.with_login(&user, &word));
-                        mariadb::Connection::open(&target, keep)
-                            .await
-                            .map(|connection| Wire::Mariadb(Box::new(connection)))
-                    }
+                    ServerKind::Mariadb => mariadb::Connection::open(&target, keep)
+                        .await
+                        .map(|connection| Wire::Mariadb(Box::new(connection))),
                 }
             };
             match tokio::time::timeout(endpoint.connect_time, work).await {
@@ -105,14 +120,12 @@ impl Endpoint {
         let lane = owner.map_or(HOST_LANE, |owner| owner.lane());
         let place = self.places.enter(lane, deadline).await?;
         loop {
-            let idle = match self.target.kind {
-                ServerKind::Postgres => self.places.take_idle(lane),
-                // A connection is bound to its account.
-                ServerKind::Mariadb => {
-                    let (own, other) = self.places.take_own(lane);
-                    drop(other);
-                    own
-                }
+            let idle = if self.own_logins {
+                let (own, other) = self.places.take_own(lane);
+                drop(other);
+                own
+            } else {
+                self.places.take_idle(lane)
             };
             let Some(wire) = idle else { break };
             if !wire.is_closed() {
@@ -140,6 +153,8 @@ impl Endpoint {
 pub struct Server {
     primary: Arc<Endpoint>,
     replicas: Vec<Arc<Endpoint>>,
+    /// For SQL that apps wrote themselves: there each connection has its app's login.
+    raw: Arc<Endpoint>,
     next: AtomicUsize,
     config: StoreConfig,
     server: ServerConfig,
@@ -155,7 +170,7 @@ impl std::fmt::Debug for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        for endpoint in self.replicas.iter().chain([&self.primary]) {
+        for endpoint in self.replicas.iter().chain([&self.primary, &self.raw]) {
             endpoint.places.close();
         }
         if let Some(runtime) = self.runtime.take() {
@@ -182,7 +197,15 @@ impl Server {
             .iter()
             .map(|target| Endpoint::open(target, &config, &server, &handle))
             .collect::<Result<_, _>>()?;
-        let open = Self { primary, replicas, next: AtomicUsize::new(0), config, server, runtime: Some(runtime) };
+        let raw = match primary.own_logins {
+            true => primary.clone(),
+            false => {
+                // Nobody may come to the host's rights by way of a role that was taken on: these begin without them.
+                let most = server.connections.div_ceil(2);
+                Endpoint::open_with(&server.target, &config, &server, &handle, most, true)?
+            }
+        };
+        let open = Self { primary, replicas, raw, next: AtomicUsize::new(0), config, server, runtime: Some(runtime) };
         let endpoint = open.primary.clone();
         let first = open.blocking(async move {
             let wire = endpoint.connect(None).await?;
@@ -239,6 +262,26 @@ impl Server {
             }
         }
         self.connection(owner, deadline).await
+    }
+
+    /// A connection for a statement that the app wrote itself, inside a transaction that only `reads` or may write. It has a
+    /// login of the app's own, so nothing that the statement says can give it more rights; and what the statement changes about the
+    /// session is forgotten before anybody gets the connection again.
+    ///
+    /// Errors: [`StoreError::Denied`] where the app has no login.
+    pub async fn raw_connection(
+        &self,
+        owner: &Arc<Owner>,
+        reads: bool,
+        deadline: Instant,
+    ) -> Result<Connection, StoreError> {
+        if owner.login().is_none() {
+            return Err(StoreError::Denied("the app has no login of its own at the database server".into()));
+        }
+        let mut connection = self.raw.borrow(Some(owner), deadline).await?;
+        connection.until(deadline);
+        connection.begin_raw(reads);
+        Ok(connection)
     }
 
     /// A connection with the host's own rights.

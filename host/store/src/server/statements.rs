@@ -35,6 +35,10 @@ impl<S> Prepared<S> {
         gone
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.kept.clear();
+    }
+
     pub(crate) fn forget(&mut self, id: u64) {
         self.kept.remove(&id);
     }

@@ -3,6 +3,9 @@
 //! PostgreSQL: the host's login owns all tables; each app has a role without a login of its own, which has rights on the
 //! app's tables, and the host's connections act as that role while they work for the app. MariaDB, which has no such thing
 //! for a session that several share: each app has an account, and connections log in with it.
+//!
+//! For SQL that an app writes itself acting as a role is no wall, since SQL can go back to the login's own. So on PostgreSQL a
+//! role whose app may do that can log in, and such statements have connections of their own.
 
 use std::sync::Arc;
 
@@ -16,9 +19,11 @@ use crate::server::target::{ServerKind, Wall};
 /// What an app may do with its tables. Making and changing them is the host's.
 const RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE";
 
-/// Where MariaDB's accounts for apps have their passwords: in a table of the host's, so that several hosts share them.
-const ACCOUNTS: &str = "CREATE TABLE IF NOT EXISTS `bandstand__account` (`name` varchar(80) NOT NULL PRIMARY KEY, \
+/// Where the logins of apps have their passwords: in a table of the host's, so that several hosts share them.
+const MARIADB_ACCOUNTS: &str = "CREATE TABLE IF NOT EXISTS `bandstand__account` (`name` varchar(80) NOT NULL PRIMARY KEY, \
     `password` varchar(64) NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin";
+const POSTGRES_ACCOUNTS: &str =
+    "CREATE TABLE IF NOT EXISTS \"bandstand__account\" (\"name\" text PRIMARY KEY, \"password\" text NOT NULL)";
 
 impl Server {
     /// Says at the start whether apps will have rights of their own. `connection` has the host's.
@@ -64,8 +69,23 @@ impl Server {
     }
 
     /// Gives the app rights on its tables, and lets what it runs from now on have no others. `connection` has the host's
-    /// rights; on PostgreSQL a transaction is open on it.
-    pub async fn admit(&self, connection: &mut Connection, owner: &Arc<Owner>) -> Result<(), StoreError> {
+    /// rights; on PostgreSQL a transaction is open on it. With `raw` the app may write SQL itself, for which it gets a login.
+    ///
+    /// Errors: [`StoreError::Config`] where it can't have one.
+    pub async fn admit(&self, connection: &mut Connection, owner: &Arc<Owner>, raw: bool) -> Result<(), StoreError> {
+        self.give_rights(connection, owner, raw).await?;
+        if raw && owner.login().is_none() {
+            return Err(StoreError::Config(format!(
+                "the capability `db-raw` needs a login of the app's own at {}: let `wall` in [database] be on and the login {} \
+                 make roles, or don't grant `db-raw`",
+                self.kind().word(),
+                self.server().target.user
+            )));
+        }
+        Ok(())
+    }
+
+    async fn give_rights(&self, connection: &mut Connection, owner: &Arc<Owner>, raw: bool) -> Result<(), StoreError> {
         if self.server().wall == Wall::Off {
             return Ok(());
         }
@@ -73,7 +93,10 @@ impl Server {
             ServerKind::Postgres => {
                 connection.first("SAVEPOINT wall");
                 let role: Arc<str> = name(self.server().target.database(), owner, 63).into();
-                let result = grant_postgres(connection, owner, &role).await;
+                let mut result = grant_postgres(connection, owner, &role).await;
+                if result.is_ok() {
+                    result = let_in(connection, owner, &role, raw).await;
+                }
                 if result.is_ok() {
                     owner.acts_as(role);
                 } else {
@@ -147,18 +170,42 @@ async fn grant_postgres(connection: &mut Connection, owner: &Owner, role: &str) 
     Ok(())
 }
 
+/// Lets a role log in, or no longer.
+async fn let_in(connection: &mut Connection, owner: &Owner, role: &Arc<str>, raw: bool) -> Result<(), StoreError> {
+    if raw {
+        run(connection, POSTGRES_ACCOUNTS.into()).await?;
+        let known = "SELECT \"password\" FROM \"bandstand__account\" WHERE \"name\" = $1";
+        let password = password(connection, known, role).await?;
+        run(connection, format!("ALTER ROLE \"{role}\" LOGIN PASSWORD '{password}'")).await?;
+        // The host's tables may lie in another schema than where a new login looks first.
+        for schema in texts(connection, "SELECT quote_ident(current_schema()) WHERE $1 = ''", "").await? {
+            run(connection, format!("ALTER ROLE \"{role}\" SET search_path = {schema}")).await?;
+        }
+        owner.logs_in(role.clone(), password.into());
+        return Ok(());
+    }
+    let may = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = $1 AND rolcanlogin";
+    if !texts(connection, may, role).await?.is_empty() {
+        run(connection, format!("ALTER ROLE \"{role}\" NOLOGIN PASSWORD NULL")).await?;
+    }
+    Ok(())
+}
+
+/// The password that the table of accounts has for `name`, a new one where it has none. `known` asks for it.
+async fn password(connection: &mut Connection, known: &str, name: &str) -> Result<String, StoreError> {
+    if let Some(password) = texts(connection, known, name).await?.pop() {
+        return Ok(password);
+    }
+    let password = hex::encode(rand::random::<[u8; 24]>());
+    run(connection, format!("INSERT INTO bandstand__account VALUES ('{name}', '{password}')")).await?;
+    Ok(password)
+}
+
 /// Returns the account's password.
 async fn grant_mariadb(connection: &mut Connection, owner: &Owner, account: &str) -> Result<String, StoreError> {
-    run(connection, ACCOUNTS.into()).await?;
+    run(connection, MARIADB_ACCOUNTS.into()).await?;
     let known = "SELECT `password` FROM `bandstand__account` WHERE `name` = ?";
-    let password = match texts(connection, known, account).await?.pop() {
-        Some(password) => password,
-        None => {
-            let password = hex::encode(rand::random::<[u8; 24]>());
-            run(connection, format!("INSERT INTO `bandstand__account` VALUES ('{account}', '{password}')")).await?;
-            password
-        }
-    };
+    let password = password(connection, known, account).await?;
     run(connection, format!("CREATE USER IF NOT EXISTS '{account}'@'%' IDENTIFIED BY '{password}'")).await?;
     // It may be there from a database that is gone.
     run(connection, format!("ALTER USER '{account}'@'%' IDENTIFIED BY '{password}'")).await?;

@@ -34,6 +34,7 @@ mod node;
 mod pending;
 mod per_row;
 mod query;
+pub mod raw;
 mod reading;
 mod related;
 mod relation;

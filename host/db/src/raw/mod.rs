@@ -1,0 +1,270 @@
+//! `bandstand:db/raw`: SQL that an app wrote itself.
+//!
+//! The planner has no part in it, so the wall is the database's own: on SQLite the authorizer, which looks at every table and
+//! function when the statement is prepared; on a server a login that has rights on the app's tables alone
+//! ([`host_store::Server::raw_connection`]). Budgets, deadlines and errors are those of the app's other statements.
+
+mod gather;
+mod text;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use host_core::grants::Capability;
+use host_store::{Backend, Cells, Connection, Constraint, Datum, Decimal, Server, Statement, StoreError, Until};
+
+pub use crate::bindings::bandstand::db::raw::{Cell, Change, Dialect as Database, Table};
+use crate::dialect::Dialect;
+use crate::error::{DbError, Fault, code};
+use crate::request::{RequestDb, Scope};
+use crate::run::{Allowance, Stopwatch, note};
+use crate::shape::From;
+use crate::types::Rows;
+use gather::{Gather, OfModel, Plain};
+use text::{Does, check, numbered, wrong};
+
+/// Values of one statement: the most that SQLite's and the servers' limits have room for beside one another.
+const MAX_PARAMS: usize = 1_000;
+
+/// The longest that a database's own words about a statement are passed on, in characters.
+const MAX_WORDS: usize = 500;
+
+/// Times that a write begins again because it and another one were in each other's way.
+const ATTEMPTS: usize = 4;
+
+impl RequestDb {
+    /// What the app's tables lie in.
+    pub fn database(&self) -> Result<Database, DbError> {
+        self.scope.admit_raw()?;
+        Ok(match self.scope.app.catalog.dialect {
+            Dialect::Sqlite => Database::Sqlite,
+            Dialect::Postgres => Database::Postgresql,
+            Dialect::Mariadb => Database::Mariadb,
+        })
+    }
+
+    /// Runs a statement that reads.
+    pub async fn fetch_raw(&self, sql: &str, params: Vec<Cell>) -> Result<Table, DbError> {
+        let statement = self.scope.prepared(sql, &params, Does::Reads)?;
+        self.scope.read_raw(statement, params, Plain::default()).await.map(Plain::table)
+    }
+
+    /// Runs a statement that reads rows of a model.
+    pub async fn fetch_raw_model(&self, model: &str, sql: &str, params: Vec<Cell>) -> Result<Rows, DbError> {
+        let statement = self.scope.prepared(sql, &params, Does::Reads)?;
+        let catalog = self.scope.app.catalog.clone();
+        let table = catalog.find(&From::Own(model.to_owned()))?;
+        self.scope.read_raw(statement, params, OfModel::new(catalog, table)).await.map(OfModel::rows)
+    }
+
+    /// Runs a statement that writes, as a transaction by itself.
+    pub async fn execute_raw(&self, sql: &str, params: Vec<Cell>) -> Result<Change, DbError> {
+        let statement = self.scope.prepared(sql, &params, Does::Writes)?;
+        let (affected, returned) = self.scope.write_raw(statement, params).await?;
+        Ok(Change { affected, returned: returned.table() })
+    }
+}
+
+impl Scope {
+    fn admit_raw(&self) -> Result<(), DbError> {
+        if !self.context.may(Capability::DbRaw) {
+            return Err(DbError::denied(Capability::DbRaw));
+        }
+        self.still_open()
+    }
+
+    /// The statement for this text: the same one for the same text, so that it stays prepared.
+    fn prepared(&self, sql: &str, params: &[Cell], does: Does) -> Result<Arc<Statement>, DbError> {
+        self.admit_raw()?;
+        check(sql, does)?;
+        if params.len() > MAX_PARAMS {
+            let problem = format!("a statement has {MAX_PARAMS} values at most, not {}", params.len());
+            return Err(DbError::new(code::INVALID_VALUE, problem).with("limit", MAX_PARAMS));
+        }
+        for (at, cell) in params.iter().enumerate() {
+            datum(cell).map_err(|error| error.with("parameter", at))?;
+        }
+        Ok(self.app.raw_statement(sql, || match self.app.catalog.dialect {
+            Dialect::Postgres => numbered(sql),
+            Dialect::Sqlite | Dialect::Mariadb => sql.to_owned(),
+        }))
+    }
+
+    async fn read_raw<G: Gather>(
+        &self,
+        statement: Arc<Statement>,
+        params: Vec<Cell>,
+        mut gather: G,
+    ) -> Result<G, DbError> {
+        self.context.budget.charge_statements(1)?;
+        let deadline = self.deadline()?;
+        let (app, context) = (self.app.clone(), self.context.clone());
+        let sqlite = match self.app.store.backend() {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Server(server) => {
+                let result = self.read_raw_on_server(server, &statement, &params, &mut gather).await;
+                return result.map(|()| gather).map_err(|fault| self.explain_raw(fault));
+            }
+        };
+        let result = sqlite.read(&self.app.owner, deadline, move |session| -> Result<G, Fault> {
+            let time = Stopwatch::start(&context.budget);
+            let values = data(&params)?;
+            gather.head(session.look_at(&statement, values.len(), true)?)?;
+            let mut allowance = Allowance::of(&context, app.config.max_result_bytes);
+            // Anew: the time that it waited isn't database time.
+            let until = Until::deadline(context.deadline.min(Instant::now() + context.budget.db_left()?));
+            session.run(&statement, until, values, |row| gather.row(row, &mut allowance))?;
+            note(&context, &statement, time.since(), allowance.taken());
+            context.budget.charge_rows(allowance.taken())?;
+            Ok(gather)
+        });
+        result.await.map_err(|fault| self.explain_raw(fault))
+    }
+
+    async fn read_raw_on_server(
+        &self,
+        server: &Server,
+        statement: &Statement,
+        params: &[Cell],
+        gather: &mut impl Gather,
+    ) -> Result<(), Fault> {
+        let context = &self.context;
+        let mut connection = server.raw_connection(&self.app.owner, true, context.deadline).await?;
+        connection.until(context.deadline.min(Instant::now() + context.budget.db_left()?));
+        self.run_raw(&mut connection, statement, params, gather).await.map(drop)
+    }
+
+    /// Runs the statement on a server's connection, inside the transaction that is open there.
+    async fn run_raw(
+        &self,
+        connection: &mut Connection,
+        statement: &Statement,
+        params: &[Cell],
+        gather: &mut impl Gather,
+    ) -> Result<u64, Fault> {
+        let time = Stopwatch::start(&self.context.budget);
+        let mut allowance = Allowance::of(&self.context, self.app.config.max_result_bytes);
+        let mut begun = false;
+        let row = |row: &Cells<'_>| -> Result<(), Fault> {
+            if !std::mem::replace(&mut begun, true) {
+                gather.head(row.names())?;
+            }
+            gather.row(row, &mut allowance)
+        };
+        let affected = connection.run(statement, &data(params)?, row).await?;
+        if !begun {
+            gather.head(connection.columns(statement))?;
+        }
+        note(&self.context, statement, time.since(), allowance.taken());
+        self.context.budget.charge_rows(allowance.taken())?;
+        Ok(affected)
+    }
+
+    async fn write_raw(&self, statement: Arc<Statement>, params: Vec<Cell>) -> Result<(u64, Plain), DbError> {
+        self.check_no_writing_transaction()?;
+        self.context.budget.charge_statements(1)?;
+        self.deadline()?;
+        self.begin_writing()?;
+        let (app, context, wall) = (self.app.clone(), self.context.clone(), self.context.deadline);
+        let sqlite = match self.app.store.backend() {
+            Backend::Sqlite(sqlite) => sqlite,
+            Backend::Server(server) => {
+                let result = self.write_raw_on_server(server, &statement, &params).await;
+                return result.map_err(|fault| self.explain_raw(fault));
+            }
+        };
+        let mut left = None;
+        let result = sqlite.write(&self.app.owner, wall, move |work| -> Result<(u64, Plain), Fault> {
+            let time = Stopwatch::start(&context.budget);
+            // What is left when it begins, all of it again where it has to run again because of others.
+            let left = match left {
+                Some(left) => left,
+                None => *left.insert(context.budget.db_left()?),
+            };
+            work.no_later_than(wall.min(Instant::now() + left));
+            let values = data(&params)?;
+            let mut gather = Plain::default();
+            gather.head(work.look_at(&statement, values.len())?)?;
+            let mut allowance = Allowance::of(&context, app.config.max_result_bytes);
+            let affected = work.run(&statement, values, |row| gather.row(row, &mut allowance))?;
+            if work.has_dangling_keys() {
+                return Err(StoreError::Constraint { kind: Constraint::ForeignKey, subject: String::new() }.into());
+            }
+            note(&context, &statement, time.since(), allowance.taken());
+            context.budget.charge_rows(allowance.taken())?;
+            Ok((affected, gather))
+        });
+        result.await.map_err(|fault| self.explain_raw(fault))
+    }
+
+    async fn write_raw_on_server(
+        &self,
+        server: &Server,
+        statement: &Statement,
+        params: &[Cell],
+    ) -> Result<(u64, Plain), Fault> {
+        let wall = self.context.deadline;
+        let mut attempt = 1;
+        loop {
+            let mut connection = server.raw_connection(&self.app.owner, false, wall).await?;
+            // Only now: waiting for a connection takes wall time alone.
+            connection.until(wall.min(Instant::now() + self.context.budget.db_left()?));
+            let mut gather = Plain::default();
+            let result = match self.run_raw(&mut connection, statement, params, &mut gather).await {
+                Ok(affected) => connection.commit().await.map(|()| affected).map_err(Fault::Store),
+                Err(fault) => Err(fault),
+            };
+            match result {
+                Err(Fault::Store(StoreError::Conflict)) if attempt < ATTEMPTS => {
+                    // Those that met don't meet again at once.
+                    drop(connection);
+                    tokio::time::sleep(Duration::from_millis(3 << attempt)).await;
+                    attempt += 1;
+                }
+                result => return result.map(|affected| (affected, gather)),
+            }
+        }
+    }
+
+    /// The database's words about a statement are its author's to read: it ran with the app's own rights.
+    fn explain_raw(&self, fault: Fault) -> DbError {
+        match fault {
+            Fault::Store(StoreError::Internal(words)) => wrong(words.chars().take(MAX_WORDS).collect::<String>()),
+            Fault::Store(StoreError::ReadOnly(_)) => wrong("the statement writes; call `execute`"),
+            Fault::Store(StoreError::Denied(words)) => {
+                let words: String = words.chars().take(MAX_WORDS).collect();
+                DbError::new(code::ACCESS_DENIED, format!("the statement reaches for what isn't the app's: {words}"))
+            }
+            // A read has no other limits than its request's.
+            fault => self.app.explain(fault, &self.context, Instant::now()),
+        }
+    }
+}
+
+fn data(cells: &[Cell]) -> Result<Vec<Datum<'_>>, DbError> {
+    cells.iter().map(datum).collect()
+}
+
+fn datum(cell: &Cell) -> Result<Datum<'_>, DbError> {
+    let invalid = |problem: &str| Err(DbError::new(code::INVALID_VALUE, problem));
+    Ok(match cell {
+        Cell::Null => Datum::Null,
+        Cell::Boolean(truth) => Datum::Boolean(*truth),
+        Cell::Integer(number) => Datum::Integer(*number),
+        Cell::Float(number) if number.is_nan() => return invalid("NaN is no value"),
+        Cell::Float(number) => Datum::Real(*number),
+        Cell::Text(text) | Cell::Json(text) if text.contains('\0') => return invalid("a text can't hold U+0000"),
+        Cell::Text(text) => Datum::Text(text.as_bytes()),
+        Cell::Bytes(bytes) => Datum::Blob(bytes),
+        Cell::Date(days) => Datum::Date(*days),
+        Cell::Time(micros) => Datum::Time(*micros),
+        Cell::Datetime(micros) => Datum::DateTime(*micros),
+        Cell::Decimal(text) => match Decimal::from_str_exact(text) {
+            Ok(number) => Datum::Decimal(number),
+            Err(_) => return invalid("a decimal has digits, a point, and 28 digits at most"),
+        },
+        Cell::Uuid(bytes) if bytes.len() == 16 => Datum::Uuid(bytes),
+        Cell::Uuid(_) => return invalid("a UUID has 16 bytes"),
+        Cell::Json(text) => Datum::Json(text.as_bytes()),
+    })
+}
