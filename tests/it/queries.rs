@@ -139,6 +139,25 @@ async fn relations_lead_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_of_ones_own_reads_and_writes() {
+    let site = filled().await;
+    assert_eq!(
+        done(&site, "raw").await,
+        json!([
+            ["Persuasion", "Jane Eyre", "Poems"],
+            3,
+            ["4", "true", "Poems"],
+            ["Emma", "Austen"],
+            1,
+            0,
+            true,
+            "invalid-sql",
+            true
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_meet_what_is_there() {
     let site = filled().await;
     assert_eq!(done(&site, "write").await, json!([1, 2, "sea", false, true, "Emma II", 28, false, 3, 422, 422, 1]));

@@ -12,7 +12,7 @@ use crate::{names, types};
 
 const KEYS: [&str; 5] = ["name", "label", "models", "routes", "capabilities"];
 /// What there is to ask for; models bring `db` by themselves.
-const CAPABILITIES: [&str; 2] = ["db", "templates"];
+const CAPABILITIES: [&str; 3] = ["db", "db_raw", "templates"];
 
 /// What stands in `app!`, as far as it is sound.
 #[derive(Default)]
@@ -79,8 +79,9 @@ impl App {
             let word = capability.to_string();
             if !CAPABILITIES.contains(&word.as_str()) {
                 mistakes.add(names::unknown("capability", &word, capability.span(), &CAPABILITIES));
-            } else if !(capabilities.contains(&word) || word == "db" && !self.models.is_empty()) {
-                capabilities.push(word);
+            } else if !(capabilities.contains(&word.replace('_', "-")) || word == "db" && !self.models.is_empty()) {
+                // The manifest's words have dashes, which no identifier has.
+                capabilities.push(word.replace('_', "-"));
             }
         }
         capabilities

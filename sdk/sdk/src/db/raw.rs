@@ -1,6 +1,6 @@
 //! SQL of the app's own, on `bandstand:db/raw`, for what queries can't say.
 //!
-//! Needs the capability `db-raw`: `app! { capabilities: ["db-raw"], … }`, and the operator's grant. A statement reaches the app's own tables alone,
+//! Needs the capability `db-raw`: `app! { capabilities: [db_raw], … }`, and the operator's grant. A statement reaches the app's own tables alone,
 //! under the names that they have in the database (`polls__question`), and is written for one kind of database, which [`dialect`] tells.
 //!
 //! ```ignore

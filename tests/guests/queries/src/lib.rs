@@ -4,6 +4,7 @@
 
 mod models;
 
+use bandstand::db::raw;
 use bandstand::db::{Edge, Lock, OnConflict, durable_transaction, partition_by, rank, subquery, value, window};
 use bandstand::prelude::*;
 use models::{
@@ -273,8 +274,37 @@ async fn transactions() -> Answer {
     Ok(Json(json!([inner, rolled_back.is_err(), tags])))
 }
 
+#[post("/raw/")]
+async fn raw_sql() -> Answer {
+    let books = "SELECT title, copies, price, created, subtitle FROM queries__book WHERE copies >= ? AND title <> ? ORDER BY id";
+    let rows: Vec<(String, i32, Decimal, DateTime, Option<String>)> = raw::fetch(books, (0, "Emma")).await?;
+    let titles: Vec<&str> = rows.iter().map(|(title, ..)| title.as_str()).collect();
+    let since = rows.iter().filter(|(_, _, _, created, _)| *created <= now()).count();
+    let spread = "SELECT count(*), avg(copies), max(title) FROM queries__book WHERE created < ?";
+    let [(count, average, last)] =
+        raw::fetch::<(u64, f64, String)>(spread, [now()]).await?.try_into().map_err(|_| Error::internal("one row"))?;
+    let models = raw::rows::<Book>("SELECT * FROM queries__book WHERE slug = ?", ("emma",)).await?;
+    let author = models[0].author().await?.last_name.clone();
+    let written = raw::execute("UPDATE queries__book SET copies = copies + ? WHERE slug = ?", (1, "emma")).await?;
+    let none: Vec<(i64,)> = raw::fetch("SELECT id FROM queries__book WHERE id < ?", [0_i64]).await?;
+    let wrong = raw::fetch::<(i64,)>("SELECT title FROM queries__book", ()).await.err().map(|error| error.to_string());
+    let unread = raw::fetch::<(i64,)>("SELECT nothing FROM queries__book", ()).await.err();
+    Ok(Json(json!([
+        titles,
+        since,
+        [count.to_string(), (average > 0.0).to_string(), last],
+        [models[0].title.as_str(), author.as_str()],
+        written,
+        none.len(),
+        wrong.is_some(),
+        unread.map(|error| error.code().to_owned()),
+        matches!(raw::dialect()?, raw::Dialect::Sqlite),
+    ])))
+}
+
 app! {
     name: "queries",
     models: [Author, Book, Tag, Portrait, Shelf, Place],
-    routes: [fill, functions_of_fields, conditions, aggregates, sets, relations, write, transactions],
+    routes: [fill, functions_of_fields, conditions, aggregates, sets, relations, write, transactions, raw_sql],
+    capabilities: [db_raw],
 }
