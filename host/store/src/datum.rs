@@ -141,7 +141,7 @@ impl Cells<'_> {
     /// The columns' names, in order.
     pub fn names(&self) -> Vec<String> {
         match &self.0 {
-            Row::Sqlite(row) => row.as_ref().column_names().into_iter().map(str::to_owned).collect(),
+            Row::Sqlite(row) => row.as_ref().column_names().map(str::to_owned).collect(),
             Row::Postgres(row) => row.columns().iter().map(|column| column.name().to_owned()).collect(),
             Row::Mariadb(row) => row.columns_ref().iter().map(|column| column.name_str().into_owned()).collect(),
         }

@@ -185,7 +185,7 @@ impl Session {
         if reads && !statement.readonly() {
             return Err(StoreError::ReadOnly("the statement writes".into()));
         }
-        Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+        Ok(statement.column_names().map(str::to_owned).collect())
     }
 
     fn step_through<'p, E: From<StoreError>>(

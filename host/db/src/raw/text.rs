@@ -40,8 +40,8 @@ pub(super) fn check(sql: &str, does: Does) -> Result<(), DbError> {
         Does::Reads => (&READING[..], &WRITING[..], "execute"),
         Does::Writes => (&WRITING[..], &READING[..], "fetch"),
     };
-    let is = |known: &&str| known.eq_ignore_ascii_case(word);
-    if own.iter().any(|known| is(&known)) {
+    let is = |known: &str| known.eq_ignore_ascii_case(word);
+    if own.iter().any(|known| is(known)) {
         return Ok(());
     }
     let words = own.join(", ");
