@@ -9,6 +9,7 @@ mod ci;
 mod demo;
 mod guests;
 mod http;
+mod reference;
 mod run;
 mod tidy;
 
@@ -34,6 +35,8 @@ enum Task {
     },
     /// Checks what the compiler can't: dependency rule, documentation of the contract, sizes, words, links
     Tidy,
+    /// Writes docs/reference/queries.md from the code
+    Reference,
     /// Builds everything, makes the site demo/ with some polls in it, and serves it
     Demo(demo::Options),
     /// Makes the Chinook sample database: a SQLite file, or SQL for another database
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Guests { names } => guests::run(&names),
         Task::Tidy => tidy::run(),
+        Task::Reference => reference::run(),
         Task::Demo(options) => demo::run(&options),
         Task::Chinook(options) => chinook::run(&options),
         Task::Bench { arguments } => bench::run(&arguments),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::reference;
 use crate::run::{failure, root, step};
 
 /// Folders that aren't ours, or aren't sources.
@@ -22,6 +23,7 @@ pub(crate) fn run() -> Result<()> {
     wit::check(&mut problems)?;
     files::check(&files, &mut problems);
     links::check(&files, &mut problems);
+    reference::check(&mut problems);
     if problems.is_empty() {
         step(&format!("Tidy: {} files", files.0.len()));
         return Ok(());

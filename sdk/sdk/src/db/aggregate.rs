@@ -112,7 +112,7 @@ impl<R, T> Aggregate<R, T> {
     }
 }
 
-/// Kinds whose values can be added up.
+/// Kinds whose values can be added up: whole numbers, `f64`, `Decimal` and `Duration`.
 #[diagnostic::on_unimplemented(
     message = "fields of `{Self}` can't be added up",
     note = "whole numbers, f64, Decimal and Duration can"
@@ -122,7 +122,7 @@ pub trait Summed {
     type Sum: Kind;
 }
 
-/// Kinds that have a mean.
+/// Kinds that have a mean: whole numbers, `f64` and `Decimal`.
 #[diagnostic::on_unimplemented(
     message = "fields of `{Self}` have no mean",
     note = "whole numbers, f64 and Decimal have one"

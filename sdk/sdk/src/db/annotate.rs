@@ -17,7 +17,7 @@ impl<M: Model> QuerySet<M> {
     /// One value, or a tuple of them, of all these rows together:
     /// `let (n, votes) = Choice::objects().aggregate((count(), Choice::VOTES.sum())).await?;`
     ///
-    /// Errors: an error for a set with limit, offset or distinct.
+    /// Errors: a 500 for a set with limit, offset, distinct or a union.
     pub fn aggregate<A: Aggregates<M>>(self, aggregates: A) -> super::Pending<A::Output> {
         let nodes = nodes(aggregates);
         super::Pending::new(async move {

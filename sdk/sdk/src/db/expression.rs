@@ -62,7 +62,8 @@ pub trait Given<T> {
     fn given(self) -> Value;
 }
 
-/// What kind something is by itself, for where no field says what is wanted: `value(1)`, `case().when(q, "many")`.
+/// A value, a field or an expression that says by itself what kind it is, for where no field says what is wanted: `value(1)`,
+/// `case().when(q, "many")`.
 #[diagnostic::on_unimplemented(message = "`{Self}` doesn't say what kind of value it is")]
 pub trait Natural<R>: Expression<R, Self::Kind> {
     /// The kind.
@@ -325,7 +326,7 @@ pub trait Summand {
     type Step;
 }
 
-/// Kinds that can be multiplied and divided.
+/// Kinds that can be multiplied and divided: whole numbers, `f64` and `Decimal`.
 #[diagnostic::on_unimplemented(
     message = "a field of `{Self}` can't be multiplied or divided",
     note = "whole numbers, f64 and Decimal can"

@@ -114,7 +114,7 @@ impl<R, T: Kind> Field<R, Option<T>> {
     }
 }
 
-/// Kinds that have an order.
+/// Kinds that have an order: numbers, texts, UUIDs, dates, times, datetimes, durations and keys.
 #[diagnostic::on_unimplemented(
     message = "a field of `{Self}` has no order: it can be compared with `eq` and `ne` alone"
 )]
@@ -292,7 +292,7 @@ impl<R, M: Model> Reverse<R, M> {
     }
 }
 
-/// An order of rows.
+/// An order of rows by a field or an expression.
 #[derive(Clone)]
 pub struct Order<R> {
     sorted: Sorted,

@@ -15,7 +15,7 @@ use super::values::Values;
 use crate::time::DateTime;
 
 /// The moment of the statement, by the host's clock: for `db_default` and for expressions. A value that the app knows is
-/// [`now`](crate::time::now).
+/// [`time::now`](crate::time::now).
 pub fn now<R>() -> Expr<R, DateTime> {
     Expr::of(Node::call("now", []))
 }

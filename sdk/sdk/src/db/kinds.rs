@@ -72,11 +72,11 @@ pub trait Nullness: Copy + 'static {
     type Or<N: Nullness>: Nullness;
 }
 
-/// Never NULL.
+/// The nullness of what is never NULL.
 #[derive(Debug, Clone, Copy)]
 pub enum Must {}
 
-/// May be NULL.
+/// The nullness of what may be NULL: it is read as an `Option`.
 #[derive(Debug, Clone, Copy)]
 pub enum May {}
 

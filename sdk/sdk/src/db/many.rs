@@ -150,7 +150,7 @@ impl<M: Model> Many<M> {
 
     /// Adds rows; those that belong already stay. Returns how many were added.
     ///
-    /// Errors: for a field with a model of the app's own between (`through`): create its rows instead, they have fields of their own.
+    /// Errors: a 500 for a field with a model of the app's own between (`through`): create its rows instead, they have fields of their own.
     pub async fn add<K: KeyOf<M::Key>>(self, rows: impl IntoIterator<Item = K>) -> Result<u64> {
         let keys = rows.into_iter().map(|row| row.key().raw()).collect();
         self.link.add(keys).await

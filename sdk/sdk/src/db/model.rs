@@ -8,7 +8,7 @@ use super::rows::Reader;
 use super::{Value, writing};
 use crate::error::Result;
 
-/// A model: one table of the app's own. Derive it; see [`derive@crate::Model`].
+/// A model: one table of the app's own, which `#[derive(Model)]` makes of a struct; its options are with [the derive](derive@crate::Model).
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a model", note = "add `#[derive(Model)]` to it")]
 pub trait Model: Sized + 'static {
     /// Its fields as they are reached from the model `R` over a relation; what is read of them is an `Option` where the way may lead

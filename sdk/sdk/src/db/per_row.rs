@@ -54,7 +54,7 @@ macro_rules! aggregates {
 /// A field or an expression of each row: conditions on it, orders by it, aggregates and window functions of it.
 #[expect(clippy::wrong_self_convention, reason = "a field is copied into its condition")]
 pub trait PerRow: Term {
-    /// Equal. Takes a value, a field or an expression. NULL equals nothing; an `Option` that is `None` asks for NULL.
+    /// Equal to this: a value, a field or an expression. NULL equals nothing; an `Option` that is `None` asks for NULL.
     fn eq(self, value: impl Operand<Self::Root, Base<Self>>) -> Q<Self::Root>
     where
         Self: EachRow,
@@ -62,7 +62,7 @@ pub trait PerRow: Term {
         compare("exact", self.into_term(), value.node())
     }
 
-    /// Not equal, or NULL.
+    /// Not equal to this, or NULL.
     fn ne(self, value: impl Operand<Self::Root, Base<Self>>) -> Q<Self::Root>
     where
         Self: EachRow,
@@ -78,7 +78,7 @@ pub trait PerRow: Term {
         test(values.lookup(), self.into_term())
     }
 
-    /// NULL. What is reached over a relation is NULL too where the relation leads nowhere.
+    /// It is NULL. What is reached over a relation is NULL too where the relation leads nowhere.
     fn is_null(self) -> Q<Self::Root>
     where
         Self: EachRow,
@@ -86,7 +86,7 @@ pub trait PerRow: Term {
         test(Lookup::IsNull(true), self.into_term())
     }
 
-    /// Not NULL.
+    /// It isn't NULL.
     fn is_not_null(self) -> Q<Self::Root>
     where
         Self: EachRow,
@@ -94,7 +94,7 @@ pub trait PerRow: Term {
         test(Lookup::IsNull(false), self.into_term())
     }
 
-    /// True.
+    /// It is true.
     fn is_true(self) -> Q<Self::Root>
     where
         Self: EachRow,
@@ -107,13 +107,13 @@ pub trait PerRow: Term {
     }
 
     comparisons! {
-        /// Greater.
+        /// Greater than this.
         gt "gt",
-        /// Greater or equal.
+        /// Greater than this, or equal to it.
         ge "gte",
-        /// Less.
+        /// Less than this.
         lt "lt",
-        /// Less or equal.
+        /// Less than this, or equal to it.
         le "lte",
     }
 
@@ -131,7 +131,7 @@ pub trait PerRow: Term {
     }
 
     text_lookups! {
-        /// Equal, ignoring case.
+        /// Equal to this, ignoring case.
         iexact "iexact",
         /// The text occurs in it; case matters. `%` and `_` are ordinary characters, here and in the others.
         contains "contains",
@@ -230,7 +230,7 @@ pub trait PerRow: Term {
         min "min" where Ordered -> Option<Base<Self>>;
         /// The largest value; none of no rows.
         max "max" where Ordered -> Option<Base<Self>>;
-        /// All values together; none of no rows. Errors of the query: past 64 bits 422.
+        /// All values together: of whole numbers an `i64`, of others the same kind; none of no rows. Errors of the query: 422 past 64 bits.
         sum "sum" where Summed -> Option<<Base<Self> as Summed>::Sum>;
         /// The mean; none of no rows.
         avg "avg" where Averaged -> Option<f64>;

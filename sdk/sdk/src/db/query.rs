@@ -288,7 +288,7 @@ impl<M: Model> QuerySet<M> {
         self
     }
 
-    /// Locks the rows until the transaction ends. Errors: outside of a [`transaction`](super::transaction).
+    /// Locks the rows until the transaction ends. Errors: a 500 outside of a [`transaction`](super::transaction).
     pub fn select_for_update(mut self, lock: Lock) -> Self {
         self.query.tail().lock = Some(lock);
         self

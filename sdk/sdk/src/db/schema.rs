@@ -92,7 +92,7 @@ impl<M> fmt::Debug for Constraint<M> {
     }
 }
 
-/// What a unique constraint is of: fields and expressions.
+/// What a unique constraint is of: fields and expressions; one, or a tuple of up to eight.
 #[diagnostic::on_unimplemented(message = "`{Self}` isn't made of fields or expressions of `{R}`")]
 pub trait IntoParts<R> {
     #[doc(hidden)]

@@ -67,7 +67,7 @@ const CONFLICT: &str = "conflict-retry";
 
 /// As [`transaction`], and never inside another one: when it returns `Ok`, it is on disk.
 ///
-/// Errors: inside of another one, before `work` begins.
+/// Errors: a 500 inside of another one, before `work` begins.
 pub async fn durable_transaction<T>(work: impl AsyncFn() -> Result<T>) -> Result<T> {
     if current().is_some() {
         return Err(Error::internal("a durable transaction inside of another one, which decides whether it lasts"));

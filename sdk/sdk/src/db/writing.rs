@@ -148,7 +148,7 @@ impl<M: Model> QuerySet<M> {
     /// Writes these fields of rows that were changed, all or none, in one statement for every 1,000 rows:
     /// `Choice::objects().bulk_update(&choices, (Choice::VOTES, Choice::CHOICE_TEXT))`. Returns how many rows were there still.
     ///
-    /// Errors: those of an update; for the key and for fields of other models.
+    /// Errors: those of an update; a 500 for the key and for fields of other models.
     pub async fn bulk_update(self, rows: &[M], fields: impl IntoPaths<M>) -> Result<u64> {
         let mut names = Vec::new();
         for path in fields.into_paths() {
@@ -166,7 +166,8 @@ impl<M: Model> QuerySet<M> {
     /// Changes all these rows at once and returns how many. An expression sees each row as it was:
     /// `update(Choice::VOTES.set(Choice::VOTES + 1))` loses no vote, however many come at the same time.
     ///
-    /// Errors: an error for a set with a limit, and for a field of another model.
+    /// Errors: `is_conflict` for a value that must be unique; 422 for one that doesn't fit; a 500 for a set with a limit, and for a field of
+    /// another model.
     pub fn update(self, assignments: impl IntoAssignments<M>) -> Pending<u64> {
         let assignments = assignments.into_assignments();
         Pending::new(async move {
@@ -186,7 +187,7 @@ impl<M: Model> QuerySet<M> {
 
     /// Deletes all these rows, and what `on_delete` says goes with them, as one unit. Returns how many went in all.
     ///
-    /// Errors: `is_conflict` where a row is protected; an error for a set with a limit.
+    /// Errors: `is_conflict` where a row is protected; a 500 for a set with a limit.
     pub async fn delete(self) -> Result<u64> {
         let mut query = self.query;
         query.unlimited("delete", M::NAME)?;
