@@ -158,6 +158,15 @@ async fn sql_of_ones_own_reads_and_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_stream_is_not_taken_for_the_whole() {
+    let site = filled().await;
+    let whole = site.raw_get("/queries/export/").await;
+    assert!(whole.contains("Emma\n") && whole.contains("Poems\n") && whole.ends_with("0\r\n\r\n"), "{whole}");
+    let half = site.raw_get("/queries/export-half/").await;
+    assert!(half.contains("transfer-encoding: chunked") && !half.ends_with("0\r\n\r\n"), "{half}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_meet_what_is_there() {
     let site = filled().await;
     assert_eq!(done(&site, "write").await, json!([1, 2, "sea", false, true, "Emma II", 28, false, 3, 422, 422, 1]));

@@ -302,9 +302,33 @@ async fn raw_sql() -> Answer {
     ])))
 }
 
+/// All titles, piece by piece.
+#[get("/export/")]
+async fn export() -> Response {
+    Response::stream("text/plain", async |mut out| {
+        let mut books = Book::objects().iterator().await?;
+        while let Some(book) = books.next().await? {
+            out.write(format!("{}\n", book.title)).await?;
+        }
+        Ok(())
+    })
+}
+
+/// The same, and then it can't go on.
+#[get("/export-half/")]
+async fn export_half() -> Response {
+    Response::stream("text/plain", async |mut out| {
+        let mut books = Book::objects().iterator().await?;
+        if let Some(book) = books.next().await? {
+            out.write(format!("{}\n", book.title)).await?;
+        }
+        Err(Error::new(500, "no more"))
+    })
+}
+
 app! {
     name: "queries",
     models: [Author, Book, Tag, Portrait, Shelf, Place],
-    routes: [fill, functions_of_fields, conditions, aggregates, sets, relations, write, transactions, raw_sql],
+    routes: [fill, functions_of_fields, conditions, aggregates, sets, relations, write, transactions, raw_sql, export, export_half],
     capabilities: [db_raw],
 }
