@@ -104,6 +104,8 @@ async fn sets_trees_and_pieces() {
         asked(&site, "sets").await,
         json!([
             "jane-eyre persuasion poems",
+            "emma poems",
+            [["dear", 1], ["cheap", 3]],
             "poems",
             "persuasion",
             ["Poems", "Persuasion", "Jane Eyre", "Emma"],

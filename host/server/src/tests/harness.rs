@@ -134,12 +134,8 @@ impl Site for StandIn {
             "/served" => {
                 let mut response = text("served");
                 let app = host_core::name::AppId::new("polls").ok();
-                let context = RequestContext::new(
-                    RequestId(1),
-                    app.clone().expect("a name"),
-                    Arc::default(),
-                    Limits::default(),
-                );
+                let context =
+                    RequestContext::new(RequestId(1), app.clone().expect("a name"), Arc::default(), Limits::default());
                 context.budget.charge_statements(2).expect("few");
                 context.budget.charge_db(std::time::Duration::from_micros(7));
                 response.extensions_mut().insert(Served {

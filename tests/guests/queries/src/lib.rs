@@ -161,6 +161,16 @@ async fn sets() -> Answer {
     let same = Place::objects().get(place.pk()).await?;
     Ok(Json(json!([
         slugs(few.clone().union(cheap.clone()).order_by(Book::SLUG).all().await?),
+        slugs(
+            Book::objects()
+                .order_by(Book::SLUG)
+                .limit(1)
+                .union(Book::objects().order_by(Book::SLUG.desc()).limit(1))
+                .order_by(Book::SLUG)
+                .all()
+                .await?,
+        ),
+        by_size().await?,
         slugs(few.clone().intersection(cheap.clone()).all().await?),
         slugs(few.difference(cheap).all().await?),
         titles,
@@ -300,6 +310,12 @@ async fn raw_sql() -> Answer {
         unread.map(|error| error.code().to_owned()),
         matches!(raw::dialect()?, raw::Dialect::Sqlite),
     ])))
+}
+
+/// Groups by a key that holds values, in its order.
+async fn by_size() -> Result<Vec<(String, u64)>> {
+    let size = case().when(Book::PRICE.ge(10), "dear").otherwise("cheap");
+    Book::objects().group_by(size.clone()).annotate(count()).order_by(size.desc()).all().await
 }
 
 /// All titles, piece by piece.
