@@ -45,6 +45,9 @@ pub enum StoreError {
     /// A value or a row is larger than the store allows.
     #[error("a value or a row is larger than {0} bytes")]
     TooBig(u32),
+    /// A long text is searched for another long one, which a server can't be stopped from.
+    #[error("what is searched and what is sought are too long: their lengths in bytes, multiplied, are 4 GiB at most")]
+    Search,
     /// A sum is larger than an integer can be.
     #[error("a sum is larger than a 64-bit integer")]
     Overflow,

@@ -5,6 +5,9 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{Constraint, StoreError};
 
+/// What the planner makes the server say of a search that couldn't be stopped.
+const TOO_LONG: &str = "bytes are too long to search";
+
 /// What a failure means.
 #[derive(Debug)]
 pub(super) enum Meaning {
@@ -52,6 +55,7 @@ fn of_server(said: &DbError) -> Meaning {
             constraint(Constraint::NotNull, &subject)
         }
         // What a column is too narrow for, or what is beyond all numbers.
+        "22P02" if said.message().contains(TOO_LONG) => StoreError::Search,
         "22003" if is_narrow(said.message()) => constraint(Constraint::Check, ""),
         "22003" => StoreError::Overflow,
         "22001" | "22008" => constraint(Constraint::Check, ""),
