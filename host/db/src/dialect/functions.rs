@@ -246,8 +246,8 @@ pub(crate) static ALL: &[Function] = &[
         &[[
             "bandstand_strindex({0}, {1})",
             // As `Dialect::position` has it.
-            "CASE WHEN octet_length({0})::bigint * octet_length({1}) <= 4294967296 THEN strpos({0}, {1})::bigint \
-             ELSE (octet_length({0}) || ' bytes are too long to search')::bigint END",
+            "CASE WHEN octet_length({0})::bigint * octet_length({1}) > 4294967296 \
+             THEN (octet_length({0}) || ' bytes are too long to search')::bigint ELSE strpos({0}, {1})::bigint END",
             "locate({1}, {0})",
         ]],
     ),

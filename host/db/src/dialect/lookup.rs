@@ -77,8 +77,8 @@ impl Dialect {
         let template = match self {
             Dialect::Sqlite => "bandstand_strindex({0}, {1})",
             Dialect::Postgres => {
-                "CASE WHEN octet_length({0})::bigint * octet_length({1}) <= 4294967296 THEN strpos({0}, {1})::bigint \
-                 ELSE (octet_length({0}) || ' bytes are too long to search')::bigint END"
+                "CASE WHEN octet_length({0})::bigint * octet_length({1}) > 4294967296 \
+                 THEN (octet_length({0}) || ' bytes are too long to search')::bigint ELSE strpos({0}, {1})::bigint END"
             }
             Dialect::Mariadb => "locate({1}, {0})",
         };
@@ -109,8 +109,8 @@ impl Dialect {
             (JsonLookup::Contains, Dialect::Sqlite) => "bandstand_json_contains({0}, {1})",
             // It can't be stopped either, and compares each entry of a list with each of another one.
             (JsonLookup::Contains, Dialect::Postgres) => {
-                "CASE WHEN pg_column_size({0})::bigint * pg_column_size({1}) <= 1073741824 THEN {0} @> {1} \
-                 ELSE (pg_column_size({0}) || ' bytes are too long to search')::bigint IS NULL END"
+                "CASE WHEN pg_column_size({0})::bigint * pg_column_size({1}) > 1073741824 \
+                 THEN (pg_column_size({0}) || ' bytes are too long to search')::bigint IS NULL ELSE {0} @> {1} END"
             }
             (JsonLookup::Contains, Dialect::Mariadb) => "json_contains({0}, {1})",
             (JsonLookup::HasKey, Dialect::Sqlite) => "bandstand_json_has_keys({0}, {1})",
