@@ -297,10 +297,6 @@ impl AppDb {
             };
             error = error.with("constraint", &constraint.name);
         }
-        if let (Constraint::ForeignKey, [column]) = (kind, named.columns.as_slice()) {
-            let target = column.target.map_or("", |target| &catalog.tables[target].model);
-            error = error.with("target", target);
-        }
         error
     }
 }
