@@ -39,15 +39,6 @@ pub(crate) trait Run: Send {
         params: Params<'_, '_>,
         row: OnRow<'_>,
     ) -> impl Future<Output = Result<u64, Fault>> + Send;
-
-    /// Runs `statement` once for each of `rows`, the values of one run each. A server needn't answer one before it gets the
-    /// next.
-    fn run_rows(
-        &mut self,
-        statement: &Statement,
-        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
-        row: OnRow<'_>,
-    ) -> impl Future<Output = Result<u64, Fault>> + Send;
 }
 
 /// Takes the rows of a statement that gives none.
@@ -57,6 +48,15 @@ pub(crate) fn no_rows(_: &Cells<'_>) -> Result<(), Fault> {
 
 /// A connection inside a unit of work.
 pub(crate) trait Unit: Run {
+    /// Runs `statement` once for each of `rows`, the values of one run each. A server needn't answer one before it gets the
+    /// next.
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send;
+
     /// Whether a foreign key points nowhere at this moment.
     fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send;
 }
@@ -76,7 +76,9 @@ impl Run for Work<'_> {
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(Work::run(self, statement, params, row))
     }
+}
 
+impl Unit for Work<'_> {
     fn run_rows(
         &mut self,
         statement: &Statement,
@@ -85,9 +87,7 @@ impl Run for Work<'_> {
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(rows.map(|params| Work::run(self, statement, params, &mut *row)).sum())
     }
-}
 
-impl Unit for Work<'_> {
     fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send {
         ready(Ok(Work::has_dangling_keys(self)))
     }
@@ -108,15 +108,6 @@ impl Run for Reading<'_> {
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(self.session.run(statement, self.until, params, row))
     }
-
-    fn run_rows(
-        &mut self,
-        statement: &Statement,
-        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
-        row: OnRow<'_>,
-    ) -> impl Future<Output = Result<u64, Fault>> + Send {
-        ready(rows.map(|params| self.session.run(statement, self.until, params, &mut *row)).sum())
-    }
 }
 
 /// Charges the time since it was made when it is dropped, whatever came of it.
@@ -135,16 +126,16 @@ impl<'b> Stopwatch<'b> {
     }
 }
 
+impl Drop for Stopwatch<'_> {
+    fn drop(&mut self) {
+        self.budget.charge_db(self.since.elapsed());
+    }
+}
+
 /// Tells the developer of a statement that ran since `began`.
 pub(crate) fn note(context: &RequestContext, statement: &Statement, began: Instant, rows: u64) {
     if let Some(queries) = &context.queries {
         queries.add(statement.sql(), began.elapsed(), rows);
-    }
-}
-
-impl Drop for Stopwatch<'_> {
-    fn drop(&mut self) {
-        self.budget.charge_db(self.since.elapsed());
     }
 }
 

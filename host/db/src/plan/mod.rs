@@ -31,7 +31,7 @@ use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Literal, Op, Shape};
-use crate::types::Value;
+use crate::types::{Param, Value};
 pub(crate) use filter::Found;
 use sql::{Bind, MANY, Purpose, Slot, Sql};
 
@@ -126,6 +126,19 @@ pub(crate) struct WritePlan {
     /// The columns of it that get a value.
     pub(crate) columns: Box<[usize]>,
     pub(crate) action: Action,
+}
+
+impl WritePlan {
+    /// Whether it is one statement for the database, too.
+    pub(crate) fn is_single(&self, params: &[Param]) -> bool {
+        match &self.action {
+            Action::Insert { .. } | Action::UpdateMany(_) => {
+                !params.iter().any(|param| matches!(param, Param::Many(_)))
+            }
+            Action::Update { .. } | Action::DeleteDirectly(_) => true,
+            Action::Delete(_) => false,
+        }
+    }
 }
 
 #[derive(Debug)]
