@@ -306,11 +306,11 @@ impl Writing<'_> {
         match &plan.action {
             Action::Insert { query, cells, fills, upserts, .. } => {
                 bind::check_count(query.holes - fills.len(), params)?;
-                let params = bind::fill(bind::canonical(&query.binds, params), fills);
-                let mut outcome = self.insert(work, query, cells, &params, earlier).await?;
+                let params = bind::fill(&query.binds, bind::canonical(&query.binds, params), fills);
+                let (rows, mut outcome) = self.for_each_row(work, query, cells, &params, earlier).await?;
                 if *upserts {
                     // MariaDB counts a row that was changed twice.
-                    outcome.affected = bind::rows(&query.binds, &params);
+                    outcome.affected = rows as u64;
                 }
                 Ok(outcome)
             }
@@ -324,7 +324,7 @@ impl Writing<'_> {
             }
             Action::UpdateMany(query) => {
                 let params = bind::canonical(&query.binds, params);
-                self.insert(work, query, &[], &params, earlier).await
+                self.for_each_row(work, query, &[], &params, earlier).await.map(|(_, outcome)| outcome)
             }
             Action::DeleteDirectly(query) => {
                 let affected = self.run(work, query, params, earlier, &mut no_rows).await?;
@@ -358,15 +358,15 @@ impl Writing<'_> {
         Ok(affected)
     }
 
-    /// Runs a statement for each row that the lists of its holes have.
-    async fn insert(
+    /// Runs a statement for each row that the lists of its holes have, and tells how many those are.
+    async fn for_each_row(
         &self,
         work: &mut impl Unit,
         query: &Query,
         cells: &[Cell],
         params: &[Param],
         earlier: Earlier<'_>,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<(usize, Outcome), Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
         let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
@@ -386,13 +386,13 @@ impl Writing<'_> {
                 affected
             }
             rows => {
-                let mut rows = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
-                work.run_rows(&statement, &mut rows, &mut take).await?
+                let mut all = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
+                work.run_rows(&statement, &mut all, &mut take).await?
             }
         };
         note(self.context, &statement, began, affected);
         self.context.budget.charge_rows(allowance.taken.into())?;
-        Ok(Outcome { affected, returned })
+        Ok((rows, Outcome { affected, returned }))
     }
 
     fn collect_key(&self, row: &Cells<'_>, width: usize, keys: &mut BTreeSet<Key>) -> Result<(), Fault> {

@@ -33,7 +33,7 @@ use crate::kind::Kind;
 use crate::shape::{Literal, Op, Shape};
 use crate::types::{Param, Value};
 pub(crate) use filter::Found;
-use sql::{Bind, MANY, Purpose, Slot, Sql};
+use sql::{Bind, MANY, MANY_MORE, Purpose, Slot, Sql};
 
 /// What a shape became.
 #[derive(Debug)]
@@ -177,7 +177,7 @@ pub(crate) struct Query {
     same: Option<Vec<usize>>,
     owner: Arc<Owner>,
     fixed: Option<Arc<Statement>>,
-    /// A statement for each combination of list sizes, rounded up.
+    /// A statement for each combination of list sizes, rounded up; or, in a query without lists, for each number of rows.
     sized: Mutex<Vec<ForSizes>>,
     /// Where in the text the values of a row stand that may be repeated for more rows.
     row: Option<Range<usize>>,
@@ -210,10 +210,9 @@ impl Query {
     /// Says where the values of a row stand, for a database that writes many rows sooner in one statement than in many.
     /// PostgreSQL gets its statements without waiting for one before the next, and SQLite is not far away.
     fn write_rows_at(&mut self, dialect: Dialect, row: Range<usize>) {
-        let elsewhere = |text: &str| text.contains(['?', MANY]);
-        let (before, after) = (&self.sql.text[..row.start], &self.sql.text[row.end..]);
-        let alone = !elsewhere(before) && !elsewhere(after) && !self.sql.text.contains(MANY);
-        if dialect == Dialect::Mariadb && alone {
+        let text = &self.sql.text;
+        let elsewhere = text[..row.start].contains('?') || text[row.end..].contains('?');
+        if dialect == Dialect::Mariadb && !elsewhere && !text.contains([MANY, MANY_MORE]) {
             self.row = Some(row);
         }
     }
@@ -275,7 +274,7 @@ pub(crate) fn rounded(length: usize) -> usize {
     if length == 0 { 0 } else { length.next_power_of_two() }
 }
 
-/// Plans a shape. `refs` says whether it may refer to earlier statements of a batch.
+/// Plans a shape.
 pub(crate) fn plan(catalog: &Catalog, owner: &Arc<Owner>, shape: &Shape) -> Result<Plan, DbError> {
     let table = catalog.find(&shape.from)?;
     let planner = Planner { catalog, owner, table, holes: shape.holes, explain: shape.explain };
