@@ -13,6 +13,7 @@ use host_store::{Cells, Constraint, Datum, Session, Statement, StoreError, Until
 use crate::bind::{self, Bulk, Earlier};
 use crate::catalog::Catalog;
 use crate::error::{DbError, Fault, code};
+use crate::kind::Kind;
 use crate::plan::delete::{CHUNK, Collect};
 use crate::plan::key::Key;
 use crate::plan::sql::{Bind, Purpose};
@@ -280,7 +281,8 @@ impl Writing<'_> {
                     .copied()
                     .filter(|at| {
                         let kind = table.columns[*at].kind;
-                        kind.is_number() || kind.is_text()
+                        let is_key = matches!(kind, Kind::Auto | Kind::Key);
+                        !is_key && (kind.is_number() || kind.is_time() || kind.is_text())
                     })
                     .collect();
                 match written.into_iter().collect::<Vec<_>>().as_slice() {

@@ -10,7 +10,6 @@ mod cast;
 mod choice;
 pub(crate) mod functions;
 mod json;
-pub(crate) mod kinds;
 pub(crate) mod literal;
 mod lookup;
 mod time;

@@ -5,12 +5,9 @@ use host_store::StoreError;
 use super::ask::{number, rows, text};
 use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
-use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
+use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_DIGITS, MOST_TABLES, Schema, Table, on_delete, places};
 use crate::run::Run;
 use crate::types::Value;
-
-/// The most digits of a decimal field.
-const MOST_DIGITS: u32 = 28;
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = database() \
     ORDER BY BINARY table_name";

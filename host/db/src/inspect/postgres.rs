@@ -7,12 +7,9 @@ use host_store::StoreError;
 use super::ask::{number, rows, text};
 use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
-use super::{Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
+use super::{Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_DIGITS, MOST_TABLES, Schema, Table, on_delete, places};
 use crate::run::Run;
 use crate::types::Value;
-
-/// The most digits of a decimal field.
-const MOST_DIGITS: u32 = 28;
 
 /// Tables and what looks like one: not the parts of a table that is spread over several.
 const RELATIONS: &str = "SELECT c.relname::text, c.relkind::text FROM pg_catalog.pg_class c \

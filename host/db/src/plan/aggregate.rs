@@ -6,9 +6,8 @@
 use super::filter::{Found, Query, Sub};
 use super::invalid;
 use super::sql::Sql;
-use crate::dialect::kinds;
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{Kind, MAX_DIGITS};
 use crate::shape::{Aggregate, AggregateFunction, Condition, Order, Path};
 
 impl Query<'_> {
@@ -165,9 +164,9 @@ pub(super) fn result_kind(function: AggregateFunction, of: Option<&Found>) -> Re
         (AggregateFunction::Count, _) => Ok(Kind::BigInteger),
         (AggregateFunction::Sum, kind) if kind.is_whole() && counts => Ok(Kind::BigInteger),
         (AggregateFunction::Sum, kind @ (Kind::Float | Kind::Duration)) => Ok(kind),
-        (AggregateFunction::Sum, Kind::Decimal { places, .. }) => Ok(Kind::Decimal { digits: 28, places }),
+        (AggregateFunction::Sum, Kind::Decimal { places, .. }) => Ok(Kind::Decimal { digits: MAX_DIGITS, places }),
         (AggregateFunction::Avg | AggregateFunction::Stddev | AggregateFunction::Variance, kind)
-            if kind == Kind::Float || kinds::places(kind).is_some() || (kind.is_whole() && counts) =>
+            if kind.is_number() && counts =>
         {
             Ok(Kind::Float)
         }

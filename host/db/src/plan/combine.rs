@@ -7,7 +7,7 @@ use super::filter::{Found, Query};
 use super::invalid;
 use super::read::{Selected, bounds, not_outside};
 use super::sql::Sql;
-use crate::dialect::{Dialect, kinds};
+use crate::dialect::Dialect;
 use crate::error::DbError;
 use crate::kind::Kind;
 use crate::shape::{Combination, Distinct, Nested, Reading, Select};
@@ -123,7 +123,7 @@ impl Query<'_> {
 }
 
 fn plain(kind: Kind) -> Kind {
-    kinds::common(kind, kind).unwrap_or(kind)
+    kind.common(kind).unwrap_or(kind)
 }
 
 /// The kinds that hold the cells of all of them.
@@ -136,7 +136,7 @@ fn common(first: &Selected, members: &[(Combination, (Selected, bool))]) -> Resu
             return Err(invalid(problem));
         }
         for (at, (kind, column)) in common.iter_mut().zip(&member.columns).enumerate() {
-            *kind = kinds::common(*kind, column.kind).ok_or_else(|| {
+            *kind = kind.common(column.kind).ok_or_else(|| {
                 let (here, there) = (kind.word(), column.kind.word());
                 invalid(format!("cell {at} is of kind {here} in one shape and of kind {there} in another"))
             })?;

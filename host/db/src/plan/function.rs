@@ -3,12 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use super::filter::{Found, Query, Sub};
-use super::{SQLITE_DIGITS, invalid};
+use super::invalid;
 use crate::dialect::Dialect;
 use crate::dialect::functions::{Function, Give, Take};
-use crate::dialect::kinds;
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{Kind, SQLITE_DIGITS};
 use crate::plan::sql::Sql;
 use crate::shape::{DatePart, Expr, JsonResult, JsonStep, Part, Unit, Zone};
 
@@ -29,12 +28,11 @@ impl Query<'_> {
             };
             let found = self.expression(expr, Some(want), sub.as_deref_mut())?;
             let kind = found.kind;
-            let number = kind.is_whole() || kind == Kind::Float || kinds::places(kind).is_some();
             let (fits, what) = match take {
                 Take::Text => (kind.is_text(), "text"),
                 Take::Whole => (kind.is_whole(), "a whole number"),
-                Take::Float => (number, "a number"),
-                Take::Number => (number || kind == Kind::Duration, "a number"),
+                Take::Float => (kind.is_number(), "a number"),
+                Take::Number => (kind.is_number() || kind == Kind::Duration, "a number"),
             };
             if !fits {
                 return Err(takes(function.word, what, &found));

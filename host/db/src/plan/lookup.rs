@@ -4,7 +4,6 @@ use super::filter::{Found, Query, Sub};
 use super::sql::{Bind, MANY, Purpose, Slot, Sql};
 use super::{check, invalid};
 use crate::dialect::Dialect;
-use crate::dialect::kinds;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Comparison, Condition, Expr, JsonLookup, List, Literal, Lookup, Operand};
@@ -191,7 +190,7 @@ impl Query<'_> {
             Expr::Operand(Operand::Literal(literal)) if !matches!(literal, Literal::Null) => {
                 // A number with a point can be compared with a decimal, but is none.
                 match (literal, found.kind) {
-                    (Literal::Float(_), kind) if kinds::places(kind).is_some() => None,
+                    (Literal::Float(_), kind) if kind.places().is_some() => None,
                     _ => Some(super::value_of(self.catalog, found.slot(), literal)?),
                 }
             }
@@ -245,8 +244,7 @@ impl Query<'_> {
 
 /// Whether the cells of a shape can be what is sought.
 fn check_same(found: &Found, kind: Kind, name: &str) -> Result<(), DbError> {
-    let places = (kinds::places(found.kind), kinds::places(kind));
-    if found.kind.compares_with(kind) && places.0 == places.1 {
+    if found.kind.compares_with(kind) && found.kind.places() == kind.places() {
         return Ok(());
     }
     let problem = format!(

@@ -29,7 +29,7 @@ use crate::bind;
 use crate::catalog::{Catalog, Column, Fill};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{Kind, MAX_DIGITS, SQLITE_DIGITS};
 use crate::shape::{Literal, Op, Shape};
 use crate::types::{Param, Value};
 pub(crate) use filter::Found;
@@ -375,9 +375,3 @@ fn reckonable(catalog: &Catalog, kind: Kind, value: &Value) -> Result<(), String
         _ => Ok(()),
     }
 }
-
-/// Most digits of a decimal on SQLite, which keeps it as a whole number of 64 bits.
-pub(crate) const SQLITE_DIGITS: u8 = 18;
-
-/// Most digits of a decimal: what 96 bits hold.
-const MAX_DIGITS: u8 = 28;

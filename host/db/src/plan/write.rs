@@ -4,7 +4,7 @@ use super::filter::{Found, Query as Building};
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{Action, Cell, Planner, Query, WritePlan, invalid, value_of};
 use crate::catalog::{Column, Fill, Table};
-use crate::dialect::{Dialect, kinds};
+use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Condition, Conflict, Expr, Insert, Literal, Operand};
@@ -314,13 +314,11 @@ impl Building<'_> {
                 Some(length) if length <= most => Ok(found.sql),
                 _ => Ok(dialect.fitting(found.sql, most)),
             },
-            (Kind::Float, kind) if kind.is_whole() || kind == Kind::Float || kinds::places(kind).is_some() => {
-                Ok(dialect.float(&found))
-            }
+            (Kind::Float, kind) if kind.is_number() => Ok(dialect.float(&found)),
             (Kind::Decimal { places, .. }, Kind::Decimal { places: more, .. }) if more > places => {
                 Ok(dialect.round(&found, places.into()))
             }
-            (to @ Kind::Decimal { .. }, kind) if kind.is_whole() || kinds::places(kind).is_some() => {
+            (to @ Kind::Decimal { .. }, kind) if kind.is_whole() || kind.places().is_some() => {
                 Ok(dialect.widen(&found, to))
             }
             (to, from) if to.is_whole() && from.is_whole() => Ok(found.sql),
