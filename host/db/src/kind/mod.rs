@@ -367,8 +367,7 @@ impl Kind {
                 _ => return Err(format!("{number} is no number that a field can hold")),
             },
             serde_json::Value::String(text) if matches!(self, Kind::Uuid | Kind::Binary) => {
-                let digits: String = text.chars().filter(|c| *c != '-').collect();
-                Value::Bytes(hex::decode(digits).map_err(|e| format!("takes hexadecimal digits: {e}"))?)
+                Value::Bytes(bytes_of_digits(text)?)
             }
             serde_json::Value::String(text) => Value::Text(text.clone()),
             other => return Err(format!("{other} is no single value")),
@@ -376,6 +375,12 @@ impl Kind {
         self.check_stored(&value)?;
         Ok(self.canonical(&value).unwrap_or(value))
     }
+}
+
+/// Bytes as they stand in a document: hexadecimal digits, in which hyphens are skipped.
+pub(crate) fn bytes_of_digits(text: &str) -> Result<Vec<u8>, String> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    hex::decode(digits).map_err(|error| format!("takes hexadecimal digits: {error}"))
 }
 
 /// What no field takes, because databases disagree about it.

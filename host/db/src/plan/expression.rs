@@ -8,7 +8,7 @@ use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{invalid, value_of};
 use crate::error::{DbError, code};
 use crate::kind::{Kind, MAX_DIGITS};
-use crate::shape::{Arithmetic, Choice, Condition, Expr, Literal, Operand, shown};
+use crate::shape::{Arithmetic, Choice, Condition, Expr, Literal, Operand};
 
 /// The longest text of one expression in bytes: SQL repeats what a function's guard looks at, so nesting multiplies it.
 const MAX_SQL: usize = 256 << 10;
@@ -173,6 +173,7 @@ impl Query<'_> {
     }
 
     fn value(&mut self, operand: &Operand, want: Option<Kind>, sub: Option<&mut Sub<'_>>) -> Result<Found, DbError> {
+        let dialect = self.dialect();
         let slot = |kind| Slot { kind, column: None, purpose: Purpose::Compare };
         match operand {
             Operand::Field(_) if !self.has_row => Err(invalid("an insert has no row yet whose fields it could read")),
@@ -183,18 +184,18 @@ impl Query<'_> {
             Operand::Outer(level, path) => self.outer_field(*level, path),
             Operand::Hole(hole, kind) => {
                 let kind = kind.or(want).ok_or_else(untold)?;
-                Ok(Found::made("a value", self.place(kind, Bind::Hole { hole: *hole, slot: slot(kind) }), kind, true))
+                Ok(Found::made("a value", dialect.bound(kind, Bind::Hole { hole: *hole, slot: slot(kind) }), kind, true))
             }
             Operand::Ref(statement, field) => {
                 let kind = want.ok_or_else(untold)?;
                 let bind = Bind::Ref { statement: *statement, field: field.clone(), slot: slot(kind) };
-                Ok(Found::made("a value", self.place(kind, bind), kind, true))
+                Ok(Found::made("a value", dialect.bound(kind, bind), kind, true))
             }
             Operand::New(field) => self.new_value(field),
             Operand::Literal(literal) => {
                 let kind = match (literal, want) {
                     (Literal::Null, Some(kind)) => {
-                        return Ok(Found::made("null", Sql::text(self.dialect().null(kind)), kind, true));
+                        return Ok(Found::made("null", Sql::text(dialect.null(kind)), kind, true));
                     }
                     (Literal::Null, None) => return Err(untold()),
                     (Literal::Bool(truth), _) => {
@@ -204,31 +205,17 @@ impl Query<'_> {
                     (Literal::Integer(_), Some(Kind::Float)) | (Literal::Float(_), _) => Kind::Float,
                     (Literal::Integer(_), Some(kind)) if kind.is_time() => kind,
                     (Literal::Integer(number), _) => {
-                        let sql = Sql::text(self.dialect().integer(*number));
+                        let sql = Sql::text(dialect.integer(*number));
                         return Ok(Found::made("a value", sql, Kind::BigInteger, false));
                     }
                     (Literal::Text(_), Some(kind)) if kind.places().is_some() => kind,
-                    (Literal::Text(text), Some(kind @ (Kind::Uuid | Kind::Binary))) => {
-                        let value =
-                            kind.value_of_json(&serde_json::Value::String(text.clone())).map_err(|problem| {
-                                let problem = format!("`{}` as {}: it {problem}", shown(text), kind.word());
-                                DbError::new(code::INVALID_VALUE, problem).with("kind", kind.word())
-                            })?;
-                        let sql = self.place(kind, Bind::Const { value, slot: slot(kind) });
-                        return Ok(Found::made("a value", sql, kind, false));
-                    }
-                    (Literal::Text(_), Some(Kind::Json)) => Kind::Json,
+                    (Literal::Text(_), Some(kind @ (Kind::Json | Kind::Uuid | Kind::Binary))) => kind,
                     (Literal::Text(_), _) => Kind::Text,
                 };
                 let bind = value_of(self.catalog, slot(kind), literal)?;
-                Ok(Found::made("a value", self.place(kind, bind), kind, false))
+                Ok(Found::made("a value", dialect.bound(kind, bind), kind, false))
             }
         }
-    }
-
-    /// A value in its place.
-    fn place(&self, kind: Kind, bind: Bind) -> Sql {
-        Sql { text: self.dialect().place(kind).into(), binds: vec![bind] }
     }
 
     fn reckon(&self, arithmetic: Arithmetic, left: Found, right: Found) -> Result<Found, DbError> {

@@ -90,13 +90,8 @@ impl Query<'_> {
                 Expr::Operand(Operand::Literal(Literal::Bool(true))) => Ok(left(" IS NULL")),
                 Expr::Operand(Operand::Literal(Literal::Bool(false))) => Ok(left(" IS NOT NULL")),
                 Expr::Operand(Operand::Hole(hole, _)) => {
-                    let mut sql = Sql::text("(");
-                    sql.append(left(" IS NULL) = "));
-                    sql.append(Sql {
-                        text: dialect.place(Kind::Boolean).into(),
-                        binds: vec![Bind::Truth { hole: *hole }],
-                    });
-                    Ok(sql)
+                    let wanted = dialect.bound(Kind::Boolean, Bind::Truth { hole: *hole });
+                    Ok(Sql::fill("({0} IS NULL) = {1}", &[found.sql.clone(), wanted]))
                 }
                 _ => Err(invalid("`isnull` takes true or false")),
             },
@@ -175,12 +170,11 @@ impl Query<'_> {
             }
             _ => return Err(invalid("a value stands here: a string or a hole")),
         };
-        Ok(Sql { text: self.dialect().place(kind).into(), binds: vec![bind] })
+        Ok(self.dialect().bound(kind, bind))
     }
 
     /// `found` and what it is compared with, as they meet.
     fn both<'p>(&mut self, found: &Found, operand: &'p Expr, sub: Option<&mut Sub<'p>>) -> Result<(Sql, Sql), DbError> {
-        let place = self.dialect().place(found.kind);
         let bind = match operand {
             // They are checked against the field itself, and errors name it.
             Expr::Operand(Operand::Hole(hole, None)) => Some(Bind::Hole { hole: *hole, slot: found.slot() }),
@@ -197,7 +191,7 @@ impl Query<'_> {
             _ => None,
         };
         if let Some(bind) = bind {
-            return Ok((found.sql.clone(), Sql { text: place.into(), binds: vec![bind] }));
+            return Ok((found.sql.clone(), self.dialect().bound(found.kind, bind)));
         }
         let other = self.expression(operand, Some(found.kind), sub)?;
         if !found.kind.compares_with(other.kind) {

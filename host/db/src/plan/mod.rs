@@ -29,7 +29,7 @@ use crate::bind;
 use crate::catalog::{Catalog, Column, Fill};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
-use crate::kind::{Kind, MAX_DIGITS, SQLITE_DIGITS};
+use crate::kind::{Kind, MAX_DIGITS, SQLITE_DIGITS, bytes_of_digits};
 use crate::shape::{Literal, Op, Shape};
 use crate::types::{Param, Value};
 pub(crate) use filter::Found;
@@ -316,6 +316,9 @@ fn value_of(catalog: &Catalog, slot: Slot, literal: &Literal) -> Result<Bind, Db
         Literal::Bool(truth) => Value::Boolean(*truth),
         Literal::Integer(number) => Value::Integer(*number),
         Literal::Float(number) => Value::Float(*number),
+        Literal::Text(text) if matches!(slot.kind, Kind::Uuid | Kind::Binary) => {
+            Value::Bytes(bytes_of_digits(text).map_err(|problem| misfit(catalog, slot, &problem))?)
+        }
         Literal::Text(text) => Value::Text(text.clone()),
     };
     check(catalog, slot, &value)?;
@@ -329,10 +332,7 @@ pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), 
     }
     let Some((table, column)) = slot.column else {
         let checked = slot.kind.check_compared(value).and_then(|()| reckonable(catalog, slot.kind, value));
-        return checked.map_err(|problem| {
-            let problem = format!("an expression of kind {} {problem}", slot.kind.word());
-            DbError::new(code::INVALID_VALUE, problem).with("kind", slot.kind.word())
-        });
+        return checked.map_err(|problem| misfit(catalog, slot, &problem));
     };
     let table = &catalog.tables[table];
     let column = &table.columns[column];
@@ -345,19 +345,28 @@ pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), 
         Purpose::Store => column.kind.check_stored(value),
         Purpose::Compare | Purpose::Pattern | Purpose::Key => column.kind.check_compared(value),
     };
-    let wrong = |problem: String| {
-        DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
-            .with("model", &table.model)
-            .with("field", &column.field)
-            .with("kind", column.word)
-    };
-    checked.map_err(wrong)?;
+    checked.map_err(|problem| misfit(catalog, slot, &problem))?;
     if slot.purpose == Purpose::Store {
         for validator in &column.validators {
-            validator.check(value).map_err(|problem| wrong(problem).with("validator", validator.word))?;
+            let broken = |problem: String| misfit(catalog, slot, &problem).with("validator", validator.word);
+            validator.check(value).map_err(broken)?;
         }
     }
     Ok(())
+}
+
+/// A value doesn't fit its place; `problem` goes on from what the place is called.
+fn misfit(catalog: &Catalog, slot: Slot, problem: &str) -> DbError {
+    let Some((table, column)) = slot.column else {
+        let word = slot.kind.word();
+        return DbError::new(code::INVALID_VALUE, format!("an expression of kind {word} {problem}")).with("kind", word);
+    };
+    let table = &catalog.tables[table];
+    let column = &table.columns[column];
+    DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
+        .with("model", &table.model)
+        .with("field", &column.field)
+        .with("kind", column.word)
 }
 
 /// Whether NULL is what leaves the field to itself.
