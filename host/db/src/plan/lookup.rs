@@ -95,7 +95,6 @@ impl Query<'_> {
                 }
                 _ => Err(invalid("`isnull` takes true or false")),
             },
-            Lookup::In => Err(DbError::new(code::INTERNAL, "`in` without a list")),
             Lookup::Compare(comparison) => {
                 if !kind.is_ordered() {
                     return Err(refuse("what has an order"));

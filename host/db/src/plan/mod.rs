@@ -286,7 +286,7 @@ pub(crate) fn plan(catalog: &Catalog, owner: &Arc<Owner>, shape: &Shape) -> Resu
         Op::Aggregate(reading) => planner.aggregate(reading, with).map(Plan::Read),
         Op::Insert(insert) => planner.insert(insert).map(Plan::Write),
         Op::Update { set, filter, returning } => planner.update(set, filter, returning).map(Plan::Write),
-        Op::UpdateMany { key, key_values, set } => planner.update_many(key, key_values, set).map(Plan::Write),
+        Op::UpdateMany { key, set } => planner.update_many(key, set).map(Plan::Write),
         Op::Delete { filter } => planner.delete(filter).map(Plan::Write),
     }
 }

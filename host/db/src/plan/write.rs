@@ -211,19 +211,15 @@ impl Planner<'_> {
 
     pub(super) fn update_many(
         &self,
-        key: &[String],
-        key_values: &[Expr],
+        key: &[(String, usize)],
         set: &[(String, Expr)],
     ) -> Result<WritePlan, DbError> {
         let table = &self.catalog.tables[self.table];
         let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
         let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;
         sql.append(assignments);
-        for (at, (name, value)) in key.iter().zip(key_values).enumerate() {
+        for (at, (name, hole)) in key.iter().enumerate() {
             let column = table.column(name)?;
-            let Expr::Operand(Operand::Hole(hole, _)) = value else {
-                return Err(invalid("`key_values` has holes alone"));
-            };
             let slot = Slot::of(self.catalog, self.table, column, Purpose::Compare);
             sql.push(if at == 0 { " WHERE " } else { " AND " });
             sql.push(&format!("t0.{} = ", table.columns[column].quoted()));
