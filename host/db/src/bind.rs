@@ -10,7 +10,8 @@ use crate::catalog::{Catalog, Fill};
 use crate::error::{DbError, code};
 use crate::kind::{DAY, Kind};
 use crate::plan::sql::{Bind, Purpose};
-use crate::plan::{Action, WritePlan, check, rounded};
+use crate::plan::query::rounded;
+use crate::plan::{Action, WritePlan, check};
 use crate::types::{Outcome, Param, Value};
 
 /// Values of a `many`: more is a page of data, not a condition.

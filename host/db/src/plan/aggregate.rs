@@ -3,14 +3,14 @@
 //! An aggregate over a many-valued relation is a query of its own for each row (`(SELECT count(*) FROM …)`). Django joins
 //! instead, and two of them over different relations multiply each other's rows; here each is right by itself.
 
-use super::filter::{Found, Query, Sub};
+use super::building::{Building, Found, Sub};
 use super::invalid;
 use super::sql::Sql;
 use crate::error::{DbError, code};
 use crate::kind::{Kind, MAX_DIGITS};
 use crate::shape::{Aggregate, AggregateFunction, Condition, Order, Path};
 
-impl Query<'_> {
+impl Building<'_> {
     pub(super) fn aggregate<'p>(&mut self, aggregate: &'p Aggregate) -> Result<Found, DbError> {
         let mut root: Option<&'p [String]> = None;
         let mut paths: Vec<&Path> = Vec::new();

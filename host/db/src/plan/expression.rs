@@ -3,7 +3,7 @@
 //! Each has a kind, and it is known whether it can be NULL, so that what is compared with it, and how its cells are read,
 //! is settled when the query is planned. A value that doesn't tell its kind (a hole) takes it from what stands beside it.
 
-use super::filter::{Annotation, Found, Query, Sub};
+use super::building::{Annotation, Building, Found, Sub};
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{invalid, value_of};
 use crate::error::{DbError, code};
@@ -13,7 +13,7 @@ use crate::shape::{Arithmetic, Choice, Condition, Expr, Literal, Operand};
 /// The longest text of one expression in bytes: SQL repeats what a function's guard looks at, so nesting multiplies it.
 const MAX_SQL: usize = 256 << 10;
 
-impl Query<'_> {
+impl Building<'_> {
     /// Names an expression.
     pub(super) fn annotate(&mut self, name: &str, expr: &Expr) -> Result<(), DbError> {
         let table = &self.catalog.tables[self.table];

@@ -1,6 +1,6 @@
 //! Lookups: one thing compared with another.
 
-use super::filter::{Found, Query, Sub};
+use super::building::{Building, Found, Sub};
 use super::sql::{Bind, MANY, Purpose, Slot, Sql};
 use super::{check, invalid};
 use crate::dialect::Dialect;
@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::shape::{Comparison, Condition, Expr, JsonLookup, List, Literal, Lookup, Operand};
 use crate::types::Value;
 
-impl Query<'_> {
+impl Building<'_> {
     /// A condition about one row: the statement's own, or the related ones that `sub` is about.
     pub(super) fn comparison<'p>(
         &mut self,

@@ -3,7 +3,7 @@
 //! SQL has no condition on a window's value: it is there only when all rows are. So a query that asks for one becomes a
 //! table in a query around it ([`Stage`]), to which it hands what the condition and the order need.
 
-use super::filter::{Found, Query};
+use super::building::{Building, Found};
 use super::invalid;
 use super::sql::Sql;
 use crate::dialect::Dialect;
@@ -20,7 +20,7 @@ pub(super) struct Stage {
     pub(super) hidden: Vec<Sql>,
 }
 
-impl Query<'_> {
+impl Building<'_> {
     /// What was found, as it is called in the statement around this one, where there is one.
     pub(super) fn hoisted(&mut self, found: Found) -> Found {
         let Some(stage) = &mut self.stage else { return found };

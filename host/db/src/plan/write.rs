@@ -1,6 +1,6 @@
 //! `insert`, `update`, `update_many`, `delete`.
 
-use super::filter::{Found, Query as Building};
+use super::building::{Building, Found};
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{Action, Cell, Planner, Query, WritePlan, invalid, value_of};
 use crate::catalog::{Column, Fill, Table};
