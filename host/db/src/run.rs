@@ -227,7 +227,7 @@ pub(crate) async fn read<S: Sink>(
 ) -> Result<S, Fault> {
     let time = Stopwatch::start(&context.budget);
     let params = &bind::canonical(&plan.query.binds, params);
-    let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
+    let statement = plan.query.statement(params);
     let mut values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
     match plan.explains {
@@ -354,7 +354,7 @@ impl Writing<'_> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
         let params = &bind::canonical(&query.binds, params);
-        let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
+        let (began, statement) = (Instant::now(), query.statement(params));
         let affected = work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), row).await?;
         note(self.context, &statement, began, affected);
         Ok(affected)
@@ -371,7 +371,7 @@ impl Writing<'_> {
     ) -> Result<(usize, Outcome), Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
+        let (began, statement) = (Instant::now(), query.statement(params));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
         let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);

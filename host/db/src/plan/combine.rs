@@ -32,7 +32,7 @@ impl Building<'_> {
         for (at, (combination, (member, wrapped))) in members.into_iter().enumerate() {
             let member = self.as_kinds(member, &kinds, wrapped);
             if at > 0 {
-                sql = sql.as_table(self.next_alias(), kinds.len());
+                sql = sql.into_table(self.next_alias(), kinds.len());
             }
             let word = match combination {
                 Combination::Union => " UNION ",
@@ -52,7 +52,7 @@ impl Building<'_> {
             .map(|(column, kind)| Found { kind: *kind, null: true, bare: None, column: None, ..column.clone() })
             .collect();
         let alias = self.next_alias();
-        let mut whole = sql.as_table(alias, columns.len());
+        let mut whole = sql.into_table(alias, columns.len());
         let mut order = Vec::new();
         for entry in select.order.iter().flatten() {
             let found = self.expression(&entry.of, None, None)?;

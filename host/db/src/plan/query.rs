@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::sql::{Bind, MANY, MANY_MORE, Sql};
 use crate::bind;
 use crate::dialect::Dialect;
+use crate::types::Param;
 
 /// SQL with its values, and the statements that it became.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Query {
 
     /// The statement that writes so many rows at once.
     pub(crate) fn for_rows(&self, rows: usize) -> Arc<Statement> {
-        let (Some(row), true) = (&self.row, rows > 1) else { return self.statement(std::iter::empty()) };
+        let (Some(row), true) = (&self.row, rows > 1) else { return self.statement(&[]) };
         let mut sized = self.sized.lock();
         if let Some((_, statement)) = sized.iter().find(|(known, _)| **known == [rows]) {
             return statement.clone();
@@ -89,12 +90,12 @@ impl Query {
         Statement::of_app(&self.owner, text).taking(bind::types(&self.binds, sizes))
     }
 
-    /// The statement for lists of these lengths, one for each `in`; see [`rounded`].
-    pub(crate) fn statement(&self, lengths: impl Iterator<Item = usize>) -> Arc<Statement> {
+    /// The statement for the lists among these values, each `in` of which is of the length that it is [`rounded`] to.
+    pub(crate) fn statement(&self, params: &[Param]) -> Arc<Statement> {
         if let Some(fixed) = &self.fixed {
             return fixed.clone();
         }
-        let sizes: Box<[usize]> = lengths.map(rounded).collect();
+        let sizes: Box<[usize]> = bind::list_lengths(&self.binds, params).map(rounded).collect();
         let mut sized = self.sized.lock();
         if let Some((_, statement)) = sized.iter().find(|(known, _)| *known == sizes) {
             return statement.clone();

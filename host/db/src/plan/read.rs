@@ -360,7 +360,7 @@ impl Building<'_> {
         let mut inner = Sql::text("SELECT ");
         inner.list(cells);
         tail(&mut inner, self, Parts { late: Vec::new(), ..parts });
-        let mut sql = inner.as_table(alias, columns.len());
+        let mut sql = inner.into_table(alias, columns.len());
         sql.push(" WHERE ").append(Sql::join(conditions, " AND "));
         if !order.is_empty() {
             sql.push(" ORDER BY ").list(order);

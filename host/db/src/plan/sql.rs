@@ -101,7 +101,7 @@ impl Sql {
     }
 
     /// `SELECT q1.c0 AS c0, … FROM (…) AS q1`: as a table of its own, of so many cells.
-    pub(crate) fn as_table(self, alias: usize, cells: usize) -> Sql {
+    pub(crate) fn into_table(self, alias: usize, cells: usize) -> Sql {
         let cells = (0..cells).map(|at| Sql::text(format!("q{alias}.c{at} AS c{at}")));
         let mut sql = Sql::text("SELECT ");
         sql.list(cells.collect()).push(" FROM (").append(self).push(&format!(") AS q{alias}"));
