@@ -66,13 +66,7 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
             key.to.push(text(&row, 4).to_owned());
         }
     }
-    for table in &mut schema.tables {
-        let &[key] = table.primary_key.as_slice() else { continue };
-        let column = &mut table.columns[key];
-        if column.counts_up && matches!(column.kind, Some(Kind::SmallInteger | Kind::Integer | Kind::BigInteger)) {
-            (column.kind, column.note) = (Some(Kind::Auto), None);
-        }
-    }
+    schema.name_automatic_keys();
     Ok(schema)
 }
 

@@ -161,6 +161,17 @@ impl Schema {
         })?
     }
 
+    /// A primary key of one whole number that the database counts up is one of kind `auto`.
+    fn name_automatic_keys(&mut self) {
+        for table in &mut self.tables {
+            let &[key] = table.primary_key.as_slice() else { continue };
+            let column = &mut table.columns[key];
+            if column.counts_up && matches!(column.kind, Some(Kind::SmallInteger | Kind::Integer | Kind::BigInteger)) {
+                (column.kind, column.note) = (Some(Kind::Auto), None);
+            }
+        }
+    }
+
     /// The table called `name`.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == name)

@@ -7,7 +7,9 @@ use host_store::StoreError;
 use super::ask::{number, rows, text};
 use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
-use super::{Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_DIGITS, MOST_TABLES, Schema, Table, on_delete, places};
+use super::{
+    Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_DIGITS, MOST_TABLES, Schema, Table, on_delete, places,
+};
 use crate::run::Run;
 use crate::types::Value;
 
@@ -94,13 +96,7 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
         let key = ForeignKey { columns: own, table: text(&row, 2).to_owned(), to, on_delete: on_delete(action) };
         schema.tables[at].foreign_keys.push(key);
     }
-    for table in &mut schema.tables {
-        let &[key] = table.primary_key.as_slice() else { continue };
-        let column = &mut table.columns[key];
-        if column.counts_up && matches!(column.kind, Some(Kind::SmallInteger | Kind::Integer | Kind::BigInteger)) {
-            (column.kind, column.note) = (Some(Kind::Auto), None);
-        }
-    }
+    schema.name_automatic_keys();
     Ok(schema)
 }
 
