@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, Fill};
 use crate::error::{DbError, code};
 use crate::kind::{DAY, Kind};
-use crate::plan::sql::{Bind, Purpose};
 use crate::plan::query::rounded;
+use crate::plan::sql::{Bind, Purpose};
 use crate::plan::{Action, WritePlan, check};
 use crate::types::{Outcome, Param, Value};
 

@@ -184,7 +184,12 @@ impl Building<'_> {
             Operand::Outer(level, path) => self.outer_field(*level, path),
             Operand::Hole(hole, kind) => {
                 let kind = kind.or(want).ok_or_else(untold)?;
-                Ok(Found::made("a value", dialect.bound(kind, Bind::Hole { hole: *hole, slot: slot(kind) }), kind, true))
+                Ok(Found::made(
+                    "a value",
+                    dialect.bound(kind, Bind::Hole { hole: *hole, slot: slot(kind) }),
+                    kind,
+                    true,
+                ))
             }
             Operand::Ref(statement, field) => {
                 let kind = want.ok_or_else(untold)?;

@@ -112,12 +112,8 @@ impl Building<'_> {
             Some(default) => {
                 let (both, kind) = self.alike(word, &[of, default], None, None)?;
                 let dialect = self.dialect();
-                let mut both = both.into_iter().map(|found| Found {
-                    sql: dialect.widen(&found, kind),
-                    kind,
-                    bare: None,
-                    ..found
-                });
+                let mut both =
+                    both.into_iter().map(|found| Found { sql: dialect.widen(&found, kind), kind, bare: None, ..found });
                 match (both.next(), both.next()) {
                     (Some(of), default) => (of, default),
                     _ => return Err(DbError::new(code::INTERNAL, "a window over nothing")),

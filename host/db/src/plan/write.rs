@@ -40,9 +40,7 @@ impl Planner<'_> {
                 Some(expr) => match (building.stored(expr, at)?, column.fill) {
                     // A key that is left out or null is the next one.
                     (value, Some(Fill::Uuid7)) => Sql::fill("coalesce({0}, {1})", &[value, fill(Fill::Uuid7)]),
-                    (value, _) if column.kind == Kind::Auto => {
-                        dialect.given_key(table.quoted(), &column.name, value)
-                    }
+                    (value, _) if column.kind == Kind::Auto => dialect.given_key(table.quoted(), &column.name, value),
                     (value, _) => value,
                 },
                 None if column.generated.is_some() || column.kind == Kind::Auto => continue,
@@ -209,11 +207,7 @@ impl Planner<'_> {
         Ok(self.write(columns, Action::Update { query: self.query(sql), cells, returning: returning.into() }))
     }
 
-    pub(super) fn update_many(
-        &self,
-        key: &[(String, usize)],
-        set: &[(String, Expr)],
-    ) -> Result<WritePlan, DbError> {
+    pub(super) fn update_many(&self, key: &[(String, usize)], set: &[(String, Expr)]) -> Result<WritePlan, DbError> {
         let table = &self.catalog.tables[self.table];
         let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
         let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;

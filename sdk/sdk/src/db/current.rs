@@ -17,11 +17,7 @@ pub(super) fn get<T>(current: &'static Current<T>) -> Option<Rc<T>> {
 }
 
 /// Runs `work` while `value` holds.
-pub(super) async fn run<T, R>(
-    current: &'static Current<T>,
-    value: Rc<T>,
-    work: impl Future<Output = R>,
-) -> R {
+pub(super) async fn run<T, R>(current: &'static Current<T>, value: Rc<T>, work: impl Future<Output = R>) -> R {
     Inside { current, value, work: pin!(work) }.await
 }
 

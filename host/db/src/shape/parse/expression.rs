@@ -95,7 +95,7 @@ impl Reader {
             "concat" => match self.several(parts, place, deeper)? {
                 several if several.is_empty() => {
                     Err(place.error(format_args!("`concat` takes 1 to {MAX_ARGUMENTS} expressions")))
-                },
+                }
                 several => Ok(Expr::Concat(several)),
             },
             "round" => {
