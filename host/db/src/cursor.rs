@@ -231,7 +231,7 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                 let job = move |session: &mut host_store::Session| -> Result<(), Fault> {
                     let read = reading(&plan)?;
                     let params = bind::canonical(&read.query.binds, &params);
-                    let statement = read.query.statement(bind::list_lengths(&read.query.binds, &params));
+                    let statement = read.query.statement(&params);
                     let values = bind::values(&read.query.binds, &params, 0, &[]);
                     let told = Told::of(&context, &statement);
                     let gone = |_| Fault::Store(StoreError::Cancelled);
@@ -249,12 +249,9 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                 sqlite.read(&app.owner, deadline, job).await
             }
             Backend::Server(server) => {
-                let mut connection = match scope.state.has_written() {
-                    true => server.connection(&app.owner, context.deadline).await?,
-                    false => server.reader(&app.owner, context.deadline).await?,
-                };
+                let mut connection = scope.reader(server).await?;
                 let params = bind::canonical(&read.query.binds, &params);
-                let statement = read.query.statement(bind::list_lengths(&read.query.binds, &params));
+                let statement = read.query.statement(&params);
                 let values: Vec<Datum<'_>> = bind::values(&read.query.binds, &params, 0, &[]).collect();
                 let mut pieces = pieces;
                 let told = Told::of(context, &statement);

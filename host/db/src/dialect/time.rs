@@ -3,20 +3,15 @@
 use super::Dialect;
 use crate::kind::Kind;
 use crate::plan::Found;
-use crate::plan::sql::{Bind, Purpose, Slot, Sql};
+use crate::plan::sql::Sql;
 use crate::shape::{DatePart, Part, Unit, Zone};
-use crate::types::Value;
 
 impl Dialect {
     /// A zone as a value. UTC is written out, so that it is no value of its own.
     fn zone(self, zone: Option<&Zone>) -> Sql {
         match zone.filter(|zone| !zone.is_utc()) {
             None => Sql::text("'UTC'"),
-            Some(Zone(name)) => {
-                let slot = Slot { kind: Kind::Text, column: None, purpose: Purpose::Compare };
-                let bind = Bind::Const { value: Value::Text(name.clone()), slot };
-                Sql { text: self.place(Kind::Text).into(), binds: vec![bind] }
-            }
+            Some(Zone(name)) => self.constant(name.clone()),
         }
     }
 

@@ -3,15 +3,14 @@
 //! An aggregate over a many-valued relation is a query of its own for each row (`(SELECT count(*) FROM …)`). Django joins
 //! instead, and two of them over different relations multiply each other's rows; here each is right by itself.
 
-use super::filter::{Found, Query, Sub};
+use super::building::{Building, Found, Sub};
 use super::invalid;
 use super::sql::Sql;
-use crate::dialect::kinds;
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{Kind, MAX_DIGITS};
 use crate::shape::{Aggregate, AggregateFunction, Condition, Order, Path};
 
-impl Query<'_> {
+impl Building<'_> {
     pub(super) fn aggregate<'p>(&mut self, aggregate: &'p Aggregate) -> Result<Found, DbError> {
         let mut root: Option<&'p [String]> = None;
         let mut paths: Vec<&Path> = Vec::new();
@@ -165,9 +164,9 @@ pub(super) fn result_kind(function: AggregateFunction, of: Option<&Found>) -> Re
         (AggregateFunction::Count, _) => Ok(Kind::BigInteger),
         (AggregateFunction::Sum, kind) if kind.is_whole() && counts => Ok(Kind::BigInteger),
         (AggregateFunction::Sum, kind @ (Kind::Float | Kind::Duration)) => Ok(kind),
-        (AggregateFunction::Sum, Kind::Decimal { places, .. }) => Ok(Kind::Decimal { digits: 28, places }),
+        (AggregateFunction::Sum, Kind::Decimal { places, .. }) => Ok(Kind::Decimal { digits: MAX_DIGITS, places }),
         (AggregateFunction::Avg | AggregateFunction::Stddev | AggregateFunction::Variance, kind)
-            if kind == Kind::Float || kinds::places(kind).is_some() || (kind.is_whole() && counts) =>
+            if kind.is_number() && counts =>
         {
             Ok(Kind::Float)
         }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use super::filter::{Found, Query as Building};
+use super::building::{Building, Found};
 use super::sql::{Bind, Sql};
 use super::window::Stage;
 use super::{Cell, Name, Planner, ReadPlan, invalid};
@@ -12,6 +12,7 @@ use crate::kind::Kind;
 use crate::shape::{Bound, Condition, Distinct, Expr, Lock, Order, Path, Reading, Select, Wait, With};
 
 /// A statement's conditions and groups, put together.
+#[derive(Default)]
 struct Parts<'r> {
     condition: Option<Sql>,
     groups: Vec<Found>,
@@ -55,8 +56,7 @@ impl Planner<'_> {
         let reading = &select.reading;
         let by_cells = select.distinct != Distinct::No || !reading.combine.is_empty();
         if by_cells || building.asks_for_window(reading) {
-            let select = Select { order: Some(Vec::new()), ..select.clone() };
-            let selected = building.labelled(&select)?;
+            let selected = building.labelled(select)?;
             sql.append(Sql::fill("SELECT count(*) FROM ({0}) AS counted", &[selected.sql]));
         } else {
             let parts = building.parts(reading)?;
@@ -101,7 +101,7 @@ impl Planner<'_> {
         let columns: Vec<Found> = building.annotations.iter().map(|annotation| annotation.found.clone()).collect();
         let cells = columns.iter().map(|column| Cell::of(column.kind)).collect();
         sql.list(columns.into_iter().map(|column| column.sql).collect());
-        tail(&mut sql, &building, Parts { condition, groups: Vec::new(), having: None, late: Vec::new() });
+        tail(&mut sql, &building, Parts { condition, ..Parts::default() });
         Ok(self.read(sql, cells, false))
     }
 
@@ -136,7 +136,7 @@ impl Planner<'_> {
             let key = table.key_list("");
             let key = if table.single_key().is_some() { key } else { format!("({key})") };
             sql.push(&format!("{key} IN (SELECT {}", table.key_list("t0.")));
-            let parts = Parts { condition: Some(condition), groups: Vec::new(), having: None, late: Vec::new() };
+            let parts = Parts { condition: Some(condition), ..Parts::default() };
             tail(&mut sql, &building, parts);
             sql.push(")");
         } else {
@@ -244,8 +244,7 @@ impl Building<'_> {
                 return Err(invalid(problem).with("field", &alone.name));
             }
         }
-        let all = |parts: Vec<Sql>| if parts.is_empty() { None } else { Some(Sql::join(parts, " AND ")) };
-        Ok(Parts { condition: all(of_rows), groups, having: all(of_groups), late })
+        Ok(Parts { condition: Sql::all(of_rows), groups, having: Sql::all(of_groups), late })
     }
 
     fn columns(&mut self, select: &Select, groups: &[Found]) -> Result<Vec<Column>, DbError> {
@@ -361,10 +360,8 @@ impl Building<'_> {
         let mut inner = Sql::text("SELECT ");
         inner.list(cells);
         tail(&mut inner, self, Parts { late: Vec::new(), ..parts });
-        let cells = (0..columns.len()).map(|at| Sql::text(format!("q{alias}.c{at} AS c{at}")));
-        let mut sql = Sql::text("SELECT ");
-        sql.list(cells.collect()).push(" FROM (").append(inner).push(&format!(") AS q{alias} WHERE "));
-        sql.append(Sql::join(conditions, " AND "));
+        let mut sql = inner.into_table(alias, columns.len());
+        sql.push(" WHERE ").append(Sql::join(conditions, " AND "));
         if !order.is_empty() {
             sql.push(" ORDER BY ").list(order);
         }

@@ -90,6 +90,24 @@ impl Sql {
         self
     }
 
+    /// All conditions, joined by AND; `None` where there are none.
+    pub(crate) fn all(parts: Vec<Sql>) -> Option<Sql> {
+        if parts.is_empty() { None } else { Some(Sql::join(parts, " AND ")) }
+    }
+
+    /// In parentheses where it is a `CASE`, which binds less than what may stand around it.
+    pub(crate) fn closed(self) -> Sql {
+        if self.text.starts_with("CASE") { Sql::fill("({0})", &[self]) } else { self }
+    }
+
+    /// `SELECT q1.c0 AS c0, … FROM (…) AS q1`: as a table of its own, of so many cells.
+    pub(crate) fn into_table(self, alias: usize, cells: usize) -> Sql {
+        let cells = (0..cells).map(|at| Sql::text(format!("q{alias}.c{at} AS c{at}")));
+        let mut sql = Sql::text("SELECT ");
+        sql.list(cells.collect()).push(" FROM (").append(self).push(&format!(") AS q{alias}"));
+        sql
+    }
+
     /// All parts in parentheses, with `word` between them.
     pub(crate) fn join(parts: Vec<Sql>, word: &str) -> Sql {
         if parts.len() == 1 {
