@@ -440,7 +440,13 @@ impl Shape {
             self.related(&query);
         }
         let mut annotated = Vec::new();
-        if !fields.is_empty() {
+        if query.whole {
+            if let Err(error) = query.unlimited("aggregate", self.models.last().copied().unwrap_or_default()) {
+                self.refuse(|| error.to_string());
+            }
+            (query.order, query.tail) = (None, None);
+            query.annotations = fields.into_iter().enumerate().collect();
+        } else if !fields.is_empty() {
             self.text(",\"fields\":[");
             for (at, node) in fields.into_iter().enumerate() {
                 if at > 0 {
@@ -465,9 +471,9 @@ impl Shape {
     pub(crate) fn rest(&mut self, mut query: Query) {
         query.settle();
         self.with(core::mem::take(&mut query.with));
-        let Query { filters, order, distinct, limit, offset, annotations, groups, tail, .. } = query;
+        let Query { filters, order, distinct, limit, offset, annotations, groups, whole, tail, .. } = query;
         let keys = groups.len();
-        if !groups.is_empty() {
+        if !groups.is_empty() || whole {
             self.text(",\"group\":[");
             for (at, node) in groups.iter().enumerate() {
                 if at > 0 {
