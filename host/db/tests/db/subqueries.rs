@@ -22,7 +22,7 @@ async fn a_shape_is_a_value_of_each_row() {
             (json!(["subquery", {"from":"sale","fields":["n"],"annotate":[["n",["length",{"f":"who"}]]],"filter":[["exact","product",{"outer":"id"}]],"order":["id"]}]), json!(3)),
             (json!(["subquery", {"from":"sale","group":["product"],"annotate":[],"filter":[["exact","product",{"outer":"id"}]]}]), json!(1)),
             // All rows together are one row, also where there are none.
-            (json!(["subquery", {"from":"sale","group":[],"annotate":[["n",["count"]]],"filter":[["exact","product",{"outer":"id"}]]}]), json!(2)),
+            (json!(["subquery", {"from":"sale","group":[],"annotate":[["n",["count"]]],"filter":[["exact","product",{"outer":"id"}]]}]), json!(3)),
             (json!(["subquery", {"from":"sale","group":[],"annotate":[["n",["count"]]],"filter":[["exact","product",99]]}]), json!(0)),
             (json!(["subquery", {"from":"sale","group":[],"annotate":[["n",["max",{"f":"amount"}]]],"filter":[["exact","product",{"outer":"id"}]],"limit":1}]), json!(5)),
             (json!(["coalesce", ["subquery", {"from":"sale","fields":["amount"],"filter":[["exact","product",99]]}], -1]), json!(-1)),

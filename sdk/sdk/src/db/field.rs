@@ -352,7 +352,11 @@ impl<R, M: Model> Reverse<R, M> {
 
     /// How many there are, for `annotate`.
     pub fn count(self) -> Aggregate<R, u64> {
-        Aggregate::new("count", Some(Node::Field(self.path.then("pk"))))
+        let key = match M::META.primary_key {
+            [first, _, ..] => first,
+            _ => "pk",
+        };
+        Aggregate::new("count", Some(Node::Field(self.path.then(key))))
     }
 }
 
