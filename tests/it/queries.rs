@@ -150,6 +150,8 @@ async fn sets_trees_and_pieces() {
         asked(&site, "sets").await,
         json!([
             "jane-eyre persuasion poems",
+            "emma poems",
+            [["dear", 1], ["cheap", 3]],
             "poems",
             "persuasion",
             ["Poems", "Persuasion", "Jane Eyre", "Emma"],
@@ -201,6 +203,15 @@ async fn sql_of_ones_own_reads_and_writes() {
             true
         ])
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_stream_is_not_taken_for_the_whole() {
+    let site = filled().await;
+    let whole = site.raw_get("/queries/export/").await;
+    assert!(whole.contains("Emma\n") && whole.contains("Poems\n") && whole.ends_with("0\r\n\r\n"), "{whole}");
+    let half = site.raw_get("/queries/export-half/").await;
+    assert!(half.contains("transfer-encoding: chunked") && !half.ends_with("0\r\n\r\n"), "{half}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

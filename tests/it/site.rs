@@ -158,6 +158,18 @@ impl TestSite {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// What comes for a GET, byte by byte: its head, and the body with its framing.
+    pub(crate) async fn raw_get(&self, path: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(self.address).await.expect("the server listens");
+        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        // Where the answer is cut, what came of it counts.
+        let _ = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     pub(crate) async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
         send(self.address, Method::POST, path, body).await
     }

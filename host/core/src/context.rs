@@ -37,6 +37,8 @@ pub struct RequestContext {
     pub queries: Option<QueryLog>,
     /// Whether the app waits for the request's body.
     awaits_body: AtomicBool,
+    /// Whether the app gave up on its response.
+    broken_off: AtomicBool,
     /// What the app complained of in the log, for its author's error page.
     complaint: OnceLock<String>,
 }
@@ -53,6 +55,7 @@ impl RequestContext {
             deadline,
             queries: None,
             awaits_body: AtomicBool::new(false),
+            broken_off: AtomicBool::new(false),
             complaint: OnceLock::new(),
         }
     }
@@ -76,6 +79,16 @@ impl RequestContext {
     /// Whether the app waits for more of the request's body: then it is the client who takes the time.
     pub fn awaits_body(&self) -> bool {
         self.awaits_body.load(Relaxed)
+    }
+
+    /// Notes that the app can't finish its response.
+    pub fn break_off(&self) {
+        self.broken_off.store(true, Relaxed);
+    }
+
+    /// Whether the app can't finish its response.
+    pub fn is_broken_off(&self) -> bool {
+        self.broken_off.load(Relaxed)
     }
 
     /// Keeps the first error that the app writes to the log: what follows is mostly its consequence.

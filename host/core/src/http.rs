@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::context::RequestId;
+use crate::context::{RequestContext, RequestId};
 
 /// Why a body ended early. Where it is a response's, the connection is cut, so that nobody takes half for the whole.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -135,10 +136,21 @@ pub struct Served {
     pub app: Option<crate::name::AppId>,
     /// The name of the matched route.
     pub route: Option<Arc<str>>,
-    /// Statements that the request ran.
-    pub statements: u64,
+    /// The request as the app had it. What it used is known when its response is through, since a body may ask for more.
+    pub context: Option<Arc<RequestContext>>,
+}
+
+impl Served {
+    /// Statements that the request has run.
+    pub fn statements(&self) -> u64 {
+        self.context.as_ref().map_or(0, |context| context.budget.statements())
+    }
+
     /// Microseconds that they took.
-    pub db_micros: u64,
+    pub fn db_micros(&self) -> u64 {
+        let used = self.context.as_ref().map_or(Duration::ZERO, |context| context.budget.db_used());
+        u64::try_from(used.as_micros()).unwrap_or(u64::MAX)
+    }
 }
 
 /// What answers requests: the engine with its apps, or a stand-in in a test of the server.

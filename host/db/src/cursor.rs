@@ -6,9 +6,11 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use host_core::context::RequestContext;
-use host_store::{Backend, Cells, Datum, Pause, StoreError, Until};
+use host_store::{Backend, Cells, Datum, Pause, Statement, StoreError, Until};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::bind::{self, Bulk};
@@ -16,7 +18,7 @@ use crate::error::{DbError, Fault, code};
 use crate::plan::{Cell, Plan};
 use crate::request::{Scope, reading};
 use crate::result::Sink;
-use crate::run::{Allowance, Stopwatch};
+use crate::run::{Allowance, Stopwatch, note};
 use crate::types::{Param, Rows, Value};
 
 /// Rows and bytes after which a piece is sent on.
@@ -187,6 +189,30 @@ impl Pieces {
     }
 }
 
+/// Tells the developer of the statement when it ends, by itself or because nobody wants more of it.
+struct Told<'a> {
+    context: &'a RequestContext,
+    statement: &'a Statement,
+    began: Instant,
+    rows: AtomicU64,
+}
+
+impl<'a> Told<'a> {
+    fn of(context: &'a RequestContext, statement: &'a Statement) -> Self {
+        Self { context, statement, began: Instant::now(), rows: AtomicU64::new(0) }
+    }
+
+    fn row(&self) {
+        self.rows.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        note(self.context, self.statement, self.began, self.rows.load(Ordering::Relaxed));
+    }
+}
+
 /// Reads and sends, as far as somebody takes it.
 fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::Sender<Rows>) -> Reading {
     Box::pin(async move {
@@ -200,18 +226,22 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
         };
         match app.store.backend() {
             Backend::Sqlite(sqlite) => {
-                let (plan, deadline) = (plan.clone(), context.deadline);
+                let (plan, context, deadline) = (plan.clone(), context.clone(), context.deadline);
                 let mut pieces = pieces;
                 let job = move |session: &mut host_store::Session| -> Result<(), Fault> {
                     let read = reading(&plan)?;
                     let params = bind::canonical(&read.query.binds, &params);
                     let statement = read.query.statement(bind::list_lengths(&read.query.binds, &params));
                     let values = bind::values(&read.query.binds, &params, 0, &[]);
+                    let told = Told::of(&context, &statement);
                     let gone = |_| Fault::Store(StoreError::Cancelled);
                     // The thread waits where nobody wants more. It ends with the cursor, which ends with its request.
-                    let take = |row: &Cells<'_>| match pieces.take(row)? {
-                        Some(piece) => sender.blocking_send(piece).map_err(gone),
-                        None => Ok(()),
+                    let take = |row: &Cells<'_>| {
+                        told.row();
+                        match pieces.take(row)? {
+                            Some(piece) => sender.blocking_send(piece).map_err(gone),
+                            None => Ok(()),
+                        }
                     };
                     session.run(&statement, Until::deadline(deadline), values, take)?;
                     sender.blocking_send(pieces.piece).map_err(gone)
@@ -227,7 +257,9 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                 let statement = read.query.statement(bind::list_lengths(&read.query.binds, &params));
                 let values: Vec<Datum<'_>> = bind::values(&read.query.binds, &params, 0, &[]).collect();
                 let mut pieces = pieces;
+                let told = Told::of(context, &statement);
                 let take = |row: &Cells<'_>| {
+                    told.row();
                     let Some(piece) = pieces.take(row)? else { return Ok(None) };
                     let sender = sender.clone();
                     let sent: Pause = Box::pin(async move { drop(sender.send(piece).await) });

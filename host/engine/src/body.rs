@@ -128,6 +128,7 @@ pub(crate) struct Streamed<B> {
     chunks: B,
     chunks_ended: bool,
     failure: Option<BodyError>,
+    ctx: Arc<RequestContext>,
     report: Option<Report>,
 }
 
@@ -136,8 +137,13 @@ type Report = Box<dyn FnOnce(Option<&Failure>) + Send>;
 
 impl<B> Streamed<B> {
     /// `report` is called once, when the guest has ended; never where the client has gone before.
-    pub(crate) fn new(driver: Driver<()>, chunks: B, report: impl FnOnce(Option<&Failure>) + Send + 'static) -> Self {
-        Self { driver: Some(driver), chunks, chunks_ended: false, failure: None, report: Some(Box::new(report)) }
+    pub(crate) fn new(
+        driver: Driver<()>,
+        chunks: B,
+        ctx: Arc<RequestContext>,
+        report: impl FnOnce(Option<&Failure>) + Send + 'static,
+    ) -> Self {
+        Self { driver: Some(driver), chunks, chunks_ended: false, failure: None, ctx, report: Some(Box::new(report)) }
     }
 }
 
@@ -158,7 +164,11 @@ where
             if let Some(report) = this.report.take() {
                 report(result.as_ref().err());
             }
-            this.failure = result.err().map(|failure| failure.to_string().into());
+            this.failure = match result {
+                Err(failure) => Some(failure.to_string().into()),
+                Ok(()) if this.ctx.is_broken_off() => Some("the app broke it off".into()),
+                Ok(()) => None,
+            };
         }
         if !this.chunks_ended {
             match Pin::new(&mut this.chunks).poll_frame(cx) {

@@ -65,6 +65,12 @@ impl request::Host for Data {
         Ok(headers)
     }
 
+    fn break_off(&mut self) -> wasmtime::Result<()> {
+        self.charge(0)?;
+        self.ctx().break_off();
+        Ok(())
+    }
+
     fn facts(&mut self) -> wasmtime::Result<String> {
         let Some(current) = self.current() else { return Ok("{}".into()) };
         let host = current

@@ -14,6 +14,7 @@ use host_db::RequestDb;
 use host_routing::Match;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
+use http_body::Body as _;
 
 use crate::assets;
 use crate::bindings::bandstand::routing::types;
@@ -146,16 +147,11 @@ impl Site {
             Ok(response) => response,
             Err(failure) => self.failed(&version, &ctx, &failure, &arrival),
         };
-        let (statements, used) = (ctx.budget.statements(), ctx.budget.db_used());
-        if self.parts.dev {
-            response.headers_mut().append("server-timing", timing(statements, used));
+        // What a body that is still to come will ask for isn't known here; the access log says it at the end.
+        if self.parts.dev && response.body().size_hint().exact().is_some() {
+            response.headers_mut().append("server-timing", timing(ctx.budget.statements(), ctx.budget.db_used()));
         }
-        response.extensions_mut().insert(Served {
-            app: Some(version.id.clone()),
-            route: name,
-            statements,
-            db_micros: u64::try_from(used.as_micros()).unwrap_or(u64::MAX),
-        });
+        response.extensions_mut().insert(Served { app: Some(version.id.clone()), route: name, context: Some(ctx) });
         response
     }
 
@@ -194,7 +190,7 @@ impl Site {
                             tracing::error!(app = %version.id, %id, "while streaming: {failure}");
                         }
                     };
-                    assemble(status, headers, Body::stream(Streamed::new(driver, body, report)))
+                    assemble(status, headers, Body::stream(Streamed::new(driver, body, ctx.clone(), report)))
                 }
             },
         })

@@ -44,8 +44,8 @@ impl Line {
             bytes,
             app = served.and_then(|served| served.app.as_ref()).map(host_core::name::AppId::as_str),
             route = served.and_then(|served| served.route.as_deref()),
-            statements = served.map(|served| served.statements),
-            db_micros = served.map(|served| served.db_micros),
+            statements = served.map(Served::statements),
+            db_micros = served.map(Served::db_micros),
             complete,
         );
     }

@@ -66,7 +66,8 @@ impl Response {
     }
 
     /// Bytes of this content type that `write` sends as it makes them. It runs after the view has returned, under the same
-    /// request's budget, and waits where the visitor reads slowly.
+    /// request's budget, and waits where the visitor reads slowly. Where it returns an error the connection is cut, so that nobody takes half
+    /// for the whole, and the log has the error.
     ///
     /// ```ignore
     /// Response::stream("text/csv", async |mut out| {
@@ -84,7 +85,8 @@ impl Response {
             let (writer, reader) = crate::bindings::wit_stream::new::<u8>();
             wit_bindgen::spawn_local(async move {
                 if let Err(error) = crate::db::scope::run(write(BodyWriter(writer))).await {
-                    // The status is sent already, so what is left is to end the stream and to say why.
+                    // The status is sent already, so what is left is to cut the connection and to say why.
+                    crate::bindings::bandstand::routing::request::break_off();
                     crate::log::write(crate::log::Level::Error, format_args!("a stream ended early: {error:?}"));
                 }
             });

@@ -213,6 +213,11 @@ pub(super) static OUTLINE: &[Section] = &[
         ],
     },
     Section {
+        title: "SQL of one's own",
+        intro: "The module `bandstand::db::raw`, for an app that was granted `db-raw`. The how-to has [examples](../how-to/query.md#sql-of-your-own).",
+        subjects: &[subject("Statements", &[Functions(&["fetch", "rows", "execute", "returning", "dialect"])])],
+    },
+    Section {
         title: "Models",
         intro: "What fields are made of, and the rules that stand beside them in `#[model(…)]`. The options of fields are in [the SDK's reference](sdk.md#models).",
         subjects: &[

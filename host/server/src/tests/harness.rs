@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use host_core::budget::Limits;
+use host_core::context::{RequestContext, RequestId};
 use host_core::http::{Arrival, Body, BodyError, BodyFault, Request, Response, Served, Site};
 use http::header;
 use http_body::Frame;
@@ -132,11 +134,14 @@ impl Site for StandIn {
             "/served" => {
                 let mut response = text("served");
                 let app = host_core::name::AppId::new("polls").ok();
+                let context =
+                    RequestContext::new(RequestId(1), app.clone().expect("a name"), Arc::default(), Limits::default());
+                context.budget.charge_statements(2).expect("few");
+                context.budget.charge_db(std::time::Duration::from_micros(7));
                 response.extensions_mut().insert(Served {
                     app,
                     route: Some("index".into()),
-                    statements: 2,
-                    db_micros: 7,
+                    context: Some(Arc::new(context)),
                 });
                 response
             }

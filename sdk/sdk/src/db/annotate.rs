@@ -5,12 +5,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::condition::Q;
+use super::field::Path;
 use super::field::{IntoOrder, Order};
 use super::model::Model;
 use super::node::{Node, Sub};
 use super::query::{QuerySet, Rows};
 use super::rows::Reader;
-use super::shape::Shape;
+use super::shape::{self, GROUPS, Shape};
 use super::values::{Aggregates, Columns, Keys, Read, nodes};
 use super::{Statement, transaction};
 use crate::error::{Error, Result};
@@ -277,6 +278,12 @@ impl<M: Model, K, O, N> Groups<M, K, O, N> {
 
     pub(crate) fn statement(self) -> Result<Statement> {
         let mut query = self.set.query;
+        // A key with a value in it is known by its name: written again, its value would be another one to the host.
+        for sorted in query.order.iter_mut().flatten() {
+            if let Some(at) = self.keys.iter().position(|key| shape::same(key, &sorted.node)) {
+                sorted.node = Node::Field(Path::field(GROUPS[at]));
+            }
+        }
         query.groups = self.keys;
         query.annotations = self.nodes.into_iter().enumerate().collect();
         let mut shape = Shape::new("select", M::NAME);

@@ -119,6 +119,11 @@ impl Lock {
 /// How deep a tree is followed.
 const MAX_DEPTH: u32 = 100;
 
+/// No row fulfils it.
+fn no_rows() -> Tree {
+    Tree::test(Lookup::Many("in", Vec::new()), KEY)
+}
+
 impl Query {
     /// Makes what rows belong to a condition, before all others, for documents that don't load for all peers.
     pub(crate) fn settle(&mut self) {
@@ -129,6 +134,17 @@ impl Query {
 
     pub(crate) fn tail(&mut self) -> &mut Tail {
         self.tail.get_or_insert_default()
+    }
+
+    /// Adds the rows of another query, or takes them away. `fields` are what each row holds; none for all of the model's columns.
+    pub(crate) fn combine(&mut self, meta: &ModelMeta, fields: &[Node], word: &'static str, other: Sub) {
+        // A limit would be about the rows of all together. So what has one becomes a member, beside no rows at all.
+        if self.limit.is_some() || self.offset.is_some() {
+            let query = core::mem::take(self);
+            self.filters.push(no_rows());
+            self.tail().combine.push(("union_all", Sub { model: meta.name, query, fields: fields.to_vec() }));
+        }
+        self.tail().combine.push((word, other));
     }
 
     /// The order that counts: the one asked for, the model's, or by key.
@@ -242,7 +258,7 @@ impl<M: Model> QuerySet<M> {
 
     /// No rows: what is made of it asks for nothing that is there.
     pub fn none(mut self) -> Self {
-        self.query.filters.push(Tree::test(Lookup::Many("in", Vec::new()), KEY));
+        self.query.filters.push(no_rows());
         self
     }
 
@@ -296,7 +312,8 @@ impl<M: Model> QuerySet<M> {
         self
     }
 
-    /// The rows of this set and of the other, each once.
+    /// The rows of this set and of the other, each once. Order, limit and offset of what comes out are those that are said after it; each of the two
+    /// keeps its own.
     pub fn union(self, other: Self) -> Self {
         self.combined("union", other)
     }
@@ -318,7 +335,7 @@ impl<M: Model> QuerySet<M> {
 
     fn combined(mut self, word: &'static str, other: Self) -> Self {
         let sub = Sub { model: M::NAME, query: other.query, fields: Vec::new() };
-        self.query.tail().combine.push((word, sub));
+        self.query.combine(M::META, &[], word, sub);
         self
     }
 

@@ -228,16 +228,25 @@ impl Shared {
             By::Through { .. } => 0,
         };
         let (block, mut count, mut keys) = (loaded.blocks.len(), 0, Vec::new());
+        let mut pairs = KeyMap::default();
         while reader.begin_row() {
             let key = reader.peek_key(column)?;
             reader.skip(lead);
             let place = Place { block, row: count, at: reader.position(&bytes) };
+            let found = row(&mut reader)?;
+            keys.push(found.clone());
             count += 1;
-            keys.push(row(&mut reader)?);
             let next = loaded.places.len();
             let of_key = loaded.by_key.place_or(key, next);
             if of_key == next {
                 loaded.places.push(Vec::new());
+            }
+            // Several rows between may lead to the same one, which belongs to the row once.
+            if lead > 0 {
+                let of_key = RawKey::Integer(i64::try_from(of_key).unwrap_or_default());
+                if pairs.place_or(RawKey::Several(vec![of_key, found]), count) != count {
+                    continue;
+                }
             }
             loaded.places[of_key].push(place);
         }

@@ -6,6 +6,7 @@
 use core::any::Any;
 use core::cell::RefCell;
 use core::fmt;
+use core::marker::PhantomData;
 use core::ops::Deref;
 use std::rc::Rc;
 
@@ -24,31 +25,24 @@ use crate::error::{Error, Result};
 /// A relation to one row of `M`: its key, and the row when it is asked for.
 pub struct ForeignKey<M> {
     key: RawKey,
-    peers: Rc<Peers<M>>,
+    peers: Rc<Peers>,
+    // A function, so that the compiler needn't follow foreign keys from model to model to know how one is dropped.
+    marker: PhantomData<fn() -> M>,
 }
 
 /// What the foreign keys of one column of one result have in common.
-struct Peers<M> {
+#[derive(Default)]
+struct Peers {
     /// Keys whose rows may be asked for, each once.
     wanted: RefCell<Vec<RawKey>>,
     known: RefCell<KeyMap>,
     /// Where rows are that came.
     places: RefCell<KeyMap>,
-    rows: RefCell<Vec<Row<M>>>,
+    /// Each an `M`.
+    rows: RefCell<Vec<Rc<dyn Any>>>,
 }
 
-impl<M> Default for Peers<M> {
-    fn default() -> Self {
-        Self {
-            wanted: RefCell::default(),
-            known: RefCell::default(),
-            places: RefCell::default(),
-            rows: RefCell::default(),
-        }
-    }
-}
-
-impl<M> Peers<M> {
+impl Peers {
     fn want(&self, key: &RawKey) {
         // Rows of one parent come together, so the last key is the likeliest.
         let mut wanted = self.wanted.borrow_mut();
@@ -61,16 +55,17 @@ impl<M> Peers<M> {
         }
     }
 
-    fn found(&self, key: &RawKey) -> Option<Row<M>> {
+    fn found<M: Model>(&self, key: &RawKey) -> Option<Row<M>> {
         let place = self.places.borrow().place(key)?;
-        self.rows.borrow().get(place).cloned()
+        let row = Rc::clone(self.rows.borrow().get(place)?);
+        row.downcast::<M>().ok().map(Row)
     }
 
-    fn keep(&self, key: RawKey, row: M) {
+    fn keep<M: Model>(&self, key: RawKey, row: M) {
         let mut rows = self.rows.borrow_mut();
         let next = rows.len();
         if self.places.borrow_mut().place_or(key, next) == next {
-            rows.push(Row::new(row));
+            rows.push(Rc::new(row));
         }
     }
 }
@@ -132,21 +127,21 @@ pub(crate) fn deliver<M: Model>(reader: &mut Reader<'_>, column: usize) -> Resul
     let row = M::read(reader)?;
     let key = row.pk().raw();
     scope::keep_keys(set, [key.clone()]);
-    if let Some(peers) = peers_of::<M>(reader.column(column)) {
+    if let Some(peers) = peers_of(reader.column(column)) {
         peers.keep(key, row);
     }
     Ok(())
 }
 
-/// What the relations in a column share. A column has one kind, so what is there is always this model's.
-fn peers_of<M: 'static>(column: &mut Column) -> Option<Rc<Peers<M>>> {
-    let shared = column.shared.get_or_insert_with(|| Rc::new(Peers::<M>::default()) as Rc<dyn Any>);
-    Rc::clone(shared).downcast::<Peers<M>>().ok()
+/// What the relations in a column share.
+fn peers_of(column: &mut Column) -> Option<Rc<Peers>> {
+    let shared = column.shared.get_or_insert_with(|| Rc::new(Peers::default()) as Rc<dyn Any>);
+    Rc::clone(shared).downcast::<Peers>().ok()
 }
 
 impl<M> Clone for ForeignKey<M> {
     fn clone(&self) -> Self {
-        Self { key: self.key.clone(), peers: Rc::clone(&self.peers) }
+        Self { key: self.key.clone(), peers: Rc::clone(&self.peers), marker: PhantomData }
     }
 }
 
@@ -167,7 +162,7 @@ impl<M> Eq for ForeignKey<M> {}
 impl<M: Model> ForeignKey<M> {
     /// The relation to a row: its key, or a reference to it.
     pub fn to(row: impl KeyOf<M::Key>) -> Self {
-        Self { key: row.key().raw(), peers: Rc::default() }
+        Self { key: row.key().raw(), peers: Rc::default(), marker: PhantomData }
     }
 }
 
@@ -208,9 +203,9 @@ impl<M: Model<Key: Kind + Store>> Kind for ForeignKey<M> {
 
     fn from_cell(cell: Cell<'_>, column: &mut Column) -> core::result::Result<Self, Misfit> {
         let key = RawKey::of_cell(cell).filter(|key| M::Key::from_raw(key).is_some()).ok_or(Misfit)?;
-        let peers = peers_of::<M>(column).ok_or(Misfit)?;
+        let peers = peers_of(column).ok_or(Misfit)?;
         peers.want(&key);
-        Ok(Self { key, peers })
+        Ok(Self { key, peers, marker: PhantomData })
     }
 }
 
@@ -287,12 +282,6 @@ impl<M: Model<Key: Kind + Store>> Kind for OneToOne<M> {
 
 /// A row that several foreign keys lead to. Use it like a `&M`.
 pub struct Row<M>(Rc<M>);
-
-impl<M> Row<M> {
-    pub(crate) fn new(row: M) -> Self {
-        Self(Rc::new(row))
-    }
-}
 
 impl<M> Clone for Row<M> {
     fn clone(&self) -> Self {

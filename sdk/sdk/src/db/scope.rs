@@ -171,7 +171,7 @@ pub(crate) fn written(model: Option<&str>) {
     }
 }
 
-fn same(left: &[Param], right: &[Param]) -> bool {
+pub(crate) fn same(left: &[Param], right: &[Param]) -> bool {
     fn same_value(left: &Value, right: &Value) -> bool {
         match (left, right) {
             (Value::Null, Value::Null) => true,

@@ -25,6 +25,24 @@ pub(crate) struct Shape {
     wrong: Option<String>,
 }
 
+/// What the keys of a group are called that aren't fields: by their places.
+pub(crate) const GROUPS: [&str; 8] =
+    ["group_0", "group_1", "group_2", "group_3", "group_4", "group_5", "group_6", "group_7"];
+
+/// Whether two expressions say the same. A field is the same by itself.
+pub(crate) fn same(left: &Node, right: &Node) -> bool {
+    if matches!(left, Node::Field(_)) || matches!(right, Node::Field(_)) {
+        return false;
+    }
+    let written = |node: &Node| {
+        let mut shape = Shape::new("select", "");
+        shape.expression(node.clone(), false);
+        (shape.json, shape.params)
+    };
+    let (left, right) = (written(left), written(right));
+    left.0 == right.0 && super::scope::same(&left.1, &right.1)
+}
+
 /// What an annotation is called: by its place.
 pub(crate) const ANNOTATIONS: [&str; 16] = [
     "annotation_0",
@@ -482,11 +500,7 @@ impl Shape {
                 match node {
                     Node::Field(path) => self.path(path),
                     // An expression is grouped by under a name, which the annotations below give it.
-                    _ => {
-                        self.text("\"group_");
-                        self.number(at);
-                        self.text("\"");
-                    }
+                    _ => self.name(GROUPS.get(at).copied().unwrap_or_default()),
                 }
             }
             self.text("]");
@@ -496,9 +510,9 @@ impl Shape {
             self.text(",\"annotate\":[");
             let mut more = false;
             for (at, node) in groups {
-                self.text(if core::mem::replace(&mut more, true) { ",[\"group_" } else { "[\"group_" });
-                self.number(at);
-                self.text("\",");
+                self.text(if core::mem::replace(&mut more, true) { ",[" } else { "[" });
+                self.name(GROUPS.get(at).copied().unwrap_or_default());
+                self.text(",");
                 self.expression(node, false);
                 self.text("]");
             }

@@ -332,7 +332,7 @@ impl<M: Model, O, N> Values<M, O, N> {
 
     fn combined<M2: Model, N2>(mut self, word: &'static str, other: Values<M2, O, N2>) -> Self {
         let other = other.into_sub();
-        self.set.query.tail().combine.push((word, other));
+        self.set.query.combine(M::META, &self.fields, word, other);
         self
     }
 

@@ -275,6 +275,16 @@ async fn sets() -> Answer {
     let same = Place::objects().get(place.pk()).await?;
     Ok(Json(json!([
         slugs(few.clone().union(cheap.clone()).order_by(Book::SLUG).all().await?),
+        slugs(
+            Book::objects()
+                .order_by(Book::SLUG)
+                .limit(1)
+                .union(Book::objects().order_by(Book::SLUG.desc()).limit(1))
+                .order_by(Book::SLUG)
+                .all()
+                .await?,
+        ),
+        by_size().await?,
         slugs(few.clone().intersection(cheap.clone()).all().await?),
         slugs(few.difference(cheap).all().await?),
         titles,
@@ -416,9 +426,41 @@ async fn raw_sql() -> Answer {
     ])))
 }
 
+/// Groups by a key that holds values, in its order.
+async fn by_size() -> Result<Vec<(String, u64)>> {
+    let size = case().when(Book::PRICE.ge(10), "dear").otherwise("cheap");
+    Book::objects().group_by(size.clone()).annotate(count()).order_by(size.desc()).all().await
+}
+
+/// All titles, piece by piece.
+#[get("/export/")]
+async fn export() -> Response {
+    Response::stream("text/plain", async |mut out| {
+        let mut books = Book::objects().iterator().await?;
+        while let Some(book) = books.next().await? {
+            out.write(format!("{}\n", book.title)).await?;
+        }
+        Ok(())
+    })
+}
+
+/// The same, and then it can't go on.
+#[get("/export-half/")]
+async fn export_half() -> Response {
+    Response::stream("text/plain", async |mut out| {
+        let mut books = Book::objects().iterator().await?;
+        if let Some(book) = books.next().await? {
+            out.write(format!("{}\n", book.title)).await?;
+        }
+        Err(Error::new(500, "no more"))
+    })
+}
+
 app! {
     name: "queries",
     models: [Author, Book, Tag, Portrait, Shelf, Place],
-    routes: [fill, functions_of_fields, conditions, aggregates, paths, many, sets, relations, write, transactions, raw_sql],
+    routes: [
+        fill, functions_of_fields, conditions, aggregates, paths, many, sets, relations, write, transactions, raw_sql, export, export_half,
+    ],
     capabilities: [db_raw],
 }
