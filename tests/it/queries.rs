@@ -98,6 +98,52 @@ async fn aggregates_groups_and_windows_add_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relations_lead_on_from_wherever_one_is() {
+    let site = filled().await;
+    assert_eq!(
+        asked(&site, "paths").await,
+        json!([
+            "Austen Brontë",
+            "Brontë",
+            "Austen",
+            "Brontë",
+            "Brontë",
+            "Austen Brontë",
+            "Austen",
+            "love",
+            "love",
+            "moor sea",
+            1,
+            2,
+            [["Austen", [1, 1, 7, "love"]], ["Brontë", [2, 0, null, "moor"]]],
+            [[2, 0, "22.49", null, "Persuasion", 7], [2, 1, "12.50", 8.0, "Poems", 0]],
+            "Brontë",
+            "Austen Brontë",
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_rows_are_written_whichever_fields_each_sets() {
+    let site = filled().await;
+    assert_eq!(
+        done(&site, "many").await,
+        json!([
+            2100,
+            1200,
+            300,
+            true,
+            1500,
+            [[[null, "novel", 2], 500], [[null, "poems", 2], 500], [["A novel", "novel", 8], 500]],
+            1500,
+            true,
+            2090,
+            701,
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sets_trees_and_pieces() {
     let site = filled().await;
     assert_eq!(

@@ -121,6 +121,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let told = mistakes.told();
     let component = mistakes.none().then(|| component(&app, &views, &capabilities));
     quote! {
+        ::bandstand::__root!();
+
         const _: () = {
             #model_items
             #view_items

@@ -63,6 +63,9 @@ pub use serde;
 #[doc(hidden)]
 pub use wit_bindgen;
 
+#[cfg(test)]
+__root!();
+
 /// All that an app usually needs.
 pub mod prelude {
     pub use crate::db::{

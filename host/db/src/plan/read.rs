@@ -54,6 +54,7 @@ impl Planner<'_> {
         let mut building = Building::new(self.catalog, self.table);
         let mut sql = building.with(with)?;
         let reading = &select.reading;
+        several_groups(reading)?;
         let by_cells = select.distinct != Distinct::No || !reading.combine.is_empty();
         if by_cells || building.asks_for_window(reading) {
             let selected = building.labelled(select)?;
@@ -185,6 +186,7 @@ impl Building<'_> {
 
     /// Something to ask `EXISTS` about.
     pub(super) fn any_row(&mut self, select: &Select) -> Result<Sql, DbError> {
+        several_groups(&select.reading)?;
         let select = Select { order: Some(Vec::new()), ..select.clone() };
         if !select.reading.combine.is_empty() || self.asks_for_window(&select.reading) {
             return self.selected(&select).map(|selected| selected.sql);
@@ -237,6 +239,9 @@ impl Building<'_> {
             if group { of_groups.push(condition) } else { of_rows.push(condition) }
         }
         if self.grouped {
+            if groups.is_empty() && self.annotations.is_empty() {
+                return Err(invalid("a `group` of nothing makes one row of all rows; say in `annotate` what it holds"));
+            }
             let known = |found: &Found| groups.iter().any(|group| group.sql == found.sql);
             let alone = self.annotations.iter().find(|other| !other.aggregate && !known(&other.found));
             if let Some(alone) = alone {
@@ -424,6 +429,14 @@ impl Building<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Errors: where all rows are one group, which is always there.
+fn several_groups(reading: &Reading) -> Result<(), DbError> {
+    match &reading.group {
+        Some(group) if group.is_empty() => Err(invalid("a `group` of nothing is always one row; ask for it itself")),
+        _ => Ok(()),
     }
 }
 

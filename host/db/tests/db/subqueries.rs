@@ -21,6 +21,10 @@ async fn a_shape_is_a_value_of_each_row() {
             (json!(["exists", {"from":"sale","filter":[["exact","product",{"outer":"id"}],["gt","amount",9]]}]), json!(false)),
             (json!(["subquery", {"from":"sale","fields":["n"],"annotate":[["n",["length",{"f":"who"}]]],"filter":[["exact","product",{"outer":"id"}]],"order":["id"]}]), json!(3)),
             (json!(["subquery", {"from":"sale","group":["product"],"annotate":[],"filter":[["exact","product",{"outer":"id"}]]}]), json!(1)),
+            // All rows together are one row, also where there are none.
+            (json!(["subquery", {"from":"sale","group":[],"annotate":[["n",["count"]]],"filter":[["exact","product",{"outer":"id"}]]}]), json!(3)),
+            (json!(["subquery", {"from":"sale","group":[],"annotate":[["n",["count"]]],"filter":[["exact","product",99]]}]), json!(0)),
+            (json!(["subquery", {"from":"sale","group":[],"annotate":[["n",["max",{"f":"amount"}]]],"filter":[["exact","product",{"outer":"id"}]],"limit":1}]), json!(5)),
             (json!(["coalesce", ["subquery", {"from":"sale","fields":["amount"],"filter":[["exact","product",99]]}], -1]), json!(-1)),
             // The row outside of the row outside.
             (json!(["subquery", {"from":"category","fields":["name"],"filter":[["exact","id",{"outer":"category"}],
@@ -62,6 +66,8 @@ async fn what_makes_no_sense_inside_is_refused() {
             (json!({"filter":[["in","stock",{"from":"sale"}]]}), "rows of 5 cells"),
             (json!({"filter":[["in","name",sale]]}), "one can't be among the other"),
             (json!({"annotate":[["x",["subquery",{"from":"sale"}]]]}), "rows of 5 cells"),
+            (json!({"annotate":[["x",["subquery",{"from":"sale","group":[]}]]]}), "say in `annotate`"),
+            (json!({"annotate":[["x",["exists",{"from":"sale","group":[],"annotate":[["n",["count"]]]}]]]}), "always one row"),
             (json!({"annotate":[["x",["subquery",{"from":"sale","fields":["amount"],"limit":2}]]]}), "its `limit` is 1"),
             (json!({"annotate":[["x",["subquery",{"from":"sale","fields":["nope"]}]]]}), "has no field `nope`"),
             (json!({"annotate":[["x",["subquery",{"from":"sael","fields":["amount"]}]]]}), "did you mean `sale`"),

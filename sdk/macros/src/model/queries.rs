@@ -15,6 +15,7 @@ impl Model {
             &self.fields,
             vis,
             ident,
+            Some(this),
             &format!("The fields of [`{ident}`] as another model reaches them over a relation."),
         );
         quote! {
@@ -36,7 +37,7 @@ fn constant(field: &Field, vis: &Visibility, this: &TokenStream) -> TokenStream 
         (Some(to), Form::ManyToMany) => {
             let to = &to.ty;
             let value = quote! {{
-                let path = ::bandstand::db::Path::field(#name);
+                let path = ::bandstand::db::Path::field(#name).to_many();
                 ::bandstand::db::Reverse::<#this, #to>::at(path, <<#to as ::bandstand::db::Model>::Fields<#this, ::bandstand::db::May>>::__at(path))
             }};
             (quote!(::bandstand::db::Reverse<#this, #to>), value)
@@ -66,16 +67,46 @@ fn constant(field: &Field, vis: &Visibility, this: &TokenStream) -> TokenStream 
     }
 }
 
-/// The struct of all fields as they are reached from somewhere, with a method for each.
-pub(super) fn paths(fields: &[Field], vis: &Visibility, ident: &Ident, doc: &str) -> TokenStream {
+/// What stands in the crate's root, beside `app!`: the rows of a model as they are reached from somewhere. Its methods are the reverse
+/// relations, which the models that point there add to it.
+pub(super) fn reached() -> TokenStream {
+    quote!(crate::__AppInTheCrateRoot)
+}
+
+/// The struct of all fields as they are reached from somewhere, with a method for each. Those of a model lead to its reverse relations.
+pub(super) fn paths(
+    fields: &[Field],
+    vis: &Visibility,
+    ident: &Ident,
+    model: Option<&TokenStream>,
+    doc: &str,
+) -> TokenStream {
     let paths = format_ident!("{ident}Fields");
     let methods = fields.iter().map(|field| method(field, vis));
+    let reached = reached();
+    let (way, at) = match model {
+        Some(model) => (quote!(#reached<R, #model, W>), quote!(#reached::at(path))),
+        None => (quote!(::bandstand::db::Way<R, W>), quote!(::bandstand::db::Way::at(path))),
+    };
+    let further = model.map(|_| {
+        quote! {
+            #[automatically_derived]
+            impl<R, W: ::bandstand::db::Nullness> ::core::ops::Deref for #paths<R, W> {
+                type Target = #way;
+
+                fn deref(&self) -> &#way {
+                    &self.way
+                }
+            }
+        }
+    });
     quote! {
         #[doc = #doc]
         #vis struct #paths<R, W: ::bandstand::db::Nullness = ::bandstand::db::Must> {
-            path: ::core::option::Option<::bandstand::db::Path>,
-            marker: ::core::marker::PhantomData<fn() -> (R, W)>,
+            way: #way,
         }
+
+        #further
 
         #[automatically_derived]
         impl<R, W: ::bandstand::db::Nullness> ::core::clone::Clone for #paths<R, W> {
@@ -96,7 +127,7 @@ pub(super) fn paths(fields: &[Field], vis: &Visibility, ident: &Ident, doc: &str
 
             #[doc(hidden)]
             #vis const fn __of(path: ::core::option::Option<::bandstand::db::Path>) -> Self {
-                Self { path, marker: ::core::marker::PhantomData }
+                Self { way: #at }
             }
 
             #(#methods)*
@@ -108,12 +139,12 @@ pub(super) fn paths(fields: &[Field], vis: &Visibility, ident: &Ident, doc: &str
 fn method(field: &Field, vis: &Visibility) -> TokenStream {
     let (method, name, ty) = (&field.ident, &field.name, &field.shown);
     let doc = format!("The field `{name}`, reached over the relation.");
-    let path = quote!(::bandstand::db::Path::reached(self.path, #name));
+    let path = quote!(::bandstand::db::Path::reached(self.way.path, #name));
     let (returned, body) = match (&field.to, field.form) {
         (Some(to), Form::ManyToMany) => {
             let to = &to.ty;
             let body = quote! {
-                let path = #path;
+                let path = #path.to_many();
                 ::bandstand::db::Reverse::<R, #to>::at(path, <<#to as ::bandstand::db::Model>::Fields<R, ::bandstand::db::May>>::__at(path))
             };
             (quote!(::bandstand::db::Reverse<R, #to>), body)
@@ -130,7 +161,7 @@ fn method(field: &Field, vis: &Visibility) -> TokenStream {
         (None, Form::Flattened) => {
             let ty = &field.ty;
             let fields = quote!(<#ty as ::bandstand::db::FieldSet>::Fields<R, W>);
-            (fields.clone(), quote!(<#fields>::__of(self.path)))
+            (fields.clone(), quote!(<#fields>::__of(self.way.path)))
         }
         (None, _) => {
             // What the way may not lead to is NULL.

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::Model;
+use super::{Model, queries};
 use crate::field::{Field, Form, Target};
 
 impl Model {
@@ -97,6 +97,7 @@ impl Model {
         let related = method.to_string();
         let related = related.trim_start_matches("r#");
         let constant = Ident::new(&related.to_uppercase(), method.span());
+        let constant_method = method.clone();
         let doc = format!(
             "The rows of [`{ident}`] whose `{name}` is this one. Loads those of all rows fetched together, once."
         );
@@ -139,13 +140,23 @@ impl Model {
                 }
             },
         };
-        let allow = self.allow();
+        let (allow, reached) = (self.allow(), queries::reached());
+        let name = &constant_method;
         quote! {
+            #allow
+            impl<R, W: ::bandstand::db::Nullness> #reached<R, #ty, W> {
+                #[doc = #constant_doc]
+                #vis fn #name(&self) -> ::bandstand::db::Reverse<R, #this> {
+                    let path = ::bandstand::db::Path::reached(self.path, #related).to_many();
+                    ::bandstand::db::Reverse::at(path, <<#this as ::bandstand::db::Model>::Fields<R, ::bandstand::db::May>>::__at(path))
+                }
+            }
+
             #allow
             impl #shown {
                 #[doc = #constant_doc]
                 #vis const #constant: ::bandstand::db::Reverse<#shown, #this> = {
-                    let path = ::bandstand::db::Path::field(#related);
+                    let path = ::bandstand::db::Path::field(#related).to_many();
                     ::bandstand::db::Reverse::at(path, <<#this as ::bandstand::db::Model>::Fields<#shown, ::bandstand::db::May>>::__at(path))
                 };
 

@@ -44,7 +44,7 @@ fn expand_set(input: DeriveInput) -> syn::Result<TokenStream> {
     let aliases = fields.iter().map(|field| &field.aliases);
     let allow = quote!(#[allow(dead_code)]);
     let paths = format_ident!("{ident}Fields");
-    let path_struct = queries::paths(&fields, &vis, &ident, &format!("The fields of [`{ident}`] in queries."));
+    let path_struct = queries::paths(&fields, &vis, &ident, None, &format!("The fields of [`{ident}`] in queries."));
     let entries = meta::fields(&fields, &this);
     let read = read_row(&fields);
     let columns = fields.iter().filter(|field| field.is_given()).map(|field| push_column(field, &quote!(columns)));

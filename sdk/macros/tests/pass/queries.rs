@@ -120,6 +120,10 @@ async fn asking() -> Result<()> {
         .limit(20)
         .all()
         .await?;
+    let _ = Author::objects().filter(Author::BOOKS.loan_set().times().created().year().eq(2026));
+    let _ = Author::objects().exclude(Author::BOOKS.loan_set().is_null());
+    let _ = Loan::objects().filter(Loan::BOOK.tags().books().author().books().loan_set().eq(1));
+    let _ = Tag::objects().annotate((Tag::BOOKS.loan_set().count(), Tag::BOOKS.author().last_name().max()));
     let _: Vec<String> = Book::objects().values(Book::TITLE).all().await?;
     let _: Vec<(Id<Book>, String, Option<i64>)> = Book::objects()
         .values((Book::ID, Book::AUTHOR.last_name(), Book::DATA.json_text(0).cast::<i64>()))
@@ -179,6 +183,11 @@ async fn lend(key: Id<Book>) -> Result<Loan> {
         Ok(loan)
     })
     .await
+}
+
+app! {
+    name: "library",
+    models: [Author, Book, Tag, Loan, Shelf],
 }
 
 fn main() {

@@ -362,6 +362,11 @@ struct M39 {
     other: ForeignKey<M06>,
 }
 
+app! {
+    name: "ring",
+}
+
 fn main() {
+    let _ = M00::objects().filter(M00::NEXT.others00().nexts39().next().nexts00().is_null());
     let _: fn(&M00) -> bool = |row| row.next == row.next;
 }

@@ -19,4 +19,8 @@ async fn create() -> Result<Question> {
     Question::objects().create(NewChoice {}).await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -12,4 +12,8 @@ async fn create() -> Result<Question> {
     Question::objects().create(NewQuestion { question_text: "Why?".into() }).await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

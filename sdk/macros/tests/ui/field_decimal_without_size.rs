@@ -6,4 +6,8 @@ pub struct Book {
     pub price: Decimal,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

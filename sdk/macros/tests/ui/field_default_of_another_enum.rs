@@ -17,4 +17,8 @@ pub struct Shirt {
     pub size: Size,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -7,4 +7,8 @@ pub struct Choice {
     pub votes: i32,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

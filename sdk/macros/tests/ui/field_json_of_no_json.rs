@@ -13,4 +13,8 @@ async fn add() -> Result<usize> {
     Ok(book.tags.0.0.len())
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -6,4 +6,8 @@ pub struct Choice {
     pub choice__text: String,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

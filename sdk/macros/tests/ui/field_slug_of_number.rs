@@ -7,4 +7,8 @@ pub struct Book {
     pub number: i32,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

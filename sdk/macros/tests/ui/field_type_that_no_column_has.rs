@@ -6,4 +6,8 @@ pub struct Choice {
     pub votes: std::collections::BTreeMap<String, i32>,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

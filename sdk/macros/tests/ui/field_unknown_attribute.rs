@@ -9,4 +9,8 @@ pub struct Question {
     pub slug: String,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -18,4 +18,8 @@ async fn latest() -> Result<Vec<Question>> {
     Question::objects().filter(Choice::VOTES.gt(1)).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

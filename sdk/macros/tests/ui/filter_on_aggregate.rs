@@ -21,4 +21,8 @@ async fn popular() -> Result<Vec<Question>> {
     Question::objects().filter(Question::CHOICES.votes().sum().gt(3)).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -12,4 +12,8 @@ async fn latest() -> Result<Vec<Question>> {
     Question::objects().filter(Question::PUB_DATE.icontains("2026")).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

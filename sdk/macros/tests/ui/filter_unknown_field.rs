@@ -12,4 +12,8 @@ async fn latest() -> Result<Vec<Question>> {
     Question::objects().filter(Question::PUB_DAT.le(now())).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

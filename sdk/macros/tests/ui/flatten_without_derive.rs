@@ -11,4 +11,8 @@ pub struct Book {
     pub times: Timestamps,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

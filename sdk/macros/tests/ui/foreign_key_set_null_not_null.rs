@@ -15,4 +15,8 @@ pub struct Choice {
     pub question: ForeignKey<Question>,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -17,4 +17,8 @@ pub struct Choice {
     pub other_question: ForeignKey<Question>,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -14,4 +14,8 @@ pub struct Choice {
     pub question: ForeignKey<Question>,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

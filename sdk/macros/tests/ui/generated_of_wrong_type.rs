@@ -8,4 +8,8 @@ pub struct Book {
     pub pages: i32,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

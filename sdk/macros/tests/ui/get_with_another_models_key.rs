@@ -17,4 +17,8 @@ async fn one(choice: Choice) -> Result<Question> {
     Question::objects().get(choice.id).await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

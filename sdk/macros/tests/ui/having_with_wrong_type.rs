@@ -21,4 +21,8 @@ async fn popular() -> Result<Vec<(Question, u64)>> {
     Question::objects().annotate(Question::CHOICES.count()).having(|n| n.gt("three")).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -21,4 +21,8 @@ async fn popular() -> Result<Vec<Question>> {
     Question::objects().filter(Question::PUB_DATE.is_in(Choice::objects().values(Choice::VOTES))).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -11,4 +11,8 @@ pub struct Book {
     pub tags: Option<ManyToMany<Tag>>,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -6,4 +6,8 @@ pub struct Choice {
     pub question: Id<Self>,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

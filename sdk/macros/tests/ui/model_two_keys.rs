@@ -15,4 +15,8 @@ pub struct Place {
     pub number: i32,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -6,4 +6,8 @@ pub struct Question {
     pub id: Id<Self>,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -5,4 +5,8 @@ pub struct Question {
     pub question_text: String,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

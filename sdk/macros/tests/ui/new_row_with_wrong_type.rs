@@ -21,4 +21,8 @@ async fn create(question: Question) -> Result<Choice> {
     Choice::objects().create(NewChoice { question: question.id }.votes("three")).await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -21,4 +21,8 @@ async fn popular() -> Result<Vec<Question>> {
     Question::objects().order_by(Choice::VOTES.desc()).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -7,4 +7,8 @@ pub struct Question {
     pub pub_date: DateTime,
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -21,4 +21,8 @@ async fn all() -> Result<Vec<Choice>> {
     Choice::objects().select_related(Choice::VOTES).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -12,4 +12,8 @@ async fn all() -> Result<Option<i64>> {
     Question::objects().aggregate(Question::QUESTION_TEXT.sum()).await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

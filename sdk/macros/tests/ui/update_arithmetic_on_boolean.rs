@@ -10,4 +10,8 @@ async fn publish() -> Result<u64> {
     Question::objects().update(Question::PUBLISHED.set(Question::PUBLISHED + 1)).await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -21,4 +21,8 @@ async fn votes() -> Result<Vec<i32>> {
     Question::objects().values(Choice::VOTES).all().await
 }
 
+app! {
+    name: "tests",
+}
+
 fn main() {}

@@ -1,12 +1,14 @@
 //! Rows with values that are computed for them, and rows put together by what they share.
 
 use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 
 use super::condition::Q;
 use super::field::Path;
 use super::field::{IntoOrder, Order};
 use super::model::Model;
-use super::node::Node;
+use super::node::{Node, Sub};
 use super::query::{QuerySet, Rows};
 use super::rows::Reader;
 use super::shape::{self, GROUPS, Shape};
@@ -18,17 +20,12 @@ impl<M: Model> QuerySet<M> {
     /// One value, or a tuple of them, of all these rows together:
     /// `let (n, votes) = Choice::objects().aggregate((count(), Choice::VOTES.sum())).await?;`
     ///
+    /// Given to [`subquery`](super::subquery) it is a value of each row outside:
+    /// `subquery(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))).aggregate(count()))`.
+    ///
     /// Errors: a 500 for a set with limit, offset, distinct or a union.
-    pub fn aggregate<A: Aggregates<M>>(self, aggregates: A) -> super::Pending<A::Output> {
-        let nodes = nodes(aggregates);
-        super::Pending::new(async move {
-            let bytes = transaction::fetch_packed(aggregated(self, nodes)?).await?;
-            let mut reader = Reader::packed(M::NAME, A::WIDTH, &bytes)?;
-            if !reader.begin_row() {
-                return Err(Error::internal(format!("the aggregate of {} answered no row", M::NAME)));
-            }
-            A::read(&mut reader)
-        })
+    pub fn aggregate<A: Aggregates<M>>(self, aggregates: A) -> Total<M, A::Output> {
+        Total { state: Asked::Not(self, nodes(aggregates)), width: A::WIDTH, read: A::read }
     }
 
     /// Each row with a value, or a tuple of them: an expression over the row, or an aggregate of its related rows:
@@ -43,6 +40,69 @@ impl<M: Model> QuerySet<M> {
     /// An order names what is grouped by; without one the groups come in any order.
     pub fn group_by<K: Keys<M>>(self, keys: K) -> Grouped<M, K::Output> {
         Grouped { set: self, keys: nodes(keys), width: K::WIDTH, read: K::read }
+    }
+}
+
+/// What is made of all rows of a set together: await it, or give it to [`subquery`](super::subquery).
+#[must_use = "an aggregate asks nothing until it is awaited, or given to `subquery`"]
+pub struct Total<M, O> {
+    state: Asked<M, O>,
+    width: usize,
+    read: fn(&mut Reader<'_>) -> Result<O>,
+}
+
+enum Asked<M, O> {
+    Not(QuerySet<M>, Vec<Node>),
+    Under(super::Pending<O>),
+    /// It was polled again after its answer.
+    Over,
+}
+
+impl<M, O> fmt::Debug for Total<M, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            Asked::Not(set, nodes) => f.debug_struct("Total").field("set", set).field("of", nodes).finish(),
+            _ => f.write_str("Total"),
+        }
+    }
+}
+
+impl<M: Model, O: 'static> Future for Total<M, O> {
+    type Output = Result<O>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<O>> {
+        let (width, read) = (self.width, self.read);
+        let mut pending = match core::mem::replace(&mut self.state, Asked::Over) {
+            Asked::Not(set, nodes) => super::Pending::new(async move {
+                let bytes = transaction::fetch_packed(aggregated(set, nodes)?).await?;
+                let mut reader = Reader::packed(M::NAME, width, &bytes)?;
+                if !reader.begin_row() {
+                    return Err(Error::internal(format!("the aggregate of {} answered no row", M::NAME)));
+                }
+                read(&mut reader)
+            }),
+            Asked::Under(pending) => pending,
+            Asked::Over => return Poll::Pending,
+        };
+        let answer = Pin::new(&mut pending).poll(context);
+        if answer.is_pending() {
+            self.state = Asked::Under(pending);
+        }
+        answer
+    }
+}
+
+impl<M: Model, O> Total<M, O> {
+    /// As a part of another query.
+    pub(crate) fn into_sub(self) -> Sub {
+        match self.state {
+            Asked::Not(mut set, nodes) => {
+                set.query.whole = true;
+                set.sub(nodes)
+            }
+            // It was asked already. A set without columns is what the host refuses.
+            _ => QuerySet::<M>::new().sub(Vec::new()),
+        }
     }
 }
 

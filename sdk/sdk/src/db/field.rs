@@ -21,6 +21,8 @@ pub(crate) const MAX_STEPS: usize = 6;
 pub struct Path {
     steps: [&'static str; MAX_STEPS],
     len: usize,
+    /// Whether a step leads to many rows.
+    many: bool,
 }
 
 impl Path {
@@ -28,7 +30,7 @@ impl Path {
     pub const fn field(name: &'static str) -> Self {
         let mut steps = [""; MAX_STEPS];
         steps[0] = name;
-        Self { steps, len: 1 }
+        Self { steps, len: 1, many: false }
     }
 
     /// One step further. Past six steps the host refuses a path, so what is cut off here is refused there.
@@ -37,7 +39,7 @@ impl Path {
         // A seventh step makes the path one that no model has, which the host names in its error.
         steps[if self.len < MAX_STEPS { self.len } else { MAX_STEPS - 1 }] =
             if self.len < MAX_STEPS { name } else { "too_many_steps" };
-        Self { steps, len: if self.len < MAX_STEPS { self.len + 1 } else { MAX_STEPS } }
+        Self { steps, len: if self.len < MAX_STEPS { self.len + 1 } else { MAX_STEPS }, many: self.many }
     }
 
     /// A field reached by `way`, or the model's own.
@@ -47,6 +49,16 @@ impl Path {
             Some(way) => way.then(name),
             None => Self::field(name),
         }
+    }
+
+    /// The same, whose last step leads to many rows.
+    #[doc(hidden)]
+    pub const fn to_many(self) -> Self {
+        Self { many: true, ..self }
+    }
+
+    pub(crate) fn is_many(&self) -> bool {
+        self.many
     }
 
     /// The names along the way.
@@ -59,6 +71,58 @@ impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.steps().join("."))
     }
+}
+
+/// How the fields of a [`FieldSet`](super::FieldSet) are reached; that of a model is the type which [`__root`](crate::__root) makes.
+#[doc(hidden)]
+#[allow(missing_debug_implementations, reason = "the derive's own")]
+pub struct Way<R, W> {
+    pub path: Option<Path>,
+    marker: PhantomData<fn() -> (R, W)>,
+}
+
+impl<R, W> Way<R, W> {
+    pub const fn at(path: Option<Path>) -> Self {
+        Self { path, marker: PhantomData }
+    }
+}
+
+impl<R, W> Clone for Way<R, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, W> Copy for Way<R, W> {}
+
+/// The type that reverse relations are methods of, as `Author::BOOKS.copies()`: one in each crate, since a model adds its own to that of
+/// the models it points to, and methods can only be added to a type of the same crate.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __root {
+    () => {
+        #[doc(hidden)]
+        #[allow(dead_code, missing_docs, missing_debug_implementations)]
+        pub struct __AppInTheCrateRoot<R, M, W> {
+            pub path: ::core::option::Option<$crate::db::Path>,
+            marker: ::core::marker::PhantomData<fn() -> (R, M, W)>,
+        }
+
+        #[allow(dead_code, missing_docs)]
+        impl<R, M, W> __AppInTheCrateRoot<R, M, W> {
+            pub const fn at(path: ::core::option::Option<$crate::db::Path>) -> Self {
+                Self { path, marker: ::core::marker::PhantomData }
+            }
+        }
+
+        impl<R, M, W> ::core::clone::Clone for __AppInTheCrateRoot<R, M, W> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<R, M, W> ::core::marker::Copy for __AppInTheCrateRoot<R, M, W> {}
+    };
 }
 
 /// A field of type `T`, reached from the model `R`.
@@ -288,7 +352,11 @@ impl<R, M: Model> Reverse<R, M> {
 
     /// How many there are, for `annotate`.
     pub fn count(self) -> Aggregate<R, u64> {
-        Aggregate::new("count", Some(Node::Field(self.path.then("pk"))))
+        let key = match M::META.primary_key {
+            [first, _, ..] => first,
+            _ => "pk",
+        };
+        Aggregate::new("count", Some(Node::Field(self.path.then(key))))
     }
 }
 

@@ -6,11 +6,12 @@ use core::marker::PhantomData;
 
 use uuid::Uuid;
 
+use super::annotate::Total;
 use super::condition::Q;
 use super::expression::{Expr, Expression, Natural};
 use super::kinds::{Kind, Nullness};
 use super::model::Model;
-use super::node::{Node, Tree};
+use super::node::{Node, Sub, Tree};
 use super::values::Values;
 use crate::time::DateTime;
 
@@ -42,10 +43,48 @@ pub fn pi<R>() -> Expr<R, f64> {
 
 /// The value that another query finds, in its first row; NULL where it finds none:
 /// `subquery(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))).order_by(Choice::VOTES.desc()).limit(1).values(Choice::CHOICE_TEXT))`.
-pub fn subquery<R, M: Model, O: Kind, N>(mut values: Values<M, O, N>) -> Expr<R, Option<O::Base>> {
-    // One value is one row, whatever limit the set has.
-    values.set.query.at_most(1);
-    Expr::of(Node::Subquery(Box::new(values.into_sub())))
+///
+/// Of an [`aggregate`](super::QuerySet::aggregate) it is that of all rows which the other query finds, so a count is never NULL:
+/// `subquery(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))).aggregate(count()))`.
+///
+/// Errors, when the query is asked: a 500 for an aggregate of a set with limit, offset, distinct or a union.
+pub fn subquery<R, S: OneValue>(of: S) -> Expr<R, S::Kind> {
+    Expr::of(Node::Subquery(Box::new(of.one_value())))
+}
+
+/// What [`subquery`] takes: a set of single values, or what is made of all rows of a set.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` isn't one value of another query",
+    note = "write `subquery(set.limit(1).values(Other::FIELD))`, or `subquery(set.aggregate(count()))` for what is made of all its rows"
+)]
+pub trait OneValue {
+    /// What it is read as.
+    type Kind: Kind;
+    #[doc(hidden)]
+    fn one_value(self) -> Sub;
+}
+
+impl<M: Model, O: Kind<Base: Kind>, N> OneValue for Values<M, O, N> {
+    type Kind = Option<O::Base>;
+
+    fn one_value(mut self) -> Sub {
+        if self.fields.iter().any(Node::is_own_aggregate) {
+            // One value of all rows is what can be meant.
+            self.set.query.whole = true;
+        } else {
+            // One value is one row, whatever limit the set has.
+            self.set.query.at_most(1);
+        }
+        self.into_sub()
+    }
+}
+
+impl<M: Model, O: Kind> OneValue for Total<M, O> {
+    type Kind = O;
+
+    fn one_value(self) -> Sub {
+        self.into_sub()
+    }
 }
 
 /// The first branch whose condition is fulfilled: `case().when(Choice::VOTES.gt(9), "many").when(Choice::VOTES.gt(0), "some").otherwise("none")`.

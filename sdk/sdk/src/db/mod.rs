@@ -52,7 +52,7 @@ mod window;
 mod writing;
 
 pub use aggregate::{Aggregate, Averaged, Summed, count};
-pub use annotate::{Annotated, Grouped, Groups};
+pub use annotate::{Annotated, Grouped, Groups, Total};
 pub use choices::Choices;
 pub use condition::{Q, exists};
 pub use deferred::Deferred;
@@ -60,9 +60,11 @@ pub use expression::{
     Assignment, Expr, Expression, Given, IntoAssignments, Natural, Number, Operand, Outer, Single, Summand, outer,
     value,
 };
+#[doc(hidden)]
+pub use field::Way;
 pub use field::{Field, IntoOrder, IntoPaths, Order, Ordered, Path, Related, Reverse};
 pub use files::{FilePath, ImagePath};
-pub use functions::{Case, Cases, case, subquery};
+pub use functions::{Case, Cases, OneValue, case, subquery};
 pub use iterator::Iter;
 pub use join::IntoJoins;
 pub use key::{Id, Key, KeyOf};

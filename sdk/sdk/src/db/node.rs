@@ -39,6 +39,29 @@ pub enum Node {
 }
 
 impl Node {
+    /// Whether it is made of all rows of the model itself, not of rows that each is related to.
+    pub(crate) fn is_own_aggregate(&self) -> bool {
+        match self {
+            Node::Aggregate(aggregate) => !aggregate.of.as_ref().is_some_and(Node::goes_over_many),
+            Node::Call(_, of) => of.iter().any(Node::is_own_aggregate),
+            Node::Cast(of, _) | Node::Part(_, _, of) | Node::Year(_, of) | Node::Zoned(of, _) => of.is_own_aggregate(),
+            _ => false,
+        }
+    }
+
+    /// Whether a field in it is reached over a relation that leads to many rows.
+    fn goes_over_many(&self) -> bool {
+        match self {
+            Node::Field(path) => path.is_many(),
+            Node::Call(_, of) => of.iter().any(Node::goes_over_many),
+            Node::Cast(of, _) | Node::Part(_, _, of) | Node::Year(_, of) | Node::Zoned(of, _) => of.goes_over_many(),
+            Node::Case(branches, otherwise) => {
+                branches.iter().map(|(_, then)| then).chain(otherwise.as_deref()).any(Node::goes_over_many)
+            }
+            _ => false,
+        }
+    }
+
     /// A value beside something that tells its kind.
     pub(crate) fn value(value: Value) -> Self {
         Node::Value(value, "")

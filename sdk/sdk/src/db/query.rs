@@ -24,6 +24,8 @@ pub(crate) struct Query {
     pub(crate) limit: Option<Rows>,
     pub(crate) offset: Option<u64>,
     pub(crate) groups: Vec<Node>,
+    /// All rows together are one group.
+    pub(crate) whole: bool,
     /// With the places that they are called by.
     pub(crate) annotations: Vec<(usize, Node)>,
     /// Only rows that belong to this one.

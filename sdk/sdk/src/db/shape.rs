@@ -447,7 +447,13 @@ impl Shape {
         if !query.related.is_empty() {
             self.related(&query);
         }
-        if !fields.is_empty() {
+        if query.whole {
+            if let Err(error) = query.unlimited("aggregate", self.models.last().copied().unwrap_or_default()) {
+                self.refuse(|| error.to_string());
+            }
+            (query.order, query.tail) = (None, None);
+            query.annotations = fields.into_iter().enumerate().collect();
+        } else if !fields.is_empty() {
             let mut annotated = Vec::new();
             self.member("fields");
             self.list(fields.into_iter().enumerate(), |shape, (at, node)| match node {
@@ -466,9 +472,9 @@ impl Shape {
     /// The members that all reading documents share, from the annotations on.
     pub(crate) fn rest(&mut self, mut query: Query) {
         query.settle();
-        let Query { filters, order, distinct, limit, offset, annotations, groups, with, tail, .. } = query;
+        let Query { filters, order, distinct, limit, offset, annotations, groups, whole, with, tail, .. } = query;
         self.with(with);
-        if !groups.is_empty() {
+        if !groups.is_empty() || whole {
             self.member("group");
             self.list(groups.iter().enumerate(), |shape, (at, node)| match node {
                 Node::Field(path) => shape.path(path),

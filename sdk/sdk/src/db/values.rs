@@ -15,7 +15,7 @@ use super::rows::Reader;
 use super::shape::{ANNOTATIONS, Shape};
 use super::term::{Truncated, Unit};
 use super::{Statement, transaction};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::time::{Date, DateTime};
 
 /// A field, a relation's key, an expression or an aggregate of `R`; or a tuple of up to eight of them.
@@ -338,6 +338,12 @@ impl<M: Model, O, N> Values<M, O, N> {
     }
 
     pub(crate) fn statement(self) -> Result<Statement> {
+        if self.fields.iter().any(Node::is_own_aggregate) {
+            return Err(Error::internal(format!(
+                "values of {}: what is made of all its rows is asked with `aggregate(…)`, or of groups with `group_by(…).annotate(…)`",
+                M::NAME
+            )));
+        }
         let mut shape = Shape::new("select", M::NAME);
         shape.select(self.set.query, self.fields);
         shape.finish()

@@ -4,6 +4,7 @@ use super::condition::Q;
 use super::expression::{Assignment, IntoAssignments};
 use super::field::{IntoPaths, Path};
 use super::key::{Key, RawKey};
+use super::meta::{FieldMeta, Literal, ModelMeta};
 use super::model::{Model, New};
 use super::node::{Node, Tree};
 use super::query::QuerySet;
@@ -14,6 +15,9 @@ use crate::error::{Error, Result};
 
 /// Rows that one insert takes: the contract's limit.
 pub(crate) const ROWS_AT_ONCE: usize = 1_000;
+
+/// Statements that one batch takes: the contract's limit.
+const STATEMENTS_AT_ONCE: usize = 100;
 
 /// What a new row sets, as the derive writes it.
 type NewRow = Vec<(&'static str, Value)>;
@@ -120,11 +124,14 @@ impl<M: Model> QuerySet<M> {
         })
     }
 
-    /// Inserts many rows, all or none, and returns how many. One statement for every 1,000 rows that set the same fields.
+    /// Inserts many rows, all or none, and returns how many: one statement for every 1,000 rows, whichever optional fields each of them sets.
     ///
-    /// Errors: those of [`create`](Self::create); past 100 statements `invalid-shape`.
+    /// Automatic keys are counted up in the order of the rows. Only where some rows set a field with `db_default` and others don't, those
+    /// that do go together, and those that don't.
+    ///
+    /// Errors: those of [`create`](Self::create). Past 100,000 rows it is a [`transaction`](super::transaction), with its limits.
     pub fn bulk_create<N: New<M>>(self, rows: impl IntoIterator<Item = N>) -> Pending<u64> {
-        let statements = bulk_inserts(M::NAME, &mut rows.into_iter().map(New::columns), None);
+        let statements = bulk_inserts(M::META, &mut rows.into_iter().map(New::columns), None);
         Pending::new(async move { all_or_none(M::NAME, statements?).await })
     }
 
@@ -140,7 +147,7 @@ impl<M: Model> QuerySet<M> {
         let OnConflict { target, set } = conflict;
         let statements = own::<M>(set).and_then(|set| {
             let write = |shape: &mut Shape| shape.on_conflict(&target, set.clone());
-            bulk_inserts(M::NAME, &mut rows.into_iter().map(New::columns), Some(&write))
+            bulk_inserts(M::META, &mut rows.into_iter().map(New::columns), Some(&write))
         });
         Pending::new(async move { all_or_none(M::NAME, statements?).await })
     }
@@ -148,7 +155,7 @@ impl<M: Model> QuerySet<M> {
     /// Writes these fields of rows that were changed, all or none, in one statement for every 1,000 rows:
     /// `Choice::objects().bulk_update(&choices, (Choice::VOTES, Choice::CHOICE_TEXT))`. Returns how many rows were there still.
     ///
-    /// Errors: those of an update; a 500 for the key and for fields of other models.
+    /// Errors: those of an update; a 500 for the key and for fields of other models. Past 100,000 rows as [`bulk_create`](Self::bulk_create).
     pub async fn bulk_update(self, rows: &[M], fields: impl IntoPaths<M>) -> Result<u64> {
         let mut names = Vec::new();
         for path in fields.into_paths() {
@@ -251,46 +258,89 @@ async fn all_or_none(model: &'static str, mut statements: Vec<Statement>) -> Res
         (Some(one), true) => Ok(transaction::execute(one, Some(model)).await?.affected),
         (Some(last), false) => {
             statements.push(last);
-            let outcomes = transaction::batch(statements, model).await?;
+            let outcomes = if statements.len() > STATEMENTS_AT_ONCE {
+                transaction::transaction(async || transaction::batch(statements.clone(), model).await).await?
+            } else {
+                transaction::batch(statements, model).await?
+            };
             Ok(outcomes.iter().map(|outcome| outcome.affected).sum())
         }
     }
 }
 
-/// One statement for each run of rows that set the same fields. `conflict` writes what each does that meets rows which are there.
+/// New rows that set the same fields, and what each field is set to in each of them.
+type Columns = Vec<(&'static str, Vec<Value>)>;
+
+/// Few statements for many rows: what a row leaves out and another one sets is filled up with what it would be anyway, so that most rows set
+/// the same fields. `conflict` writes what each does that meets rows which are there.
 pub(super) fn bulk_inserts(
-    model: &'static str,
+    meta: &'static ModelMeta,
     rows: &mut dyn Iterator<Item = NewRow>,
     conflict: Option<&dyn Fn(&mut Shape)>,
 ) -> Result<Vec<Statement>> {
-    let mut statements = Vec::new();
-    let mut columns: Vec<(&'static str, Vec<Value>)> = Vec::new();
-    let mut count = 0;
-    let mut flush = |columns: &mut Vec<(&'static str, Vec<Value>)>| -> Result<()> {
-        if !columns.is_empty() {
-            let mut shape = Shape::new("insert", model);
-            shape.columns(columns.drain(..));
-            if let Some(conflict) = conflict {
-                conflict(&mut shape);
+    let rows: Vec<NewRow> = rows.collect();
+    let set: Vec<&FieldMeta> = meta.fields.iter().filter(|field| rows.iter().any(|row| sets(row, field))).collect();
+    let mut inserts: Vec<Columns> = Vec::new();
+    for mut row in rows {
+        if row.len() < set.len() {
+            let mut given = row.into_iter().peekable();
+            let value = |field: &&FieldMeta| match given.next_if(|(name, _)| *name == field.name) {
+                Some(given) => Some(given),
+                None => Some((field.name, field.left_out()?)),
+            };
+            row = set.iter().filter_map(value).collect();
+        }
+        // The newest are the likeliest, and those before them may be full.
+        let known = inserts.iter().rposition(|columns| {
+            columns.len() == row.len() && columns.iter().zip(&row).all(|((name, _), (other, _))| name == other)
+        });
+        let at = match known {
+            Some(at) if inserts[at].first().is_some_and(|(_, values)| values.len() < ROWS_AT_ONCE) => at,
+            _ => {
+                inserts.push(row.iter().map(|(name, _)| (*name, Vec::new())).collect());
+                inserts.len() - 1
             }
-            statements.push(shape.finish()?);
-        }
-        Ok(())
-    };
-    for row in rows {
-        let same = columns.len() == row.len() && columns.iter().zip(&row).all(|((name, _), (other, _))| name == other);
-        if !same || count == ROWS_AT_ONCE {
-            flush(&mut columns)?;
-            columns = row.iter().map(|(name, _)| (*name, Vec::new())).collect();
-            count = 0;
-        }
-        for ((_, values), (_, value)) in columns.iter_mut().zip(row) {
+        };
+        for ((_, values), (_, value)) in inserts[at].iter_mut().zip(row) {
             values.push(value);
         }
-        count += 1;
     }
-    flush(&mut columns)?;
-    Ok(statements)
+    let statement = |columns: Columns| {
+        let mut shape = Shape::new("insert", meta.name);
+        shape.columns(columns);
+        if let Some(conflict) = conflict {
+            conflict(&mut shape);
+        }
+        shape.finish()
+    };
+    inserts.into_iter().filter(|columns| !columns.is_empty()).map(statement).collect()
+}
+
+fn sets(row: &NewRow, field: &FieldMeta) -> bool {
+    row.iter().any(|(name, _)| *name == field.name)
+}
+
+impl FieldMeta {
+    /// What the field is in a row that leaves it out; none where only the database knows.
+    fn left_out(&self) -> Option<Value> {
+        match self.default {
+            Some(default) => default.value(),
+            None if self.null && self.db_default.is_none() => Some(Value::Null),
+            None => None,
+        }
+    }
+}
+
+impl Literal {
+    fn value(self) -> Option<Value> {
+        Some(match self {
+            Literal::Null => Value::Null,
+            Literal::Bool(value) => Value::Boolean(value),
+            Literal::Integer(value) => Value::Integer(value),
+            Literal::Float(text) => Value::Float(text.parse().ok()?),
+            Literal::Text(text) => Value::Text(text.to_owned()),
+        })
+    }
 }
 
 /// One statement that gives each row its own values of these fields.

@@ -144,6 +144,120 @@ async fn of_many() -> Answer {
     Ok(Json(json!([all, authors, genres, lengths, windows, dearest])))
 }
 
+/// Over several relations, of which each may lead to many rows.
+#[get("/paths/")]
+async fn paths() -> Answer {
+    told(over_several().await)
+}
+
+async fn over_several() -> Answer {
+    let names = async |set: QuerySet<Author>| -> Result<String> {
+        Ok(set.order_by(Author::ID).values(Author::LAST_NAME).all().await?.join(" "))
+    };
+    let words = async |set: QuerySet<Tag>| -> Result<String> {
+        Ok(set.order_by(Tag::WORD).values(Tag::WORD).all().await?.join(" "))
+    };
+    let authors = Author::objects;
+    let counted = authors()
+        .annotate((
+            Author::BOOKS.tags().count(),
+            Author::BOOKS.places().count(),
+            Author::BOOKS.places().at().sum(),
+            Author::BOOKS.tags().word().max(),
+        ))
+        .order_by(Author::ID)
+        .all()
+        .await?;
+    let counted: Vec<_> = counted.into_iter().map(|(author, values)| (author.last_name, values)).collect();
+    let books = || Book::objects().filter(Book::AUTHOR.eq(outer(Author::ID)));
+    let by_other_queries = authors()
+        .order_by(Author::ID)
+        .values((
+            subquery(books().aggregate(count())),
+            subquery(books().filter(Book::COPIES.gt(4)).aggregate(count())),
+            subquery(books().aggregate(Book::PRICE.sum())),
+            subquery(books().filter(Book::COPIES.gt(4)).aggregate(Book::PRICE.avg())),
+            subquery(books().values(Book::TITLE.max())),
+            subquery(
+                Place::objects()
+                    .filter(Place::BOOK.author().eq(outer(Author::ID)))
+                    .aggregate(Place::AT.max().coalesce(0)),
+            ),
+        ))
+        .all()
+        .await?;
+    let most = authors().filter(subquery(books().aggregate(Book::COPIES.sum())).gt(5));
+    Ok(Json(json!([
+        names(authors().filter(Author::BOOKS.tags().eq("love"))).await?,
+        names(authors().filter(Author::BOOKS.tags().word().eq("moor") & Author::BOOKS.title().startswith("J"))).await?,
+        names(authors().exclude(Author::BOOKS.tags().eq("moor"))).await?,
+        names(authors().exclude(Author::BOOKS.places().at().gt(5))).await?,
+        names(authors().exclude(Author::BOOKS.places().shelf().inner().room().eq(3))).await?,
+        names(authors().filter(Author::BOOKS.places().is_null())).await?,
+        names(authors().filter(Author::PORTRAIT.author().books().places().is_not_null())).await?,
+        words(Tag::objects().filter(Tag::BOOKS.author().last_name().eq("Austen"))).await?,
+        words(Tag::objects().filter(Tag::BOOKS.places().shelf().room().eq(2))).await?,
+        words(Tag::objects().exclude(Tag::BOOKS.author().books().price().gt(10))).await?,
+        Place::objects().filter(Place::BOOK.tags().books().author().last_name().eq("Brontë")).count().await?,
+        Book::objects().filter(Book::AUTHOR.books().copies().eq(0)).count().await?,
+        counted,
+        by_other_queries,
+        names(most).await?,
+        names(authors().filter(exists(books().filter(Book::TAGS.books().places().at().eq(7))))).await?,
+    ])))
+}
+
+/// Rows that set different fields, more than a batch has statements.
+#[post("/many/")]
+async fn many() -> Answer {
+    let rows = (0..2_100_i16).map(|n| {
+        let new = NewShelf { room: n };
+        match n % 3 {
+            0 => new.address(IpAddr::from([127, 0, 0, 1])),
+            1 => new.seen(now()),
+            _ => new.into(),
+        }
+    });
+    let shelves = Shelf::objects().bulk_create(rows).await?;
+    let author = Author::objects().first_or_404().await?.id;
+    let book = |n: i32| {
+        let new = NewBook {
+            title: format!("Book {n}"),
+            slug: format!("book-{n}"),
+            author,
+            price: Decimal::ONE,
+            data: Json(Value::Null),
+        };
+        match n % 3 {
+            0 => new.subtitle("A novel").copies(7),
+            1 => new.genre(Genre::Poems),
+            _ => new.into(),
+        }
+    };
+    let before = Book::objects().count().await?;
+    let books = Book::objects().bulk_create((0..1_200).map(book)).await?;
+    let ignored = Book::objects().bulk_create_with((900..1_500).map(book), OnConflict::ignore()).await?;
+    let new = Book::objects().filter(Book::SLUG.startswith("book-"));
+    let in_order = new.clone().order_by(Book::ID).values(Book::TITLE).limit(1_200).all().await?;
+    let in_order = in_order.iter().enumerate().all(|(n, title)| *title == format!("Book {n}"));
+    let mut all = new.clone().all().await?;
+    for book in &mut all {
+        book.copies += 1;
+    }
+    let updated = Book::objects().bulk_update(&all, Book::COPIES).await?;
+    let kinds = new
+        .group_by((Book::SUBTITLE, Book::GENRE, Book::COPIES))
+        .annotate(count())
+        .order_by([Book::COPIES.asc(), Book::GENRE.asc()])
+        .all()
+        .await?;
+    let gone = Book::objects().filter(Book::SLUG.startswith("book-")).delete().await?;
+    let left = Book::objects().count().await?;
+    let seen = Shelf::objects().filter(Shelf::SEEN.is_not_null() & Shelf::ROOM.gt(9)).count().await?;
+    let addresses = Shelf::objects().filter(Shelf::ADDRESS.is_not_null()).count().await?;
+    Ok(Json(json!([shelves, books, ignored, in_order, updated, kinds, gone, left == before, seen, addresses])))
+}
+
 #[get("/sets/")]
 async fn sets() -> Answer {
     let few = Book::objects().filter(Book::COPIES.lt(2));
@@ -345,6 +459,8 @@ async fn export_half() -> Response {
 app! {
     name: "queries",
     models: [Author, Book, Tag, Portrait, Shelf, Place],
-    routes: [fill, functions_of_fields, conditions, aggregates, sets, relations, write, transactions, raw_sql, export, export_half],
+    routes: [
+        fill, functions_of_fields, conditions, aggregates, paths, many, sets, relations, write, transactions, raw_sql, export, export_half,
+    ],
     capabilities: [db_raw],
 }

@@ -198,7 +198,11 @@ impl Reader {
     fn reading(&mut self, members: &mut Members, place: &Place<'_>) -> Result<Reading, DbError> {
         Ok(Reading {
             annotate: self.annotate(members.take("annotate"), &Place::Member(place, "annotate"))?,
-            group: self.paths(members.take("group"), &Place::Member(place, "group"))?,
+            group: match members.take("group") {
+                // All rows are one group.
+                Some(Node::List(none)) if none.is_empty() => Some(Vec::new()),
+                node => self.paths(node, &Place::Member(place, "group"))?,
+            },
             filter: self.filter(members.take("filter"), place)?,
             combine: self.combine(members.take("combine"), &Place::Member(place, "combine"))?,
             limit: self.bound(members.take("limit"), &Place::Member(place, "limit"))?,

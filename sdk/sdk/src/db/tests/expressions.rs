@@ -310,3 +310,34 @@ fn dates_are_those_that_occur() {
     let days = asked_values(Question::objects().dates(Question::PUB_DATE.date(), Unit::Day));
     assert_eq!(days["filter"], json!([["isnull", {"e": ["date", {"f": "pub_date"}]}, false]]));
 }
+
+#[test]
+fn a_count_of_related_rows_is_a_value_of_each_row() {
+    let choices = || Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID)));
+    let of = |expression: Expr<Question, Option<i64>>| {
+        asked_values(Question::objects().values(expression))["annotate"][0][1].clone()
+    };
+    let count = subquery(choices().aggregate(count()));
+    assert_eq!(core::any::type_name_of_val(&count), core::any::type_name::<Expr<Question, u64>>());
+    let is_outer = json!(["exact", "question", {"outer": "id"}]);
+    assert_eq!(
+        of(count.cast::<i64>())[1],
+        json!(["subquery", {"v":1,"from":"choice","group":[],"annotate":[["annotation_0",["count"]]],"filter":[is_outer]}])
+    );
+    // As Django has it.
+    assert_eq!(
+        of(subquery(choices().order_by(Choice::ID).values(Choice::VOTES.sum()))),
+        json!(["subquery", {"v":1,"from":"choice","group":[],"annotate":[["annotation_0",["sum",{"f":"votes"}]]],"filter":[is_outer]}])
+    );
+    // What is made of the rows that each is related to is a value of each row.
+    assert_eq!(
+        of(subquery(Question::objects().values(Question::CHOICES.votes().sum())))[1]["fields"],
+        json!(["annotation_0"])
+    );
+    let limited =
+        Question::objects().annotate(subquery::<Question, _>(choices().limit(3).aggregate(Choice::VOTES.max())));
+    let error = limited.statement().expect_err("a limit").to_string();
+    assert!(error.contains("aggregate of choice"), "{error}");
+    let own = Question::objects().values(crate::db::count()).statement().expect_err("one row of several").to_string();
+    assert!(own.contains("`aggregate(…)`"), "{own}");
+}

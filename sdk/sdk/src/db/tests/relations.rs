@@ -266,6 +266,51 @@ fn many_to_many_rows_are_added_and_taken_out() {
     });
 }
 
+#[test]
+fn relations_lead_on_from_wherever_one_is() {
+    for (found, expected) in [
+        (
+            asked_documents(Question::objects().filter(Question::CHOICES.choice_set().votes().gt(3))),
+            json!([["gt",["choices","choice_set","votes"],{"$":0}]]),
+        ),
+        (
+            asked_documents(Choice::objects().filter(Choice::QUESTION.choices().votes().gt(3))),
+            json!([["gt",["question","choices","votes"],{"$":0}]]),
+        ),
+        (
+            asked_documents(Choice::objects().exclude(Choice::REPLACES.question().choices().is_null())),
+            json!([["not", ["isnull", ["replaces", "question", "choices"], true]]]),
+        ),
+        (
+            asked_documents(Tag::objects().filter(Tag::ARTICLES.authorship_set().share().gt(0.5))),
+            json!([["gt",["articles","authorship_set","share"],{"$":0}]]),
+        ),
+        (
+            asked_documents(Article::objects().filter(Article::AUTHORS.works().tags().articles().cited_by().eq(1))),
+            json!([["exact",["authors","works","tags","articles","cited_by"],{"$":0}]]),
+        ),
+        (
+            asked_documents(
+                Person::objects().filter(Person::PROFILE.person().authorship_set().article().title().eq("x")),
+            ),
+            json!([["exact",["profile","person","authorship_set","article","title"],{"$":0}]]),
+        ),
+        (
+            document(
+                &Question::objects().annotate(Question::CHOICES.choice_set().count()).statement().expect("a query"),
+            )["annotate"]
+                .clone(),
+            json!([["annotation_0",["count",{"f":["choices","choice_set","pk"]}]]]),
+        ),
+        (
+            asked(Person::objects().order_by(Person::PROFILE.person().profile().text()))["order"].clone(),
+            json!(["profile.person.profile.text"]),
+        ),
+    ] {
+        assert_eq!(found, expected);
+    }
+}
+
 fn asked_documents<M: Model>(set: QuerySet<M>) -> serde_json::Value {
     asked(set)["filter"].clone()
 }

@@ -31,7 +31,7 @@ fn a_new_row_sets_what_was_given_in_the_fields_order() {
 fn many_new_rows_are_columns_of_a_thousand() {
     let new = |n: i64| NewChoice { question: Id::new(n), choice_text: n.to_string() };
     let statements =
-        bulk_inserts("choice", &mut (0..1_001).map(|n| New::<Choice>::columns(new(n))), None).expect("statements");
+        bulk_inserts(Choice::META, &mut (0..1_001).map(|n| New::<Choice>::columns(new(n))), None).expect("statements");
     assert_eq!(statements.len(), 2);
     let expected =
         json!({"v": 1, "op": "insert", "from": "choice", "set": {"question": {"$": 0}, "choice_text": {"$": 1}}});
@@ -40,10 +40,53 @@ fn many_new_rows_are_columns_of_a_thousand() {
         matches!(&statements[0].params[..], [Param::Many(a), Param::Many(b)] if a.len() == 1_000 && b.len() == 1_000)
     );
     assert!(matches!(&statements[1].params[..], [Param::Many(a), _] if a.len() == 1));
-    let mixed =
-        [New::<Choice>::columns(new(1)), New::<Choice>::columns(new(2).votes(1)), New::<Choice>::columns(new(3))];
-    assert_eq!(bulk_inserts("choice", &mut mixed.into_iter(), None).expect("statements").len(), 3);
-    assert!(bulk_inserts("choice", &mut std::iter::empty(), None).expect("statements").is_empty());
+    assert!(bulk_inserts(Choice::META, &mut std::iter::empty(), None).expect("statements").is_empty());
+}
+
+#[test]
+fn new_rows_that_set_different_fields_go_together() {
+    let new = |n: i64| NewChoice { question: Id::new(n), choice_text: "a".into() };
+    let rows = (0..4).map(|n| {
+        New::<Choice>::columns(match n {
+            0 => new(n).weight(0.5),
+            1 => new(n).votes(9),
+            _ => NewChoiceWith::from(new(n)),
+        })
+    });
+    let statements = bulk_inserts(Choice::META, &mut rows.into_iter(), None).expect("statements");
+    assert_eq!(statements.len(), 1);
+    assert_eq!(
+        document(&statements[0])["set"],
+        json!({"question": {"$": 0}, "choice_text": {"$": 1}, "votes": {"$": 2}, "weight": {"$": 3}})
+    );
+    assert_eq!(
+        texts(&statements[0].params)[2..],
+        [
+            "Param::Many([Value::Integer(0), Value::Integer(9), Value::Integer(0), Value::Integer(0)])",
+            "Param::Many([Value::Float(0.5), Value::Null, Value::Null, Value::Null])",
+        ]
+    );
+    // What only the database knows is left to it.
+    #[derive(Model)]
+    struct Visit {
+        id: Id<Self>,
+        #[field(db_default = functions::now())]
+        seen: DateTime,
+        note: Option<String>,
+    }
+    let visits = (0..2_500).map(|n| {
+        let new = NewVisitWith::default();
+        New::<Visit>::columns(if n % 2 == 0 { new.seen(DateTime::UNIX_EPOCH) } else { new.note("x") })
+    });
+    let statements = bulk_inserts(Visit::META, &mut visits.into_iter(), None).expect("statements");
+    let asked: Vec<_> = statements
+        .iter()
+        .map(|statement| match &statement.params[0] {
+            Param::Many(values) => (document(statement)["set"].as_object().expect("fields").len(), values.len()),
+            Param::One(_) => unreachable!("columns"),
+        })
+        .collect();
+    assert_eq!(asked, [(2, 1_000), (1, 1_000), (2, 250), (1, 250)]);
 }
 
 #[test]
