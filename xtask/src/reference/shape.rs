@@ -99,7 +99,7 @@ pub(super) fn write(library: &Library, tables: &Tables) -> Result<String> {
         format!("### {aggregates}\n\n{}", words.table("AggregateFunction", None)?),
         format!(
             "### {windows}\n\n`[\"window\", function, {{…}}]`, with `over` in the SDK. Aggregates are window functions, too.\n\n{}",
-            words.table("WINDOW_WORDS", None)?
+            words.tables(&["Ranked", "WINDOW_WORDS"], None)?
         ),
         format!("### {casts}\n\n{}", words.casts()),
         format!("### {differences}\n\n{}", words.notes()),
