@@ -124,6 +124,33 @@ async fn relations_lead_on_from_wherever_one_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn columns_groups_and_sets_of_relations_are_asked_like_rows() {
+    let site = filled().await;
+    assert_eq!(
+        asked(&site, "columns").await,
+        json!([
+            [-16, -16, 16, "1775-11-30"],
+            4,
+            [4, 2],
+            [true, false],
+            2,
+            0,
+            false,
+            true,
+            ["novel", 3],
+            false,
+            "emma=3 persuasion=0 jane-eyre=5 poems=1",
+            [true, true],
+            [2, "moor"],
+            ["love"],
+            1,
+            [["love", 2], ["moor", 1]],
+            2,
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_rows_are_written_whichever_fields_each_sets() {
     let site = filled().await;
     assert_eq!(

@@ -56,7 +56,9 @@ pub mod view;
 
 pub use bandstand_macros::{Choices, Fields, Model, app, delete, get, patch, post, put, route};
 pub use error::{Context, Error, Result};
+pub use jiff;
 pub use rust_decimal;
+pub use serde_json;
 
 #[doc(hidden)]
 pub use serde;
@@ -69,8 +71,9 @@ __root!();
 /// All that an app usually needs.
 pub mod prelude {
     pub use crate::db::{
-        Choices, FilePath, ForeignKey, Id, ImagePath, Many, ManyToMany, Model, OneToOne, PerRow, Q, QuerySet, Row,
-        Term, Unit, case, count, exists, functions, on_commit, outer, transaction,
+        Choices, Edge, FilePath, ForeignKey, Id, ImagePath, Lock, Many, ManyToMany, Model, OnConflict, OneToOne,
+        PerRow, Q, QuerySet, Row, Term, Unit, case, count, dense_rank, durable_transaction, exists, functions,
+        on_commit, outer, partition_by, rank, row_number, subquery, transaction, value, window,
     };
     pub use crate::environment::random_bytes;
     pub use crate::error::{Context as _, Error, Result};
@@ -78,7 +81,7 @@ pub mod prelude {
     pub use crate::request::Request;
     pub use crate::response::{IntoResponse, Response, redirect};
     pub use crate::templates::{render, render_to_string};
-    pub use crate::time::{Date, DateTime, Duration, Time, now};
+    pub use crate::time::{Date, DateTime, Duration, Time, now, today};
     pub use crate::{app, context, debug, delete, error, get, info, patch, post, put, route, trace, url, warn};
     pub use bandstand_macros::{Choices, Fields, Model};
     pub use core::net::IpAddr;

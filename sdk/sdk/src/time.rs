@@ -16,6 +16,11 @@ pub fn now() -> DateTime {
     DateTime::from_microsecond(crate::bindings::bandstand::app::environment::now()).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
+/// The day of [`now`], in UTC. In a zone: `now().in_tz("Europe/Berlin")`, where the app has jiff with time zones.
+pub fn today() -> Date {
+    Date::present()
+}
+
 /// Kinds of field that can be set to the present moment by themselves, in UTC.
 #[doc(hidden)]
 pub trait Present {

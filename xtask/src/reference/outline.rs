@@ -111,7 +111,7 @@ pub(super) static OUTLINE: &[Section] = &[
         subjects: &[
             Subject {
                 title: "Operators",
-                intro: "`+` and `-` are for numbers, durations, dates (with a number of days) and datetimes (with a `Duration`), `*`, `/` and `%` for numbers. Arithmetic on \
+                intro: "`+` and `-` are for numbers, durations, dates (with a number of days) and datetimes (with a `Duration`); a date `-` a date is days, a datetime `-` a datetime a `Duration`. `*`, `/` and `%` are for numbers. Arithmetic on \
                         whole numbers has the type of its left side. A division of whole numbers drops the remainder, that of decimals is an `f64`; by zero it is NULL, so \
                         `/` and `%` give an `Option`. What is on the right may be a value or an expression; a value on the left is `value(1) - Book::COPIES`.",
                 picks: &[Functions(&["value"])],

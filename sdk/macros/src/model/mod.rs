@@ -241,6 +241,8 @@ impl Model {
         let read = self.body(read_row(&self.fields));
         let columns = self.columns();
         let (key, pk) = self.key();
+        let row = (self.keys().len() == 1).then(|| quote!(::bandstand::__row!(#this as #key);));
+        let touched = self.body(touch(&self.fields));
         let missing_id = (!self.has_id).then(|| self.missing_id());
         quote! {
             #(#aliases)*
@@ -265,7 +267,13 @@ impl Model {
                 fn pk(&self) -> Self::Key {
                     #pk
                 }
+
+                fn touch(&mut self) {
+                    #touched
+                }
             }
+
+            #row
 
             #queries
             #relations
@@ -366,17 +374,30 @@ fn read_row(fields: &[Field]) -> TokenStream {
     quote!(::core::result::Result::Ok(Self { #(#read),* }))
 }
 
+/// Sets the fields to the present moment that each `save` sets.
+fn touch(fields: &[Field]) -> TokenStream {
+    let touched = fields.iter().filter_map(|field| {
+        let (ident, ty, base) = (&field.ident, &field.ty, &field.base);
+        match (field.form, field.attributes.auto_now) {
+            (Form::Flattened, _) => Some(quote!(<#ty as ::bandstand::db::FieldSet>::touch(&mut self.#ident);)),
+            (_, None) => None,
+            (_, Some(_)) => {
+                let present = quote!(<#base as ::bandstand::time::Present>::present());
+                let present = if field.nullable { quote!(::core::option::Option::Some(#present)) } else { present };
+                Some(quote!(self.#ident = #present;))
+            }
+        }
+    });
+    quote!(#(#touched)*)
+}
+
 /// Adds a field's column to those that are written; `to` is a reference to them.
 fn push_column(field: &Field, to: &TokenStream) -> TokenStream {
-    let (ident, name, ty, base) = (&field.ident, &field.name, &field.ty, &field.base);
+    let (ident, name, ty) = (&field.ident, &field.name, &field.ty);
     if field.form == Form::Flattened {
         return quote!(<#ty as ::bandstand::db::FieldSet>::columns(&self.#ident, #to););
     }
-    let value = if field.attributes.auto_now.is_some() {
-        quote!(::bandstand::db::Store::into_value(<#base as ::bandstand::time::Present>::present()))
-    } else {
-        quote!(<#ty as ::bandstand::db::Kind>::to_value(&self.#ident))
-    };
+    let value = quote!(<#ty as ::bandstand::db::Kind>::to_value(&self.#ident));
     quote!((#to).push((#name, #value));)
 }
 

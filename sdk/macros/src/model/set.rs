@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{DeriveInput, Type};
 
 use super::new::NewRow;
-use super::{meta, push_column, queries, read_row, serialize_field, source};
+use super::{meta, push_column, queries, read_row, serialize_field, source, touch};
 use crate::field::{Field, Form};
 use crate::mistakes::Mistakes;
 use crate::names;
@@ -48,6 +48,7 @@ fn expand_set(input: DeriveInput) -> syn::Result<TokenStream> {
     let entries = meta::fields(&fields, &this);
     let read = read_row(&fields);
     let columns = fields.iter().filter(|field| field.is_given()).map(|field| push_column(field, &quote!(columns)));
+    let touched = touch(&fields);
     let members = fields.iter().map(|field| serialize_field(field, &quote!(row)));
     let row = NewRow::of(&fields, &vis, &ident, true);
     let doc = format!("New [`{ident}`]: the fields that have no default. The others are methods.");
@@ -71,6 +72,10 @@ fn expand_set(input: DeriveInput) -> syn::Result<TokenStream> {
 
             fn columns(&self, columns: &mut ::std::vec::Vec<(&'static str, ::bandstand::db::Value)>) {
                 #(#columns)*
+            }
+
+            fn touch(&mut self) {
+                #touched
             }
 
             fn serialize<S: ::bandstand::serde::ser::SerializeStruct>(&self, row: &mut S) -> ::core::result::Result<(), S::Error> {

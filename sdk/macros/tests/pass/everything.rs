@@ -75,7 +75,7 @@ async fn index(req: &Request, query: Query<Search>) -> Result<Response> {
 async fn add(author: Path<Id<Author>>, form: Result<Form<Search>>, json: Option<Json<Vec<i32>>>) -> Result<Response> {
     let _ = (form.is_err(), json);
     let author = Author::objects().get_or_404(author).await?;
-    let book = transaction(async || {
+    let mut book = transaction(async || {
         let new = NewBook { author: author.id, tags: Json(vec![]), reading_time: Duration::from_secs(60), read_at: Time::midnight() };
         let book = Book::objects().create(new.r#type("poem").original(None).price(2)).await?;
         author.book_set().filter(Book::ID.ne(&book)).update([Book::PRICE.set(Book::PRICE * 2 - 1.0), Book::IN_PRINT.set(false)]).await?;

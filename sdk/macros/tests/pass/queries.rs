@@ -1,7 +1,7 @@
 //! What `docs/how-to/query.md` shows compiles.
 
-use bandstand::db::{Edge, Lock, OnConflict, partition_by, rank, subquery, window};
 use bandstand::prelude::*;
+use bandstand::serde_json;
 
 #[derive(Model)]
 #[model(ordering = ["last_name", "id"])]
@@ -37,7 +37,7 @@ pub struct Book {
     pub copies: i32,
     #[field(related_name = "books")]
     pub tags: ManyToMany<Tag>,
-    pub data: Json<Vec<i32>>,
+    pub data: Json<serde_json::Value>,
     #[field(auto_now_add)]
     pub added: DateTime,
 }
@@ -93,7 +93,7 @@ async fn writing(books: Vec<Book>, form: Option<String>) -> Result<()> {
         slug: slug.into(),
         author: author.id,
         price: Decimal::new(999, 2),
-        data: Json(vec![474]),
+        data: Json(serde_json::json!({"pages": 474})),
     };
     let mut book = Book::objects().create(new("emma").subtitle("A novel").subtitle(form).subtitle(None)).await?;
     book.copies += 1;
@@ -126,7 +126,7 @@ async fn asking() -> Result<()> {
     let _ = Tag::objects().annotate((Tag::BOOKS.loan_set().count(), Tag::BOOKS.author().last_name().max()));
     let _: Vec<String> = Book::objects().values(Book::TITLE).all().await?;
     let _: Vec<(Id<Book>, String, Option<i64>)> = Book::objects()
-        .values((Book::ID, Book::AUTHOR.last_name(), Book::DATA.json_text(0).cast::<i64>()))
+        .values((Book::ID, Book::AUTHOR.last_name(), Book::DATA.json_text("pages").cast::<i64>()))
         .all()
         .await?;
     let _: Vec<DateTime> = Book::objects().datetimes(Book::ADDED, Unit::Month).all().await?;
@@ -145,6 +145,31 @@ async fn asking() -> Result<()> {
     let place = rank().over(partition_by(Book::GENRE).order_by(Book::PRICE.desc()));
     let _: Vec<(Book, i64)> = Book::objects().annotate(place).all().await?;
     let _ = Book::COPIES.sum().over(window().order_by(Book::ADDED.asc()).rows(Edge::Unbounded, Edge::Current));
+    let of_author = Book::objects().filter(Book::AUTHOR.eq(outer(Author::ID)));
+    let _: Vec<(Author, (u64, Option<Decimal>))> = Author::objects()
+        .annotate((
+            subquery(of_author.clone().aggregate(count())),
+            subquery(of_author.clone().aggregate(Book::PRICE.sum())),
+        ))
+        .having(|(books, _)| books.gt(2))
+        .all()
+        .await?;
+    let _ = Author::objects().filter(subquery(of_author.clone().values(Book::PRICE.max())).gt(10));
+    let _: u64 = Book::objects().values(Book::GENRE).distinct().count().await?;
+    let groups = || Book::objects().group_by(Book::GENRE).annotate(count());
+    let _: (u64, bool, Option<(Genre, u64)>) =
+        (groups().count().await?, groups().exists().await?, groups().order_with(|n| n.desc()).first().await?);
+    let _: u64 = Book::objects().aggregate(Book::AUTHOR.count().distinct()).await?;
+    let _: Vec<(i64, Option<i64>, Option<Duration>)> = Author::objects()
+        .values((
+            Author::BORN.coalesce(today()) - today(),
+            today_less(Author::BORN),
+            Author::BOOKS.added().max() - Author::BOOKS.added().min(),
+        ))
+        .all()
+        .await?;
+    let age = Loan::TIMES.created().date().days_since(Loan::BOOK.added().date());
+    let _: Vec<Option<i64>> = Loan::objects().filter((Loan::TIMES.created() - Duration::from_hours(1)).le(now())).values(age.optional()).all().await?;
     let dear = Book::objects().filter(Book::PRICE.gt(50));
     let _ = Author::objects().filter(exists(dear.clone().filter(Book::AUTHOR.eq(outer(Author::ID)))));
     let _ = Author::objects().filter(Author::ID.is_in(dear.values(Book::AUTHOR)));
@@ -159,6 +184,13 @@ async fn asking() -> Result<()> {
     }
     let _: Vec<(Author, Vec<Book>)> = Author::objects().prefetch_related(|author| author.books()).await?;
     let _: Vec<(Tag, Vec<Book>)> = Tag::objects().prefetch_related(|tag| tag.books()).await?;
+    let tag = Tag::objects().first_or_404().await?;
+    let _: Option<Decimal> = tag.books().aggregate(Book::PRICE.sum()).await?;
+    let _: Vec<(String, Option<String>)> = tag.books().values((Book::TITLE, Book::SUBTITLE)).limit(3).all().await?;
+    let mut titles = Book::objects().values(Book::TITLE).iterator().await?;
+    while let Some(title) = titles.next().await? {
+        info!("{title}");
+    }
     let mut books = Book::objects().iterator().await?;
     while let Some(book) = books.next().await? {
         info!("{}", book.title);
@@ -166,6 +198,10 @@ async fn asking() -> Result<()> {
     let number: i32 = "1".parse().context("reading the number")?;
     Book::objects().get(i64::from(number)).await.with_context(|| format!("book {number}"))?;
     Ok(())
+}
+
+fn today_less(born: bandstand::db::Field<Author, Option<Date>>) -> bandstand::db::Expr<Author, Option<i64>> {
+    value(today()) - born
 }
 
 async fn lend(key: Id<Book>) -> Result<Loan> {

@@ -367,6 +367,6 @@ app! {
 }
 
 fn main() {
-    let _ = M00::objects().filter(M00::NEXT.others00().nexts39().next().nexts00().is_null());
+    let _ = M00::objects().filter(M00::NEXT.others34().next().nexts34().is_null());
     let _: fn(&M00) -> bool = |row| row.next == row.next;
 }

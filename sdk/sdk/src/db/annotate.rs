@@ -219,6 +219,13 @@ impl<M: Model, O, N> Annotated<M, O, N> {
         set.query.annotations = self.nodes.into_iter().enumerate().collect();
         set.count().await
     }
+
+    /// Whether there is a row.
+    pub async fn exists(self) -> Result<bool> {
+        let mut set = self.set;
+        set.query.annotations = self.nodes.into_iter().enumerate().collect();
+        set.exists().await
+    }
 }
 
 /// Rows put together by what they share.
@@ -274,6 +281,29 @@ impl<M: Model, K, O, N> Groups<M, K, O, N> {
             groups.push((read(&mut reader)?, (columns.read)(&mut reader)?));
         }
         Ok(groups)
+    }
+
+    /// The first group, by the order; without one any.
+    pub async fn first(mut self) -> Result<Option<(K, O)>> {
+        self.set.query.at_most(1);
+        Ok(self.all().await?.pop())
+    }
+
+    /// How many groups there are.
+    pub async fn count(self) -> Result<u64> {
+        self.grouped().count().await
+    }
+
+    /// Whether there is a group.
+    pub async fn exists(self) -> Result<bool> {
+        self.grouped().exists().await
+    }
+
+    fn grouped(self) -> QuerySet<M> {
+        let mut set = self.set;
+        set.query.groups = self.keys;
+        set.query.annotations = self.nodes.into_iter().enumerate().collect();
+        set
     }
 
     pub(crate) fn statement(self) -> Result<Statement> {

@@ -24,7 +24,7 @@ use crate::time::{Date, DateTime, Duration, Time};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` doesn't fit a `{T}` field of `{R}`",
     label = "not a `{T}`, a field of that type, or an expression",
-    note = "text takes &str or String; a relation takes a key or a reference to the row"
+    note = "a text takes &str or String, a `Decimal` such as `Decimal::new(999, 2)` or a whole number, an enum its variants, a JSON document `Json(…)`, a relation a key or a reference to the row"
 )]
 pub trait Expression<R, T> {
     /// Whether it may be NULL.
@@ -39,7 +39,7 @@ pub trait Expression<R, T> {
 #[diagnostic::on_unimplemented(
     message = "a `{T}` field of `{R}` can't be compared with `{Self}`",
     label = "not a `{T}`, a field of that type, or an expression",
-    note = "text takes &str or String; a relation takes a key or a reference to the row"
+    note = "a text takes &str or String, a `Decimal` such as `Decimal::new(999, 2)` or a whole number, an enum its variants, a JSON document `Json(…)`, a relation a key or a reference to the row"
 )]
 pub trait Operand<R, T>: Expression<R, T> {}
 
@@ -54,7 +54,8 @@ pub trait Single<T> {
 /// What a new row takes for a field of kind `T` that may be NULL: a value, or an `Option` of one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no value for a `{T}` field that may be NULL",
-    label = "not a `{T}` or an `Option` of one"
+    label = "not a `{T}` or an `Option` of one",
+    note = "an `Option` is of the type itself: `.map(str::to_owned)` makes an `Option<String>` of an `Option<&str>`"
 )]
 pub trait Given<T> {
     /// The value as it crosses.
@@ -184,10 +185,44 @@ keys! {
     [M: Model] i64 as Id<M>, id => Value::Integer(id);
     [M: Model] i32 as Id<M>, id => Value::Integer(id.into());
     [M: Model] Uuid as Id<M, Uuid>, id => id.into_value();
-    [M: Model] &M as M::Key, row => super::key::Key::raw(&row.pk()).value();
     [M: Model] &Row<M> as M::Key, row => super::key::Key::raw(&row.pk()).value();
     [M: Model] &ForeignKey<M> as M::Key, key => key.raw().value();
     [M: Model] &OneToOne<M> as M::Key, key => key.raw().value();
+}
+
+/// A reference to a row, which says the row by its key. The derive of the model makes it, so that a text isn't taken for one by mistake.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __row {
+    ($model:ty as $key:ty) => {
+        impl $crate::db::Single<$key> for &$model {
+            fn single(self) -> $crate::db::Value {
+                $crate::db::key_value(self)
+            }
+        }
+
+        impl $crate::db::Given<$key> for &$model {
+            fn given(self) -> $crate::db::Value {
+                $crate::db::key_value(self)
+            }
+        }
+
+        impl<R> $crate::db::Expression<R, $key> for &$model {
+            type Nullness = $crate::db::Must;
+
+            fn node(self) -> $crate::db::Node {
+                $crate::db::Node::Value($crate::db::key_value(self), "")
+            }
+        }
+
+        impl<R> $crate::db::Operand<R, $key> for &$model {}
+    };
+}
+
+/// The key of a row as it crosses.
+#[doc(hidden)]
+pub fn key_value<M: Model>(row: &M) -> Value {
+    super::key::Key::raw(&row.pk()).value()
 }
 
 impl<T, V: Single<T>> Single<T> for extract::Path<V> {
@@ -321,9 +356,88 @@ impl<R, O: Model, T: Kind> Operand<R, T::Base> for Outer<O, T> {}
     message = "a field of `{Self}` can't be calculated with",
     note = "whole numbers, f64, Decimal, Date, DateTime and Duration can"
 )]
-pub trait Summand {
-    /// What is added: days for a date, a duration for a moment, the same for all others.
-    type Step;
+pub trait Summand {}
+
+/// What `+` and `-` take on their right side, beside a field of kind `B`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be added to a `{B}` field of `{R}`, nor taken from it",
+    label = "not what is added to a `{B}`",
+    note = "a date takes a number of days or, with `-`, another date; a moment a `Duration` or another moment; a number one of its kind, a `Decimal` such as `Decimal::new(999, 2)`"
+)]
+pub trait Step<R, B> {
+    /// What `-` gives: of two dates days, of two moments a duration.
+    type Less;
+    #[doc(hidden)]
+    type Nullness: Nullness;
+    #[doc(hidden)]
+    fn step(self) -> Node;
+}
+
+// Each type by itself: of a bound on `T::Base` the compiler would tell that types differ, not what to write.
+macro_rules! steps {
+    ($($base:ty, $step:ty => $less:ty: $($value:ty),+;)+) => {
+        $($(steps!(@ $value, $step, $base => $less, Must);)+
+        steps!(@of Field, $step, $base => $less);
+        steps!(@of Expr, $step, $base => $less);
+        steps!(@of Aggregate, $step, $base => $less);
+        impl<R, O: Model> Step<R, $base> for Outer<O, $step> {
+            steps!(@body $step => $less, Must);
+        }
+        impl<R, O: Model> Step<R, $base> for Outer<O, Option<$step>> {
+            steps!(@body $step => $less, May);
+        })+
+    };
+    (@of $of:ident, $step:ty, $base:ty => $less:ty) => {
+        steps!(@ $of<R, $step>, $step, $base => $less, Must);
+        steps!(@ $of<R, Option<$step>>, $step, $base => $less, May);
+    };
+    (@ $type:ty, $step:ty, $base:ty => $less:ty, $null:ident) => {
+        impl<R> Step<R, $base> for $type {
+            steps!(@body $step => $less, $null);
+        }
+    };
+    (@body $step:ty => $less:ty, $null:ident) => {
+        type Less = $less;
+        type Nullness = $null;
+
+        fn step(self) -> Node {
+            Expression::<R, $step>::node(self)
+        }
+    };
+}
+
+steps! {
+    i16, i16 => i16: i16;
+    i32, i32 => i32: i32;
+    i64, i64 => i64: i64, i32, u32;
+    u16, u16 => u16: u16;
+    u32, u32 => u32: u32;
+    u64, u64 => u64: u64;
+    f64, f64 => f64: f64, i32;
+    Decimal, Decimal => Decimal: Decimal, i32, i64;
+    Duration, Duration => Duration: Duration;
+    Date, i64 => Date: i64, i32, u32;
+    Date, Date => i64: Date;
+    DateTime, Duration => DateTime: Duration;
+    DateTime, DateTime => Duration: DateTime;
+}
+
+impl<R, B, V: Step<R, B>> Step<R, B> for Option<V> {
+    type Less = V::Less;
+    type Nullness = May;
+
+    fn step(self) -> Node {
+        self.map_or_else(|| Node::value(Value::Null), Step::step)
+    }
+}
+
+impl<R, B, V: Step<R, B>> Step<R, B> for extract::Path<V> {
+    type Less = V::Less;
+    type Nullness = V::Nullness;
+
+    fn step(self) -> Node {
+        self.0.step()
+    }
 }
 
 /// Kinds that can be multiplied and divided: whole numbers, `f64` and `Decimal`.
@@ -337,10 +451,8 @@ pub trait Number {
 }
 
 macro_rules! numbers {
-    ($($type:ty: $step:ty $(, $quotient:ty)?);+ $(;)?) => {
-        $(impl Summand for $type {
-            type Step = $step;
-        }
+    ($($type:ty $(: $quotient:ty)?);+ $(;)?) => {
+        $(impl Summand for $type {}
 
         $(impl Number for $type {
             type Quotient = $quotient;
@@ -349,8 +461,7 @@ macro_rules! numbers {
 }
 
 numbers! {
-    i16: i16, i16; i32: i32, i32; i64: i64, i64; u16: u16, u16; u32: u32, u32; u64: u64, u64; f64: f64, f64; Decimal: Decimal, f64;
-    Date: i64; DateTime: Duration; Duration: Duration;
+    i16: i16; i32: i32; i64: i64; u16: u16; u32: u32; u64: u64; f64: f64; Decimal: f64; Date; DateTime; Duration;
 }
 
 /// `T` or an `Option` of it, where a `K` or a `V` may be NULL.
@@ -361,19 +472,19 @@ macro_rules! arithmetic {
     ($($of:ident: $($trait:ident $method:ident $word:literal),+;)+) => {
         $($(arithmetic!(@ $trait $of $method $word);)+)+
     };
-    (@ Add $of:ident $method:ident $word:literal) => { arithmetic!(@step Add $of $method $word); };
-    (@ Sub $of:ident $method:ident $word:literal) => { arithmetic!(@step Sub $of $method $word); };
-    (@step $trait:ident $of:ident $method:ident $word:literal) => {
+    (@ Add $of:ident $method:ident $word:literal) => { arithmetic!(@step Add $of $method $word, T::Base, Less = T::Base); };
+    (@ Sub $of:ident $method:ident $word:literal) => { arithmetic!(@step Sub $of $method $word, V::Less); };
+    (@step $trait:ident $of:ident $method:ident $word:literal, $made:ty $(, $less:ident = $is:ty)?) => {
         impl<R, T, V> $trait<V> for $of<R, T>
         where
             T: Kind,
             T::Base: Summand,
-            V: Expression<R, <T::Base as Summand>::Step>,
+            V: Step<R, T::Base $(, $less = $is)?>,
         {
-            type Output = <Self as Made>::Made<Either<R, T, V, <T::Base as Summand>::Step, T::Base>>;
+            type Output = <Self as Made>::Made<<<T::Nullness as Nullness>::Or<V::Nullness> as Nullness>::Of<$made>>;
 
             fn $method(self, other: V) -> Self::Output {
-                <Self as Made>::made(Node::call($word, [self.into_node(), other.node()]))
+                <Self as Made>::made(Node::call($word, [self.into_node(), other.step()]))
             }
         }
     };

@@ -266,6 +266,11 @@ impl<R, M: Model, W: Nullness> Related<R, M, W> {
         Q::test(Lookup::IsNull(false), Node::Field(self.path))
     }
 
+    /// How many rows point to one, for `aggregate` and groups; with `distinct` how many rows are pointed to.
+    pub fn count(self) -> Aggregate<R, u64> {
+        Aggregate::new("count", Some(Node::Field(self.path)))
+    }
+
     /// What an update writes: this row.
     pub fn set(self, row: impl Expression<R, M::Key>) -> Assignment<R> {
         Assignment::new(self.path, row.node())

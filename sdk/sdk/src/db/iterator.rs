@@ -5,6 +5,7 @@ use core::fmt;
 use super::model::Model;
 use super::query::QuerySet;
 use super::rows::Reader;
+use super::values::Values;
 use super::{join, transaction};
 use crate::bindings::bandstand::db::queries::Cursor;
 use crate::error::{Error, Result};
@@ -42,6 +43,49 @@ impl<M: Model> QuerySet<M> {
         let joins = self.query.related.clone();
         let cursor = transaction::open(self.select()?).await?;
         Ok(Iter { cursor, joins, piece: Vec::new() })
+    }
+}
+
+/// The columns of a set's rows, one row after the other. Dropped, the database stops reading.
+pub struct ValuesIter<O> {
+    cursor: Cursor,
+    model: &'static str,
+    columns: Columns<O>,
+    /// What isn't handed out yet, the next one last.
+    piece: Vec<O>,
+}
+
+/// How many cells a row has, and how they are read.
+type Columns<O> = (usize, fn(&mut Reader<'_>) -> Result<O>);
+
+impl<O> fmt::Debug for ValuesIter<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ValuesIter({} rows at hand)", self.piece.len())
+    }
+}
+
+impl<M: Model, O, N> Values<M, O, N> {
+    /// The rows one by one, as [`QuerySet::iterator`]: for exports of some columns.
+    pub async fn iterator(self) -> Result<ValuesIter<O>> {
+        let columns = (self.columns.width, self.columns.read);
+        let cursor = transaction::open(self.statement()?).await?;
+        Ok(ValuesIter { cursor, model: M::NAME, columns, piece: Vec::new() })
+    }
+}
+
+impl<O> ValuesIter<O> {
+    /// The next row; none at the end. Errors: those of [`Iter::next`].
+    pub async fn next(&mut self) -> Result<Option<O>> {
+        if self.piece.is_empty() {
+            let rows = self.cursor.next(ROWS, BYTES).await.map_err(Error::from)?;
+            let (width, read) = self.columns;
+            let mut reader = Reader::typed(self.model, width, &rows)?;
+            while reader.begin_row() {
+                self.piece.push(read(&mut reader)?);
+            }
+            self.piece.reverse();
+        }
+        Ok(self.piece.pop())
     }
 }
 

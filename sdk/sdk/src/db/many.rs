@@ -3,14 +3,17 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::annotate::{Annotated, Grouped, Total};
 use super::condition::Q;
 use super::field::{IntoOrder, Path};
+use super::join::IntoJoins;
 use super::key::{Key, KeyOf, RawKey};
 use super::model::Model;
 use super::node::{Lookup, Node, Tree};
 use super::query::QuerySet;
 use super::related::{By, Pointing};
 use super::shape::Shape;
+use super::values::{Aggregates, Columns, Keys, Values};
 use super::{Value, transaction};
 use crate::error::{Error, Result};
 
@@ -121,6 +124,36 @@ impl<M: Model> Many<M> {
     /// As [`QuerySet::order_by`].
     pub fn order_by(self, order: impl IntoOrder<M>) -> QuerySet<M> {
         self.set.order_by(order)
+    }
+
+    /// As [`QuerySet::limit`].
+    pub fn limit(self, rows: u64) -> QuerySet<M> {
+        self.set.limit(rows)
+    }
+
+    /// As [`QuerySet::select_related`].
+    pub fn select_related(self, relations: impl IntoJoins<M>) -> QuerySet<M> {
+        self.set.select_related(relations)
+    }
+
+    /// As [`QuerySet::values`].
+    pub fn values<C: Columns<M>>(self, columns: C) -> Values<M, C::Output, C::Named> {
+        self.set.values(columns)
+    }
+
+    /// As [`QuerySet::annotate`].
+    pub fn annotate<A: Columns<M>>(self, columns: A) -> Annotated<M, A::Output, A::Named> {
+        self.set.annotate(columns)
+    }
+
+    /// As [`QuerySet::group_by`].
+    pub fn group_by<K: Keys<M>>(self, keys: K) -> Grouped<M, K::Output> {
+        self.set.group_by(keys)
+    }
+
+    /// As [`QuerySet::aggregate`].
+    pub fn aggregate<A: Aggregates<M>>(self, aggregates: A) -> Total<M, A::Output> {
+        self.set.aggregate(aggregates)
     }
 
     /// All rows, as [`QuerySet::all`].

@@ -56,16 +56,18 @@ pub use annotate::{Annotated, Grouped, Groups, Total};
 pub use choices::Choices;
 pub use condition::{Q, exists};
 pub use deferred::Deferred;
+#[doc(hidden)]
+pub use expression::key_value;
 pub use expression::{
-    Assignment, Expr, Expression, Given, IntoAssignments, Natural, Number, Operand, Outer, Single, Summand, outer,
-    value,
+    Assignment, Expr, Expression, Given, IntoAssignments, Natural, Number, Operand, Outer, Single, Step, Summand,
+    outer, value,
 };
 #[doc(hidden)]
 pub use field::Way;
 pub use field::{Field, IntoOrder, IntoPaths, Order, Ordered, Path, Related, Reverse};
 pub use files::{FilePath, ImagePath};
 pub use functions::{Case, Cases, OneValue, case, subquery};
-pub use iterator::Iter;
+pub use iterator::{Iter, ValuesIter};
 pub use join::IntoJoins;
 pub use key::{Id, Key, KeyOf};
 pub use kinds::{Kind, Like, May, Must, Nullness, Store};

@@ -33,13 +33,18 @@ pub trait Model: Sized + 'static {
     /// The row's primary key.
     fn pk(&self) -> Self::Key;
 
+    /// Sets the `auto_now` fields to the present moment.
+    #[doc(hidden)]
+    fn touch(&mut self);
+
     /// All rows, to be narrowed down.
     fn objects() -> QuerySet<Self> {
         QuerySet::new()
     }
 
-    /// Writes all fields of this row. Errors: `is_not_found` where the row is gone, and those of an update.
-    fn save(&self) -> impl Future<Output = Result<()>> {
+    /// Writes all fields of this row, those with `auto_now` as the present moment, which the row has from then on. Errors: `is_not_found` where the row is gone, and those of an update.
+    fn save(&mut self) -> impl Future<Output = Result<()>> {
+        self.touch();
         writing::save(self)
     }
 
@@ -84,6 +89,8 @@ pub trait FieldSet: Sized {
     fn read(row: &mut Reader<'_>) -> Result<Self>;
     #[doc(hidden)]
     fn columns(&self, to: &mut Vec<(&'static str, Value)>);
+    #[doc(hidden)]
+    fn touch(&mut self);
     #[doc(hidden)]
     fn serialize<S: serde::ser::SerializeStruct>(&self, row: &mut S) -> core::result::Result<(), S::Error>;
 }

@@ -6,7 +6,7 @@ use super::field::IntoOrder;
 use super::join;
 use super::key::{KEY, Key, KeyOf, RawKey};
 use super::model::Model;
-use super::node::{Lookup, Tree};
+use super::node::{Lookup, Node, Tree};
 use super::query::{Query, QuerySet};
 use super::rows::{Reader, packed_number, packed_texts};
 use super::shape::Shape;
@@ -113,13 +113,12 @@ impl<M: Model> QuerySet<M> {
 
     /// How many rows there are.
     pub async fn count(self) -> Result<u64> {
-        let number = self.number("count").await?;
-        Ok(u64::try_from(number).unwrap_or(0))
+        number::<M>("count", self.query, Vec::new()).await
     }
 
     /// Whether there is a row.
     pub async fn exists(self) -> Result<bool> {
-        Ok(self.number("exists").await? != 0)
+        Ok(number::<M>("exists", self.query, Vec::new()).await? != 0)
     }
 
     /// All rows, each with what belongs to it: `Question::objects().prefetch_related(|question| question.choices().order_by(Choice::VOTES.desc()))`.
@@ -148,29 +147,30 @@ impl<M: Model> QuerySet<M> {
         self.fetch().await
     }
 
-    async fn number(self, op: &'static str) -> Result<i64> {
-        let mut query: Query = self.query;
-        // An order changes nothing, and neither document has one; nor related rows.
-        query.order = None;
-        query.related.clear();
-        if let Some(tail) = &mut query.tail {
-            tail.lock = None;
-        }
-        if op == "exists" {
-            query.distinct = super::query::Distinct::No;
-        }
-        let mut shape = Shape::new(op, M::NAME);
-        shape.rest(query);
-        let bytes = transaction::fetch_packed(shape.finish()?).await?;
-        packed_number(&bytes).ok_or_else(|| Error::internal(format!("{op} of {} answered no number", M::NAME)))
-    }
-
     /// The reading shape.
     pub(crate) fn select(self) -> Result<Statement> {
         let mut shape = Shape::new("select", M::NAME);
         shape.select(self.query, Vec::new());
         shape.finish()
     }
+}
+
+/// How many rows there are, or 1 where there are some. `fields` are what they hold; none for all of the model's columns.
+pub(crate) async fn number<M: Model>(op: &'static str, mut query: Query, fields: Vec<Node>) -> Result<u64> {
+    // An order changes nothing, and neither document has one; nor related rows.
+    query.order = None;
+    query.related.clear();
+    if let Some(tail) = &mut query.tail {
+        tail.lock = None;
+    }
+    if op == "exists" {
+        query.distinct = super::query::Distinct::No;
+    }
+    let mut shape = Shape::new(op, M::NAME);
+    shape.select(query, fields);
+    let bytes = transaction::fetch_packed(shape.finish()?).await?;
+    let number = packed_number(&bytes).and_then(|number| u64::try_from(number).ok());
+    number.ok_or_else(|| Error::internal(format!("{op} of {} answered no number", M::NAME)))
 }
 
 /// The row has one of these keys.

@@ -224,7 +224,9 @@ impl Shape {
         self.name(word);
         for node in of {
             self.text(",");
-            self.expression(node, told);
+            // Beside a day a number of days is what a bare hole is, not another day.
+            let is_moment = word == "sub" && matches!(node, Node::Value(_, "date" | "datetime"));
+            self.expression(node, told && !is_moment);
         }
         self.text("]");
     }

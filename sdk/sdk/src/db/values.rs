@@ -11,6 +11,7 @@ use super::model::Model;
 use super::node::{Lookup, Node, Sub};
 use super::per_row::PerRow;
 use super::query::QuerySet;
+use super::reading::number;
 use super::rows::Reader;
 use super::shape::{ANNOTATIONS, Shape};
 use super::term::{Truncated, Unit};
@@ -189,7 +190,7 @@ impl<R, T, M: Model, O: Kind<Base = T>, N> Members<R, T> for Values<M, O, N> {
 pub struct Values<M, O, N> {
     pub(crate) set: QuerySet<M>,
     pub(crate) fields: Vec<Node>,
-    columns: Read<O, N>,
+    pub(crate) columns: Read<O, N>,
 }
 
 /// How columns are read and called. Their own type would stand in the types of all sets, and with it each mistake in it.
@@ -279,6 +280,27 @@ impl<M: Model, O, N> Values<M, O, N> {
         self.set.query.order = Some(self.set.query.ordered(M::META));
         self.set.query.at_most(1);
         Ok(self.all().await?.pop())
+    }
+
+    /// The only row. Errors: `is_not_found` for none, a 500 for several.
+    pub async fn one(mut self) -> Result<O> {
+        self.set.query.at_most(2);
+        let mut rows = self.all().await?;
+        match (rows.pop(), rows.pop()) {
+            (Some(row), None) => Ok(row),
+            (None, _) => Err(Error::not_found().context(M::NAME)),
+            (Some(_), Some(_)) => Err(Error::internal(format!("`one` found several rows of {}", M::NAME))),
+        }
+    }
+
+    /// How many rows there are; after [`distinct`](Self::distinct) how many different ones.
+    pub async fn count(self) -> Result<u64> {
+        number::<M>("count", self.set.query, self.fields).await
+    }
+
+    /// Whether there is a row.
+    pub async fn exists(self) -> Result<bool> {
+        Ok(number::<M>("exists", self.set.query, self.fields).await? != 0)
     }
 
     /// No row twice.

@@ -5,7 +5,6 @@
 mod models;
 
 use bandstand::db::raw;
-use bandstand::db::{Edge, Lock, OnConflict, durable_transaction, partition_by, rank, subquery, value, window};
 use bandstand::prelude::*;
 use models::{
     Author, Book, Genre, NewAuthor, NewBook, NewPlace, NewPortrait, NewShelf, NewTag, Place, Portrait, Shelf, Tag,
@@ -204,6 +203,57 @@ async fn over_several() -> Answer {
         by_other_queries,
         names(most).await?,
         names(authors().filter(exists(books().filter(Book::TAGS.books().places().at().eq(7))))).await?,
+    ])))
+}
+
+/// What columns, groups and the sets of relations can be asked.
+#[get("/columns/")]
+async fn columns() -> Answer {
+    told(of_columns().await)
+}
+
+async fn of_columns() -> Answer {
+    let day = Date::constant(1776, 1, 1);
+    let born = Author::objects()
+        .filter(Author::BORN.is_not_null())
+        .values((Author::BORN - day, Author::BORN.days_since(day), value(day) - Author::BORN, Author::BORN - 16))
+        .one()
+        .await?;
+    let age = Book::objects()
+        .filter((Book::TIMES.changed() - Book::TIMES.created()).ge(Duration::ZERO))
+        .filter((value(now()) - Book::TIMES.created()).lt(Duration::from_hours(1)))
+        .count()
+        .await?;
+    let genres = Book::objects().values(Book::GENRE);
+    let by_author = || Book::objects().group_by(Book::AUTHOR).annotate(count());
+    let mut slugs = Book::objects().order_by(Book::ID).values((Book::SLUG, Book::COPIES)).iterator().await?;
+    let mut exported = Vec::new();
+    while let Some((slug, copies)) = slugs.next().await? {
+        exported.push(format!("{slug}={copies}"));
+    }
+    let mut book = Book::objects().filter(Book::SLUG.eq("jane-eyre")).one().await?;
+    let before = book.times.changed;
+    book.save().await?;
+    let saved = Book::objects().get(&book).await?.times.changed;
+    let tags = book.tags();
+    Ok(Json(json!([
+        born,
+        age,
+        [genres.clone().count().await?, genres.clone().distinct().count().await?],
+        [genres.clone().exists().await?, Book::objects().none().values(Book::ID).exists().await?],
+        by_author().count().await?,
+        by_author().having(|n| n.gt(2)).count().await?,
+        by_author().having(|n| n.gt(2)).exists().await?,
+        by_author().having(|n| n.gt(1)).exists().await?,
+        Book::objects().group_by(Book::GENRE).annotate(count()).order_with(|n| n.desc()).first().await?,
+        Author::objects().annotate(Author::BOOKS.count()).having(|n| n.gt(2)).exists().await?,
+        exported.join(" "),
+        [book.times.changed > before, book.times.changed == saved],
+        tags.clone().aggregate((count(), Tag::WORD.max())).await?,
+        tags.clone().values(Tag::WORD).limit(1).all().await?,
+        tags.clone().limit(1).all().await?.len(),
+        tags.annotate(Tag::BOOKS.count()).all().await?.into_iter().map(|(tag, n)| (tag.word, n)).collect::<Vec<_>>(),
+        Book::objects().aggregate(Book::AUTHOR.count().distinct()).await?,
     ])))
 }
 
@@ -460,7 +510,7 @@ app! {
     name: "queries",
     models: [Author, Book, Tag, Portrait, Shelf, Place],
     routes: [
-        fill, functions_of_fields, conditions, aggregates, paths, many, sets, relations, write, transactions, raw_sql, export, export_half,
+        fill, functions_of_fields, conditions, aggregates, columns, paths, many, sets, relations, write, transactions, raw_sql, export, export_half,
     ],
     capabilities: [db_raw],
 }

@@ -312,6 +312,21 @@ fn dates_are_those_that_occur() {
 }
 
 #[test]
+fn what_is_between_two_days_is_days() {
+    let days = Product::MADE - today_is();
+    assert_eq!(kind(&days), "i64");
+    assert_eq!(expression(days), json!(["sub", {"f": "made"}, {"$": 0, "as": "date"}]));
+    assert_eq!(kind(&(Product::SOLD.date() - Product::MADE)), "core::option::Option<i64>");
+    assert_eq!(kind(&(Product::MADE - 3)), core::any::type_name::<Date>());
+    assert_eq!(kind(&(Product::SOLD - Product::SOLD)), core::any::type_name::<Option<Duration>>());
+    assert_eq!(kind(&(Product::SOLD - Duration::from_hours(1))), core::any::type_name::<Option<DateTime>>());
+}
+
+fn today_is() -> Date {
+    Date::constant(2026, 1, 31)
+}
+
+#[test]
 fn a_count_of_related_rows_is_a_value_of_each_row() {
     let choices = || Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID)));
     let of = |expression: Expr<Question, Option<i64>>| {
