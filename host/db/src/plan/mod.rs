@@ -360,7 +360,7 @@ fn reckonable(catalog: &Catalog, kind: Kind, value: &Value) -> Result<(), String
             let digits = if catalog.dialect == Dialect::Sqlite { SQLITE_DIGITS } else { MAX_DIGITS };
             Kind::Decimal { digits, places: places.min(digits) }.check_stored(value)
         }
-        _ => Ok(()),
+        kind => kind.check_calendar(value),
     }
 }
 
