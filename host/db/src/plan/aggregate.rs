@@ -6,7 +6,7 @@
 use super::filter::{Found, Query, Sub};
 use super::invalid;
 use super::sql::Sql;
-use crate::dialect::kinds;
+use crate::dialect::{Dialect, kinds};
 use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Aggregate, AggregateFunction, Condition, Order, Path};
@@ -79,6 +79,12 @@ impl Query<'_> {
                 Sql::fill("CASE WHEN {0} THEN {1} END", &[Sql::join(conditions, " AND "), value])
             }
         };
+        let spread = matches!(function, AggregateFunction::Stddev | AggregateFunction::Variance);
+        if aggregate.distinct && spread && dialect == Dialect::Mariadb {
+            let problem =
+                format!("MariaDB has no `{}` of distinct values; make a group of each value first", function.word());
+            return Err(DbError::new(code::UNSUPPORTED, problem));
+        }
         let null = function != AggregateFunction::Count;
         if function == AggregateFunction::StringAgg {
             return self.string_agg(aggregate, value, sub);
@@ -123,7 +129,7 @@ impl Query<'_> {
         let mut entries = Vec::with_capacity(order.len());
         for entry in order {
             let found = self.expression(&entry.of, None, sub.as_deref_mut())?;
-            entries.push(self.entry(found, entry)?);
+            entries.push(self.entry(Found { sql: found.sql.into_key(), ..found }, entry)?);
         }
         Ok(entries)
     }
