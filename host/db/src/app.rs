@@ -226,7 +226,7 @@ impl AppDb {
                 code::CONFLICT_RETRY,
                 "the app's data changed between the transaction's first read and its first write; begin it again",
             ),
-            StoreError::Overflow | StoreError::Search => DbError::new(code::INVALID_VALUE, error.to_string()),
+            StoreError::Overflow | StoreError::Unfit(_) => DbError::new(code::INVALID_VALUE, error.to_string()),
             StoreError::TooBig(limit) => {
                 DbError::new(code::INVALID_VALUE, format!("a value or a row is larger than {limit} bytes"))
                     .with("limit", limit)

@@ -161,16 +161,22 @@ impl Allowance {
         Self { bytes: u64::MAX, byte_limit: u64::MAX, ..Self::of(context, u64::MAX) }
     }
 
-    /// Puts a row into the sink, unless it is one too many.
-    pub(crate) fn take(&mut self, row: &Cells<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
+    /// Puts a row into the sink, unless it is one too many. `name` tells whose field a cell is.
+    pub(crate) fn take(
+        &mut self,
+        row: &Cells<'_>,
+        cells: &[Cell],
+        name: impl Fn(usize) -> Option<String>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Fault> {
         self.one_row()?;
         for (at, cell) in cells.iter().enumerate() {
-            let value = row.get(at)?;
+            let value = row.get(at).map_err(|error| unreadable(error, name(at)))?;
             // Looked at before it is copied: a result that is too large never is.
             if value.content() as u64 > self.bytes {
                 return Err(self.too_large());
             }
-            let weight = sink.cell(value, *cell)?;
+            let weight = sink.cell(value, *cell).map_err(|error| unreadable(error, name(at)))?;
             self.room_for(weight)?;
         }
         Ok(())
@@ -217,6 +223,16 @@ impl Allowance {
     }
 }
 
+/// What is wrong with a cell, with the field that it is in.
+fn unreadable(error: StoreError, name: Option<String>) -> Fault {
+    match (error, name) {
+        (StoreError::Overflow, Some(name)) => {
+            DbError::new(code::INVALID_VALUE, format!("`{name}`: {}", StoreError::Overflow)).with("field", name).into()
+        }
+        (error, _) => error.into(),
+    }
+}
+
 /// Runs a reading plan. The parameters were checked.
 pub(crate) async fn read<S: Sink>(
     on: &mut impl Run,
@@ -231,7 +247,10 @@ pub(crate) async fn read<S: Sink>(
     let mut values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
     match plan.explains {
-        None => on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, &mut sink)).await?,
+        None => {
+            on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, |at| plan.name(at), &mut sink))
+                .await?
+        }
         Some(column) => {
             on.run(&statement, &mut values, &mut |row| allowance.take_lines(row, column, &mut sink)).await?
         }
@@ -316,10 +335,11 @@ impl Writing<'_> {
                 }
                 Ok(outcome)
             }
-            Action::Update { query, cells, .. } => {
+            Action::Update { query, cells, returning } => {
                 let mut returned = Rows::start(cells.len());
                 let mut allowance = Allowance::of(self.context, self.max_result_bytes);
-                let mut row = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+                let name = |at| returning.get(at).cloned();
+                let mut row = |row: &Cells<'_>| allowance.take(row, cells, name, &mut returned);
                 let affected = self.run(work, query, params, earlier, &mut row).await?;
                 self.context.budget.charge_rows(allowance.taken.into())?;
                 Ok(Outcome { affected, returned })
@@ -374,7 +394,7 @@ impl Writing<'_> {
         let (began, statement) = (Instant::now(), query.statement(params));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
-        let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+        let mut take = |row: &Cells<'_>| allowance.take(row, cells, |_| None, &mut returned);
         let affected = match rows {
             1 => work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), &mut take).await?,
             rows if query.takes_rows() => {

@@ -70,6 +70,7 @@ const NOTES: &[(&[&str], &str)] = &[
         &["add", "sub", "mul", "div", "sum"],
         "a float past its range is infinite on SQLite and an error (`invalid-value` or `check`) on PostgreSQL and MariaDB",
     ),
+    (&["stddev", "variance"], "with `distinct` they are `unsupported` on MariaDB"),
     (
         &["extract", "trunc", "date", "time"],
         "a zone other than UTC is `unsupported` on MariaDB until its tables of zones are filled",

@@ -234,7 +234,7 @@ fn every_setting_of_the_store_is_a_key() {
 #[test]
 fn an_app_gets_what_its_section_grants_and_a_plugin_what_its_section_or_all_plugins_get() {
     let text = "[plugins]\ngrants = [\"templates\"]\n[apps.polls]\nmount = \"/p/\"\n[apps.notes]\nwasm = \"n.wasm\"\n\
-                tables = [\"Album\"]\n[apps.strict]\ngrants = []\n";
+                tables = [\"Album\"]\nmanage = [\"Album\"]\n[apps.strict]\ngrants = []\n";
     let config = Config::parse("bandstand.toml", text, &[]).expect("a site");
     let id = |name: &str| AppId::new(name).expect("a name");
     let templates: Grants = [host_core::grants::Capability::Templates].into_iter().collect();
@@ -245,6 +245,7 @@ fn an_app_gets_what_its_section_grants_and_a_plugin_what_its_section_or_all_plug
     let notes = config.decide_app(&id("notes"), &id("notes")).expect("an app");
     assert_eq!(notes.grants, Grants::none(), "what plugins get isn't an app's");
     assert_eq!((notes.tables, polls.tables), (vec!["Album".to_owned()], vec![]));
+    assert_eq!((notes.manage, polls.manage), (vec!["Album".to_owned()], vec![]));
     assert!(config.decide_plugin(&id("notes")).expect_err("the name is taken").contains("[apps.notes]"));
     assert!(config.decide_app(&id("notes"), &id("memos")).expect_err("another name").contains("rename the section"));
 }

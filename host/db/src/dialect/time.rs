@@ -44,7 +44,9 @@ impl Dialect {
             Part::WeekDay => "dayofweek({0})",
             Part::IsoWeekDay if postgres => "extract(isodow from {0})::bigint",
             Part::IsoWeekDay => "(weekday({0}) + 1)",
-            Part::IsoYear if postgres => "extract(isoyear from {0})::bigint",
+            // A date that another program left may be infinite, and so is its year.
+            Part::Year if postgres => "nullif(nullif(extract(year from {0}), 'infinity'), '-infinity')::bigint",
+            Part::IsoYear if postgres => "nullif(nullif(extract(isoyear from {0}), 'infinity'), '-infinity')::bigint",
             Part::IsoYear => "(yearweek({0}, 3) DIV 100)",
             Part::Second if postgres => "floor(extract(second from {0}))::bigint",
             Part::Microsecond if postgres => "(extract(microseconds from {0})::bigint % 1000000)",

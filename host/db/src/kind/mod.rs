@@ -6,7 +6,7 @@ pub(crate) mod validator;
 pub(crate) mod words;
 
 use host_core::manifest::{FieldKind, Protocol};
-use host_store::{Datum, Decimal, Type};
+use host_store::{Datum, Decimal, Type, calendar};
 
 use crate::types::Value;
 
@@ -281,6 +281,7 @@ impl Kind {
         {
             return Err(format!("takes at most {most} characters; these are {}", text.chars().count()));
         }
+        self.check_calendar(value)?;
         match (self, value) {
             (Kind::Decimal { digits, places }, value) => decimal::check(value, digits, places),
             (Kind::Json, Value::Text(text)) => {
@@ -291,6 +292,20 @@ impl Kind {
             (kind, Value::Text(text)) => text::check(kind, text),
             _ => Ok(()),
         }
+    }
+
+    /// Checks that a date or a datetime lies in the calendar that all databases have.
+    pub(crate) fn check_calendar(self, value: &Value) -> Result<(), String> {
+        let Value::Integer(number) = value else { return Ok(()) };
+        let day = match self {
+            Kind::Date => *number,
+            Kind::DateTime => number.div_euclid(DAY),
+            _ => return Ok(()),
+        };
+        if (calendar::FIRST_DAY..=calendar::LAST_DAY).contains(&day) {
+            return Ok(());
+        }
+        Err(format!("takes what lies in the years 1 to 9999; {number} is beyond"))
     }
 
     fn takes(self) -> &'static str {

@@ -6,6 +6,7 @@
 use super::building::{Building, Found, Sub};
 use super::invalid;
 use super::sql::Sql;
+use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::{Kind, MAX_DIGITS};
 use crate::shape::{Aggregate, AggregateFunction, Condition, Order, Path};
@@ -78,6 +79,12 @@ impl Building<'_> {
                 Sql::fill("CASE WHEN {0} THEN {1} END", &[Sql::join(conditions, " AND "), value])
             }
         };
+        let spread = matches!(function, AggregateFunction::Stddev | AggregateFunction::Variance);
+        if aggregate.distinct && spread && dialect == Dialect::Mariadb {
+            let problem =
+                format!("MariaDB has no `{}` of distinct values; make a group of each value first", function.word());
+            return Err(DbError::new(code::UNSUPPORTED, problem));
+        }
         let null = function != AggregateFunction::Count;
         if function == AggregateFunction::StringAgg {
             return self.string_agg(aggregate, value, sub);
@@ -122,7 +129,7 @@ impl Building<'_> {
         let mut entries = Vec::with_capacity(order.len());
         for entry in order {
             let found = self.expression(&entry.of, None, sub.as_deref_mut())?;
-            entries.push(self.entry(found, entry)?);
+            entries.push(self.entry(Found { sql: found.sql.into_key(), ..found }, entry)?);
         }
         Ok(entries)
     }

@@ -76,6 +76,11 @@ impl ReadPlan {
         false
     }
 
+    /// What the cell at `at` is called: its field, or the way to it.
+    pub(crate) fn name(&self, at: usize) -> Option<String> {
+        self.names.get(at).map(|name| name.path.join("."))
+    }
+
     /// It took longer than a short read may. The data changes slowly, so the next runs aren't tried.
     pub(crate) fn was_long(&self) {
         self.penalty.store(100, Ordering::Relaxed);
@@ -274,6 +279,6 @@ fn reckonable(catalog: &Catalog, kind: Kind, value: &Value) -> Result<(), String
             let digits = if catalog.dialect == Dialect::Sqlite { SQLITE_DIGITS } else { MAX_DIGITS };
             Kind::Decimal { digits, places: places.min(digits) }.check_stored(value)
         }
-        _ => Ok(()),
+        kind => kind.check_calendar(value),
     }
 }

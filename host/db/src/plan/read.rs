@@ -316,7 +316,12 @@ impl Building<'_> {
                 let path = entry.of.path().map_or_else(|| "an expression".into(), |path| path.join("."));
                 return Err(invalid(format!("{what}: order by what {where_} lists; `{path}` isn't there")));
             }
-            order.push(self.entry(found, entry)?);
+            let value = found.sql.is_value();
+            let entry = self.entry(found, entry)?;
+            // The same for all rows; and with `distinct` there is no other way to say it than as it stands in the cells.
+            if !value {
+                order.push(entry);
+            }
         }
         Ok(order)
     }
@@ -468,7 +473,7 @@ fn tail(sql: &mut Sql, building: &Building<'_>, parts: Parts<'_>) {
         sql.push(" WHERE ").append(condition);
     }
     if !parts.groups.is_empty() {
-        sql.push(" GROUP BY ").list(parts.groups.into_iter().map(|group| group.sql).collect());
+        sql.push(" GROUP BY ").list(parts.groups.into_iter().map(|group| group.sql.into_key()).collect());
     }
     if let Some(having) = parts.having {
         sql.push(" HAVING ").append(having);

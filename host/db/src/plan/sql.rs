@@ -124,6 +124,18 @@ impl Sql {
         all
     }
 
+    /// Whether it is a value alone.
+    pub(crate) fn is_value(&self) -> bool {
+        let bare = self.text.trim_start_matches(['(', '-']).trim_end_matches(')');
+        matches!(bare, "?" | "TRUE" | "FALSE") || (!bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// As it stands where rows are put in order or into groups: a number alone would be the place of a cell there to one
+    /// database, and a mistake to another.
+    pub(crate) fn into_key(self) -> Sql {
+        if self.is_value() { Sql::fill("coalesce({0}, NULL)", &[self]) } else { self }
+    }
+
     /// A template with its arguments: `{0}` is the first, and may stand there several times. Other braces mean nothing.
     pub(crate) fn fill(template: &str, arguments: &[Sql]) -> Sql {
         let mut sql = Sql::default();
