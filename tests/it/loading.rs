@@ -249,6 +249,22 @@ async fn settings_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_only_granted_is_not_changed() {
+    let site = TestSite::start().await;
+    let manifest = MANIFEST.replace(r#""name":"row""#, r#""name":"row","table":"Album""#);
+    let bytes = component("", &manifest).expect("a component");
+    let tables = || vec!["Album".to_owned()];
+    let granted = || Mounted { tables: tables(), ..Mounted::at("/forged/", tight()) };
+    let error = site.load_as("forged", bytes.clone(), granted()).await.expect_err("it would be made or changed");
+    let words = format!("{error:#}");
+    assert!(
+        error.step == Step::Grant && words.contains("`Album`") && words.contains("manage = [\"Album\"]"),
+        "{words}"
+    );
+    site.load_as("forged", bytes, Mounted { manage: tables(), ..granted() }).await.expect("the operator lets it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_version_that_is_broken_leaves_the_old_one_running() {
     let site = TestSite::start().await;
     let first = component("", MANIFEST).expect("a component");

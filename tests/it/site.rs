@@ -35,6 +35,7 @@ pub(crate) struct Mounted {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) tables: Vec<String>,
+    pub(crate) manage: Vec<String>,
     pub(crate) reuse: Reuse,
 }
 
@@ -42,7 +43,8 @@ impl Mounted {
     /// Below its own name, with all capabilities.
     pub(crate) fn at(mount: &str, limits: Limits) -> Self {
         let grants = Capability::ALL.into_iter().collect();
-        Self { mount: mount.into(), limits, grants, tables: Vec::new(), reuse: Reuse::default() }
+        let (tables, manage) = (Vec::new(), Vec::new());
+        Self { mount: mount.into(), limits, grants, tables, manage, reuse: Reuse::default() }
     }
 }
 
@@ -184,8 +186,8 @@ impl Drop for TestSite {
 }
 
 fn config(mounted: Mounted) -> AppConfig {
-    let Mounted { mount, limits, grants, tables, reuse } = mounted;
-    AppConfig { mount, grants, tables, limits, reuse }
+    let Mounted { mount, limits, grants, tables, manage, reuse } = mounted;
+    AppConfig { mount, grants, tables, manage, limits, reuse }
 }
 
 /// The target directory: that of the running test.

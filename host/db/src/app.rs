@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
@@ -227,7 +226,7 @@ impl AppDb {
                 code::CONFLICT_RETRY,
                 "the app's data changed between the transaction's first read and its first write; begin it again",
             ),
-            StoreError::Overflow => DbError::new(code::INVALID_VALUE, error.to_string()),
+            StoreError::Overflow | StoreError::Unfit(_) => DbError::new(code::INVALID_VALUE, error.to_string()),
             StoreError::TooBig(limit) => {
                 DbError::new(code::INVALID_VALUE, format!("a value or a row is larger than {limit} bytes"))
                     .with("limit", limit)
@@ -253,12 +252,10 @@ impl AppDb {
 
     fn late(&self, context: &RequestContext, deadline: Instant) -> DbError {
         if context.time_left().is_zero() {
-            return DbError::new(code::TIMEOUT, "the request's time is up")
-                .with("limit", context.budget.limits().wall_ms);
+            return DbError::time_is_up(context);
         }
         if Instant::now() >= deadline {
-            let limit = context.budget.limits().db_ms;
-            return Exhausted { resource: Resource::DbTime, limit }.into();
+            return DbError::database_time_is_up(context);
         }
         let limit = self.store.config().write_ms;
         let problem = "a write or a transaction held the connection that all share for too long; it was undone";
@@ -296,10 +293,6 @@ impl AppDb {
                 (message, _) => message.to_owned(),
             };
             error = error.with("constraint", &constraint.name);
-        }
-        if let (Constraint::ForeignKey, [column]) = (kind, named.columns.as_slice()) {
-            let target = column.target.map_or("", |target| &catalog.tables[target].model);
-            error = error.with("target", target);
         }
         error
     }

@@ -9,8 +9,9 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, Fill};
 use crate::error::{DbError, code};
 use crate::kind::{DAY, Kind};
+use crate::plan::query::rounded;
 use crate::plan::sql::{Bind, Purpose};
-use crate::plan::{Action, WritePlan, check, rounded};
+use crate::plan::{Action, WritePlan, check};
 use crate::types::{Outcome, Param, Value};
 
 /// Values of a `many`: more is a page of data, not a condition.
@@ -103,16 +104,15 @@ pub(crate) fn check_params(
     Ok(rows)
 }
 
-/// The rows that a bulk insert writes. The parameters were checked.
-pub(crate) fn rows(binds: &[Bind], params: &[Param]) -> u64 {
-    let many = binds.iter().find_map(|bind| match bind {
+/// The number of rows that the lists in place of single values make of an insert; `None` where there is no such list.
+fn bulk_rows(binds: &[Bind], params: &[Param]) -> Option<usize> {
+    binds.iter().find_map(|bind| match bind {
         Bind::Hole { hole, .. } => match params.get(*hole) {
-            Some(Param::Many(values)) => Some(values.len() as u64),
+            Some(Param::Many(values)) => Some(values.len()),
             _ => None,
         },
         _ => None,
-    });
-    many.unwrap_or(1)
+    })
 }
 
 /// The parameters in the form in which fields hold them: the addresses among them.
@@ -140,14 +140,11 @@ pub(crate) fn canonical<'p>(binds: &[Bind], params: &'p [Param]) -> Cow<'p, [Par
 }
 
 /// The parameters with what the host makes after them.
-pub(crate) fn fill<'p>(params: Cow<'p, [Param]>, fills: &[Fill]) -> Cow<'p, [Param]> {
+pub(crate) fn fill<'p>(binds: &[Bind], params: Cow<'p, [Param]>, fills: &[Fill]) -> Cow<'p, [Param]> {
     if fills.is_empty() {
         return params;
     }
-    let rows = params.iter().find_map(|param| match param {
-        Param::Many(values) => Some(values.len().min(MAX_MANY)),
-        Param::One(_) => None,
-    });
+    let rows = bulk_rows(binds, &params).map(|rows| rows.min(MAX_MANY));
     let uuid = || Value::Bytes(Uuid::now_v7().into_bytes().into());
     let mut params = params.into_owned();
     for fill in fills {

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::bind::{self, Bulk};
 use crate::error::{DbError, Fault, code};
-use crate::plan::{Cell, Plan};
+use crate::plan::Plan;
 use crate::request::{Scope, reading};
 use crate::result::Sink;
 use crate::run::{Allowance, Stopwatch, note};
@@ -168,7 +168,7 @@ impl State {
 
 /// Puts rows together to pieces.
 struct Pieces {
-    cells: Box<[Cell]>,
+    plan: Arc<Plan>,
     allowance: Allowance,
     piece: Rows,
     weight: usize,
@@ -178,14 +178,15 @@ impl Pieces {
     /// Takes a row, and gives the piece that is full with it.
     fn take(&mut self, row: &Cells<'_>) -> Result<Option<Rows>, Fault> {
         let before = self.piece.cells.len();
-        self.allowance.take(row, &self.cells, &mut self.piece)?;
+        let read = reading(&self.plan)?;
+        self.allowance.take(row, &read.cells, |at| read.name(at), &mut self.piece)?;
         self.weight += self.piece.cells[before..].iter().map(Value::weight).sum::<usize>();
-        let rows = self.piece.cells.len() / self.cells.len().max(1);
+        let rows = self.piece.cells.len() / read.cells.len().max(1);
         if rows < PIECE.0 && self.weight < PIECE.1 {
             return Ok(None);
         }
         self.weight = 0;
-        Ok(Some(std::mem::replace(&mut self.piece, Rows::start(self.cells.len()))))
+        Ok(Some(std::mem::replace(&mut self.piece, Rows::start(read.cells.len()))))
     }
 }
 
@@ -219,7 +220,7 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
         let Scope { app, context, .. } = &scope;
         let read = reading(&plan)?;
         let pieces = Pieces {
-            cells: read.cells.clone(),
+            plan: plan.clone(),
             allowance: Allowance::of_cursor(context),
             piece: Rows::start(read.cells.len()),
             weight: 0,
@@ -231,7 +232,7 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                 let job = move |session: &mut host_store::Session| -> Result<(), Fault> {
                     let read = reading(&plan)?;
                     let params = bind::canonical(&read.query.binds, &params);
-                    let statement = read.query.statement(bind::list_lengths(&read.query.binds, &params));
+                    let statement = read.query.statement(&params);
                     let values = bind::values(&read.query.binds, &params, 0, &[]);
                     let told = Told::of(&context, &statement);
                     let gone = |_| Fault::Store(StoreError::Cancelled);
@@ -249,12 +250,9 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                 sqlite.read(&app.owner, deadline, job).await
             }
             Backend::Server(server) => {
-                let mut connection = match scope.state.has_written() {
-                    true => server.connection(&app.owner, context.deadline).await?,
-                    false => server.reader(&app.owner, context.deadline).await?,
-                };
+                let mut connection = scope.reader(server).await?;
                 let params = bind::canonical(&read.query.binds, &params);
-                let statement = read.query.statement(bind::list_lengths(&read.query.binds, &params));
+                let statement = read.query.statement(&params);
                 let values: Vec<Datum<'_>> = bind::values(&read.query.binds, &params, 0, &[]).collect();
                 let mut pieces = pieces;
                 let told = Told::of(context, &statement);

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use host_core::budget::Exhausted;
+use host_core::budget::{Exhausted, Resource};
+use host_core::context::RequestContext;
 use host_core::grants::Capability;
 use wasmtime::component::{ComponentType, Lower};
 
@@ -95,6 +96,14 @@ impl DbError {
             "the capability `{capability}` isn't granted; ask for it in the manifest and let the operator grant it"
         );
         Self::new(code::ACCESS_DENIED, problem).with("capability", capability)
+    }
+
+    pub(crate) fn time_is_up(context: &RequestContext) -> Self {
+        Self::new(code::TIMEOUT, "the request's time is up").with("limit", context.budget.limits().wall_ms)
+    }
+
+    pub(crate) fn database_time_is_up(context: &RequestContext) -> Self {
+        Exhausted { resource: Resource::DbTime, limit: context.budget.limits().db_ms }.into()
     }
 }
 

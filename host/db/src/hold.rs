@@ -6,7 +6,7 @@ use std::time::Instant;
 use host_store::{Connection, Constraint, Lease, ServerKind, ServerTransaction, Statement, StoreError};
 
 use crate::error::Fault;
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 use crate::request::{Scope, reading, writing};
 use crate::result::Sink;
 use crate::run::{self, Allowance, Unit};
@@ -53,7 +53,7 @@ impl Hold {
                 let read = reading(&plan)?;
                 let mut inside = transaction.enter().await?;
                 inside.until(deadline.min(transaction.end()));
-                let marked = mark(&mut inside, false);
+                let marked = mark(&mut inside, true);
                 let allowance = Allowance::of(&scope.context, scope.app.config.max_result_bytes);
                 let mut on = Serving { connection: &mut inside, dangling: scope.app.dangling() };
                 let result = run::read(&mut on, read, &params, allowance, &scope.context).await;
@@ -84,14 +84,7 @@ impl Hold {
                 let write = writing(&plan)?;
                 let mut inside = transaction.enter().await?;
                 inside.until(deadline.min(transaction.end()));
-                let several = match &write.action {
-                    Action::Insert { .. } | Action::UpdateMany(_) => {
-                        params.iter().any(|param| matches!(param, Param::Many(_)))
-                    }
-                    Action::Update { .. } | Action::DeleteDirectly(_) => false,
-                    Action::Delete(_) => true,
-                };
-                let marked = mark(&mut inside, several);
+                let marked = mark(&mut inside, write.is_single(&params));
                 let mut on = Serving { connection: &mut inside, dangling: scope.app.dangling() };
                 let result = scope.app.writing(&scope.context).write(&mut on, write, &params, &[]).await;
                 unmark(&mut inside, marked, result.is_ok());
@@ -142,11 +135,11 @@ impl Hold {
     }
 }
 
-/// Makes sure that a statement which fails undoes its own effect alone. `several` says whether it is more than one for the
-/// database. Nothing of this takes a flight of its own on PostgreSQL.
-fn mark(connection: &mut Connection, several: bool) -> bool {
+/// Makes sure that a statement which fails undoes its own effect alone. `single` says whether it is one for the database,
+/// too. Nothing of this takes a flight of its own on PostgreSQL.
+fn mark(connection: &mut Connection, single: bool) -> bool {
     // MariaDB undoes a single statement by itself.
-    let needed = several || connection.kind() == ServerKind::Postgres;
+    let needed = !single || connection.kind() == ServerKind::Postgres;
     if needed {
         connection.first("SAVEPOINT statement");
     }

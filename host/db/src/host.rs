@@ -75,14 +75,12 @@ fn inside<T: 'static>(
 }
 
 /// Gives the guest a handle.
-fn handle<T: 'static>(store: &Accessor<T, HasDb>, opened: Result<Cursor, DbError>) -> Answer<Resource<CursorHandle>> {
-    let cursor = match opened {
-        Ok(cursor) => CursorHandle(Arc::new(cursor)),
-        Err(error) => return Ok(Err(error)),
-    };
-    let pushed = store.with(|mut access| access.get().table.push(cursor));
-    Ok(pushed
-        .map_err(|_| DbError::new(code::BUDGET, "the request has too many handles open").with("resource", "handles")))
+fn handle<T: 'static, H: Send + 'static>(
+    store: &Accessor<T, HasDb>,
+    opened: Result<H, DbError>,
+) -> Answer<Resource<H>> {
+    let full = |_| DbError::new(code::BUDGET, "the request has too many handles open").with("resource", "handles");
+    Ok(opened.and_then(|opened| store.with(|mut access| access.get().table.push(opened)).map_err(full)))
 }
 
 /// Charges what comes in, calls, charges what goes out.
@@ -130,7 +128,8 @@ impl<T: Send + 'static> queries::HostWithStore<T> for HasDb {
         };
         let weight = statement.weight();
         let opened = async { request.open(&statement.shape, statement.params) };
-        handle(store, charged(&request, weight, opened, |_| size_of::<u32>()).await)
+        let opened = charged(&request, weight, opened, |_| size_of::<u32>()).await;
+        handle(store, opened.map(|cursor| CursorHandle(Arc::new(cursor))))
     }
 
     async fn execute(store: &Accessor<T, Self>, statement: Statement) -> Answer<Outcome> {
@@ -169,14 +168,7 @@ impl<T: Send + 'static> queries::HostTransactionWithStore<T> for HasDb {
             Ok(request) => request,
             Err(error) => return Ok(Err(error)),
         };
-        let transaction = match request.begin().await {
-            Ok(transaction) => TransactionHandle(Arc::new(transaction)),
-            Err(error) => return Ok(Err(error)),
-        };
-        let pushed = store.with(|mut access| access.get().table.push(transaction));
-        Ok(pushed.map_err(|_| {
-            DbError::new(code::BUDGET, "the request has too many handles open").with("resource", "handles")
-        }))
+        handle(store, request.begin().await.map(|transaction| TransactionHandle(Arc::new(transaction))))
     }
 
     async fn fetch(
@@ -216,7 +208,8 @@ impl<T: Send + 'static> queries::HostTransactionWithStore<T> for HasDb {
         };
         let weight = statement.weight();
         let opened = transaction.open(&statement.shape, statement.params);
-        self::handle(store, charged(&request, weight, opened, |_| size_of::<u32>()).await)
+        let opened = charged(&request, weight, opened, |_| size_of::<u32>()).await;
+        self::handle(store, opened.map(|cursor| CursorHandle(Arc::new(cursor))))
     }
 
     async fn execute(

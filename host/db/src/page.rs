@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use host_core::rows::{MARK, Need, Node};
 
+use crate::bind::MAX_MANY;
 use crate::catalog::{Catalog, Link, Reference, Step};
 use crate::error::{DbError, code};
 use crate::json;
@@ -20,8 +21,6 @@ use crate::types::{Param, Value};
 
 /// Relations that one page may follow: more is a template that walks through the whole database.
 const MAX_RELATIONS: usize = 32;
-/// Keys that one query asks for: the contract's limit for a list.
-const KEYS_AT_ONCE: usize = 1_000;
 
 /// The rows of a page's queries.
 #[derive(Debug, Default)]
@@ -197,7 +196,7 @@ impl Branch {
             (0..self.rows.len()).map(|row| (self.rows.raw(row, key), self.rows.cell(row, key))).collect();
         let values: Vec<Value> = keys.into_values().filter(|key| *key != Cell::Null).map(Cell::to_value).collect();
         let plan = scope.app.plan(shape.as_bytes())?;
-        let params = values.chunks(KEYS_AT_ONCE).map(|values| vec![Param::Many(values.to_vec())]).collect();
+        let params = values.chunks(MAX_MANY).map(|values| vec![Param::Many(values.to_vec())]).collect();
         let mut branch = Branch::fetch(scope, plan, params).await?;
         let to = branch.cell(&to);
         if let Some(link) = pairs {

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::grants::Capability;
-use host_store::{Backend, Server, Sqlite, StoreError, Until};
+use host_store::{Backend, Connection, Server, Sqlite, StoreError, Until};
 use parking_lot::Mutex;
 
 use crate::app::AppDb;
@@ -78,7 +77,7 @@ impl RequestDb {
     /// Ends it and returns whether it can't have had an effect, so that the request may be tried again elsewhere.
     pub fn abandon(&self) -> bool {
         self.close();
-        !self.scope.state.wrote.load(Ordering::SeqCst)
+        !self.scope.state.has_written()
     }
 
     /// Ends it: an open transaction is rolled back, and further calls answer `closed`. Returns whether one was open, which
@@ -114,7 +113,7 @@ impl RequestDb {
         self.scope.admit()?;
         let plan = self.scope.app.plan(shape)?;
         let write = writing(&plan)?;
-        check_refs(&[write])?;
+        check_batch_refs(&[write])?;
         let outcomes = self.scope.write(vec![(plan, params)]).await?;
         Ok(outcomes.into_iter().next().unwrap_or_default())
     }
@@ -132,7 +131,7 @@ impl RequestDb {
             units.push((plan.map_err(|error| error.with("statement", at))?, statement.params));
         }
         let plans: Vec<&WritePlan> = units.iter().map(|(plan, _)| writing(plan)).collect::<Result<_, _>>()?;
-        check_refs(&plans)?;
+        check_batch_refs(&plans)?;
         self.scope.write(units).await
     }
 
@@ -181,13 +180,11 @@ impl Scope {
         let left = self.context.budget.db_left()?;
         // Too little to begin anything with.
         if left < Duration::from_millis(1) {
-            let limit = self.context.budget.limits().db_ms;
-            return Err(Exhausted { resource: Resource::DbTime, limit }.into());
+            return Err(DbError::database_time_is_up(&self.context));
         }
         let now = Instant::now();
         if self.context.deadline <= now {
-            return Err(DbError::new(code::TIMEOUT, "the request's time is up")
-                .with("limit", self.context.budget.limits().wall_ms));
+            return Err(DbError::time_is_up(&self.context));
         }
         Ok(self.context.deadline.min(now + left))
     }
@@ -264,17 +261,21 @@ impl Scope {
     async fn read_on_server<S: Sink>(&self, server: &Server, read: &ReadPlan, params: &[Param]) -> Result<S, DbError> {
         let (app, context) = (&self.app, &self.context);
         let result = async {
-            // Who has written wants to see it, and a replica follows some time later.
-            let mut connection = match self.state.has_written() {
-                true => server.connection(&app.owner, context.deadline).await?,
-                false => server.reader(&app.owner, context.deadline).await?,
-            };
+            let mut connection = self.reader(server).await?;
             connection.until(context.deadline.min(Instant::now() + context.budget.db_left()?));
             let allowance = Allowance::of(context, app.config.max_result_bytes);
             let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
             run::read(&mut on, read, params, allowance, context).await
         };
         result.await.map_err(|fault| app.explain(fault, context, Instant::now()))
+    }
+
+    /// A connection to read on. Who has written wants to see it, and a replica follows some time later.
+    pub(crate) async fn reader(&self, server: &Server) -> Result<Connection, StoreError> {
+        match self.state.has_written() {
+            true => server.connection(&self.app.owner, self.context.deadline).await,
+            false => server.reader(&self.app.owner, self.context.deadline).await,
+        }
     }
 
     /// Refuses a write that would wait for the end of its own request's transaction.
@@ -372,7 +373,7 @@ pub(crate) fn writing(plan: &Plan) -> Result<&WritePlan, DbError> {
 }
 
 /// Checks that each `ref` names an earlier statement that returns the field.
-pub(crate) fn check_refs(plans: &[&WritePlan]) -> Result<(), DbError> {
+pub(crate) fn check_batch_refs(plans: &[&WritePlan]) -> Result<(), DbError> {
     for (at, plan) in plans.iter().enumerate() {
         for (statement, field) in bind::refs(plan) {
             let found = plans.get(statement).filter(|_| statement < at);

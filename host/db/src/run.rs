@@ -13,6 +13,7 @@ use host_store::{Cells, Constraint, Datum, Session, Statement, StoreError, Until
 use crate::bind::{self, Bulk, Earlier};
 use crate::catalog::Catalog;
 use crate::error::{DbError, Fault, code};
+use crate::kind::Kind;
 use crate::plan::delete::{CHUNK, Collect};
 use crate::plan::key::Key;
 use crate::plan::sql::{Bind, Purpose};
@@ -39,15 +40,6 @@ pub(crate) trait Run: Send {
         params: Params<'_, '_>,
         row: OnRow<'_>,
     ) -> impl Future<Output = Result<u64, Fault>> + Send;
-
-    /// Runs `statement` once for each of `rows`, the values of one run each. A server needn't answer one before it gets the
-    /// next.
-    fn run_rows(
-        &mut self,
-        statement: &Statement,
-        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
-        row: OnRow<'_>,
-    ) -> impl Future<Output = Result<u64, Fault>> + Send;
 }
 
 /// Takes the rows of a statement that gives none.
@@ -57,6 +49,15 @@ pub(crate) fn no_rows(_: &Cells<'_>) -> Result<(), Fault> {
 
 /// A connection inside a unit of work.
 pub(crate) trait Unit: Run {
+    /// Runs `statement` once for each of `rows`, the values of one run each. A server needn't answer one before it gets the
+    /// next.
+    fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> impl Future<Output = Result<u64, Fault>> + Send;
+
     /// Whether a foreign key points nowhere at this moment.
     fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send;
 }
@@ -76,7 +77,9 @@ impl Run for Work<'_> {
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(Work::run(self, statement, params, row))
     }
+}
 
+impl Unit for Work<'_> {
     fn run_rows(
         &mut self,
         statement: &Statement,
@@ -85,9 +88,7 @@ impl Run for Work<'_> {
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(rows.map(|params| Work::run(self, statement, params, &mut *row)).sum())
     }
-}
 
-impl Unit for Work<'_> {
     fn has_dangling_keys(&mut self) -> impl Future<Output = Result<bool, Fault>> + Send {
         ready(Ok(Work::has_dangling_keys(self)))
     }
@@ -108,15 +109,6 @@ impl Run for Reading<'_> {
     ) -> impl Future<Output = Result<u64, Fault>> + Send {
         ready(self.session.run(statement, self.until, params, row))
     }
-
-    fn run_rows(
-        &mut self,
-        statement: &Statement,
-        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
-        row: OnRow<'_>,
-    ) -> impl Future<Output = Result<u64, Fault>> + Send {
-        ready(rows.map(|params| self.session.run(statement, self.until, params, &mut *row)).sum())
-    }
 }
 
 /// Charges the time since it was made when it is dropped, whatever came of it.
@@ -135,16 +127,16 @@ impl<'b> Stopwatch<'b> {
     }
 }
 
+impl Drop for Stopwatch<'_> {
+    fn drop(&mut self) {
+        self.budget.charge_db(self.since.elapsed());
+    }
+}
+
 /// Tells the developer of a statement that ran since `began`.
 pub(crate) fn note(context: &RequestContext, statement: &Statement, began: Instant, rows: u64) {
     if let Some(queries) = &context.queries {
         queries.add(statement.sql(), began.elapsed(), rows);
-    }
-}
-
-impl Drop for Stopwatch<'_> {
-    fn drop(&mut self) {
-        self.budget.charge_db(self.since.elapsed());
     }
 }
 
@@ -169,16 +161,22 @@ impl Allowance {
         Self { bytes: u64::MAX, byte_limit: u64::MAX, ..Self::of(context, u64::MAX) }
     }
 
-    /// Puts a row into the sink, unless it is one too many.
-    pub(crate) fn take(&mut self, row: &Cells<'_>, cells: &[Cell], sink: &mut impl Sink) -> Result<(), Fault> {
+    /// Puts a row into the sink, unless it is one too many. `name` tells whose field a cell is.
+    pub(crate) fn take(
+        &mut self,
+        row: &Cells<'_>,
+        cells: &[Cell],
+        name: impl Fn(usize) -> Option<String>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Fault> {
         self.one_row()?;
         for (at, cell) in cells.iter().enumerate() {
-            let value = row.get(at)?;
+            let value = row.get(at).map_err(|error| unreadable(error, name(at)))?;
             // Looked at before it is copied: a result that is too large never is.
             if value.content() as u64 > self.bytes {
                 return Err(self.too_large());
             }
-            let weight = sink.cell(value, *cell)?;
+            let weight = sink.cell(value, *cell).map_err(|error| unreadable(error, name(at)))?;
             self.room_for(weight)?;
         }
         Ok(())
@@ -225,6 +223,16 @@ impl Allowance {
     }
 }
 
+/// What is wrong with a cell, with the field that it is in.
+fn unreadable(error: StoreError, name: Option<String>) -> Fault {
+    match (error, name) {
+        (StoreError::Overflow, Some(name)) => {
+            DbError::new(code::INVALID_VALUE, format!("`{name}`: {}", StoreError::Overflow)).with("field", name).into()
+        }
+        (error, _) => error.into(),
+    }
+}
+
 /// Runs a reading plan. The parameters were checked.
 pub(crate) async fn read<S: Sink>(
     on: &mut impl Run,
@@ -235,11 +243,14 @@ pub(crate) async fn read<S: Sink>(
 ) -> Result<S, Fault> {
     let time = Stopwatch::start(&context.budget);
     let params = &bind::canonical(&plan.query.binds, params);
-    let statement = plan.query.statement(bind::list_lengths(&plan.query.binds, params));
+    let statement = plan.query.statement(params);
     let mut values = bind::values(&plan.query.binds, params, 0, &[]);
     let mut sink = S::start(plan.cells.len());
     match plan.explains {
-        None => on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, &mut sink)).await?,
+        None => {
+            on.run(&statement, &mut values, &mut |row| allowance.take(row, &plan.cells, |at| plan.name(at), &mut sink))
+                .await?
+        }
         Some(column) => {
             on.run(&statement, &mut values, &mut |row| allowance.take_lines(row, column, &mut sink)).await?
         }
@@ -289,7 +300,8 @@ impl Writing<'_> {
                     .copied()
                     .filter(|at| {
                         let kind = table.columns[*at].kind;
-                        kind.is_number() || kind.is_text()
+                        let is_key = matches!(kind, Kind::Auto | Kind::Key);
+                        !is_key && (kind.is_number() || kind.is_time() || kind.is_text())
                     })
                     .collect();
                 match written.into_iter().collect::<Vec<_>>().as_slice() {
@@ -315,25 +327,26 @@ impl Writing<'_> {
         match &plan.action {
             Action::Insert { query, cells, fills, upserts, .. } => {
                 bind::check_count(query.holes - fills.len(), params)?;
-                let params = bind::fill(bind::canonical(&query.binds, params), fills);
-                let mut outcome = self.insert(work, query, cells, &params, earlier).await?;
+                let params = bind::fill(&query.binds, bind::canonical(&query.binds, params), fills);
+                let (rows, mut outcome) = self.for_each_row(work, query, cells, &params, earlier).await?;
                 if *upserts {
                     // MariaDB counts a row that was changed twice.
-                    outcome.affected = bind::rows(&query.binds, &params);
+                    outcome.affected = rows as u64;
                 }
                 Ok(outcome)
             }
-            Action::Update { query, cells, .. } => {
+            Action::Update { query, cells, returning } => {
                 let mut returned = Rows::start(cells.len());
                 let mut allowance = Allowance::of(self.context, self.max_result_bytes);
-                let mut row = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+                let name = |at| returning.get(at).cloned();
+                let mut row = |row: &Cells<'_>| allowance.take(row, cells, name, &mut returned);
                 let affected = self.run(work, query, params, earlier, &mut row).await?;
                 self.context.budget.charge_rows(allowance.taken.into())?;
                 Ok(Outcome { affected, returned })
             }
             Action::UpdateMany(query) => {
                 let params = bind::canonical(&query.binds, params);
-                self.insert(work, query, &[], &params, earlier).await
+                self.for_each_row(work, query, &[], &params, earlier).await.map(|(_, outcome)| outcome)
             }
             Action::DeleteDirectly(query) => {
                 let affected = self.run(work, query, params, earlier, &mut no_rows).await?;
@@ -361,27 +374,27 @@ impl Writing<'_> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
         let params = &bind::canonical(&query.binds, params);
-        let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
+        let (began, statement) = (Instant::now(), query.statement(params));
         let affected = work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), row).await?;
         note(self.context, &statement, began, affected);
         Ok(affected)
     }
 
-    /// Runs a statement for each row that the lists of its holes have.
-    async fn insert(
+    /// Runs a statement for each row that the lists of its holes have, and tells how many those are.
+    async fn for_each_row(
         &self,
         work: &mut impl Unit,
         query: &Query,
         cells: &[Cell],
         params: &[Param],
         earlier: Earlier<'_>,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<(usize, Outcome), Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
-        let (began, statement) = (Instant::now(), query.statement(bind::list_lengths(&query.binds, params)));
+        let (began, statement) = (Instant::now(), query.statement(params));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
-        let mut take = |row: &Cells<'_>| allowance.take(row, cells, &mut returned);
+        let mut take = |row: &Cells<'_>| allowance.take(row, cells, |_| None, &mut returned);
         let affected = match rows {
             1 => work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), &mut take).await?,
             rows if query.takes_rows() => {
@@ -395,13 +408,13 @@ impl Writing<'_> {
                 affected
             }
             rows => {
-                let mut rows = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
-                work.run_rows(&statement, &mut rows, &mut take).await?
+                let mut all = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
+                work.run_rows(&statement, &mut all, &mut take).await?
             }
         };
         note(self.context, &statement, began, affected);
         self.context.budget.charge_rows(allowance.taken.into())?;
-        Ok(Outcome { affected, returned })
+        Ok((rows, Outcome { affected, returned }))
     }
 
     fn collect_key(&self, row: &Cells<'_>, width: usize, keys: &mut BTreeSet<Key>) -> Result<(), Fault> {

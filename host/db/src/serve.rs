@@ -8,7 +8,7 @@ use host_store::{Connection, Constraint, Datum, Isolation, Server, ServerKind, S
 
 use crate::app::AppDb;
 use crate::error::Fault;
-use crate::plan::{Action, Plan, WritePlan};
+use crate::plan::Plan;
 use crate::request::{unit, writing};
 use crate::run::{OnRow, Params, Run, Unit};
 use crate::types::{Outcome, Param};
@@ -28,7 +28,9 @@ impl Run for Serving<'_> {
         let params: Vec<Datum<'_>> = params.collect();
         self.connection.run(statement, &params, row).await
     }
+}
 
+impl Unit for Serving<'_> {
     async fn run_rows(
         &mut self,
         statement: &Statement,
@@ -39,9 +41,7 @@ impl Run for Serving<'_> {
         let rows: Vec<&[Datum<'_>]> = rows.iter().map(Vec::as_slice).collect();
         self.connection.run_all(statement, &rows, row).await
     }
-}
 
-impl Unit for Serving<'_> {
     async fn has_dangling_keys(&mut self) -> Result<bool, Fault> {
         if !self.connection.is_open() {
             return Ok(false);
@@ -84,15 +84,6 @@ impl Unit for Serving<'_> {
     }
 }
 
-/// Whether a statement is one for the database, too, so that it needs no transaction around it.
-fn is_single(plan: &WritePlan, params: &[Param]) -> bool {
-    match &plan.action {
-        Action::Insert { .. } | Action::UpdateMany(_) => !params.iter().any(|param| matches!(param, Param::Many(_))),
-        Action::Update { .. } | Action::DeleteDirectly(_) => true,
-        Action::Delete(_) => false,
-    }
-}
-
 /// Runs the statements of a batch, or the only one, as one unit.
 pub(crate) async fn write(
     server: &Server,
@@ -108,7 +99,7 @@ pub(crate) async fn write(
         let deadline = wall.min(Instant::now() + context.budget.db_left()?);
         connection.until(deadline);
         let single = match statements {
-            [(plan, params)] => is_single(writing(plan)?, params),
+            [(plan, params)] => writing(plan)?.is_single(params),
             _ => false,
         };
         if !single {

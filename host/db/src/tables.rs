@@ -38,16 +38,16 @@ pub(crate) async fn make(
 ) -> Result<Vec<String>, Refusal> {
     let server = server(store)?;
     let mut connection = alone(server).await?;
-    let mut on = Serving { connection: &mut connection, dangling: &[] };
-    let result = expand::expand(&mut on, catalog, manifest).await;
-    if server.kind() == ServerKind::Mariadb {
-        let known = knows_zones(&mut connection).await.map_err(Refusal::Store)?;
-        catalog.named_zones.store(known, Ordering::Relaxed);
-    }
-    let result = match result {
-        Ok(lines) => server.admit(&mut connection, owner, raw).await.map(|()| lines).map_err(Refusal::Store),
-        Err(refusal) => Err(refusal),
+    let result = async {
+        let mut on = Serving { connection: &mut connection, dangling: &[] };
+        let lines = expand::expand(&mut on, catalog, manifest).await?;
+        if server.kind() == ServerKind::Mariadb {
+            catalog.named_zones.store(knows_zones(&mut connection).await?, Ordering::Relaxed);
+        }
+        server.admit(&mut connection, owner, raw).await?;
+        Ok::<_, Refusal>(lines)
     };
+    let result = result.await;
     let_others(server, connection, result).await
 }
 

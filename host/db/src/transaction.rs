@@ -20,7 +20,7 @@ use crate::bind::{self, Bulk};
 use crate::cursor::Cursor;
 use crate::error::{DbError, Fault, code};
 use crate::hold::Hold;
-use crate::request::{Scope, check_refs, reading, writing};
+use crate::request::{Scope, check_batch_refs, reading, writing};
 use crate::result::{Packed, Sink};
 use crate::types::{Outcome, Param, Rows};
 
@@ -142,10 +142,9 @@ impl Transaction {
     pub async fn execute(&self, shape: &[u8], params: Vec<Param>) -> Result<Outcome, DbError> {
         let mut state = self.enter().await?;
         let plan = self.scope.app.plan(shape)?;
-        check_refs(&[writing(&plan)?])?;
+        check_batch_refs(&[writing(&plan)?])?;
         self.scope.context.budget.charge_statements(1)?;
-        self.hold_to_write(&mut state).await?;
-        let State::Holding { hold, .. } = &*state else { return Err(self.over(&StoreError::Closed)) };
+        let hold = self.hold_to_write(&mut state).await?;
         // Only now: the time that it waited for the lease isn't database time.
         let deadline = self.scope.deadline()?;
         let result = hold.write(&self.scope, plan, params, deadline).await;
@@ -235,7 +234,7 @@ impl Transaction {
     }
 
     /// What it holds, with the mark that it writes.
-    async fn hold_to_write(&self, state: &mut State) -> Result<(), DbError> {
+    async fn hold_to_write<'s>(&self, state: &'s mut State) -> Result<&'s Hold, DbError> {
         if let State::Over { why } = state {
             return Err(self.over(why));
         }
@@ -244,7 +243,7 @@ impl Transaction {
         self.scope.begin_writing()?;
         // From here on a write of this request outside would wait for what we hold, or wait for.
         writes.store(true, Ordering::Release);
-        let result = self.hold(state).await.map(drop);
+        let result = self.hold(state).await;
         if result.is_err() && !already {
             writes.store(false, Ordering::Release);
         }

@@ -87,6 +87,8 @@ pub struct AppConfig {
     pub grants: Grants,
     /// Tables that it may use besides those that begin with its name.
     pub tables: Vec<String>,
+    /// Those of `tables` that its models change as they change. All others stay as whoever made them left them.
+    pub manage: Vec<String>,
     /// What a request of it may cost.
     pub limits: Limits,
     /// Whether its instances serve more than one request.

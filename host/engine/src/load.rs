@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use host_core::manifest::Manifest;
+use host_core::manifest::{Manifest, Model};
 use host_core::name::AppId;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -250,17 +250,33 @@ impl Candidate {
         Ok(())
     }
 
-    /// Checks that every table which may be another's was granted.
+    /// Checks that every table which may be another's was granted, and that none is changed which is only granted.
     fn check_tables(&self, refuse: &Refuse<'_>, config: &AppConfig) -> Result<(), LoadError> {
-        let missing: Vec<_> = self.manifest.tables_to_grant(&config.tables).collect();
-        let Some((model, table)) = missing.first() else { return Ok(()) };
         let app = self.app();
-        let all = config.tables.iter().map(String::as_str).chain(missing.iter().map(|(_, table)| *table));
-        let all: Vec<String> = all.map(|table| format!("{table:?}")).collect();
+        let listed = |known: &[String], more: Vec<(&Model, &str)>| {
+            let all = known.iter().map(String::as_str).chain(more.into_iter().map(|(_, table)| table));
+            all.map(|table| format!("{table:?}")).collect::<Vec<_>>().join(", ")
+        };
+        let missing: Vec<_> = self.manifest.tables_to_grant(&config.tables).collect();
+        if let Some((model, table)) = missing.first() {
+            let name = &model.name;
+            return Err(refuse.hinted(
+                Step::Grant,
+                format!("asks for what it wasn't granted: the model `{name}` of the app `{app}` is the table `{table}`, which isn't the app's own"),
+                format!("if the app may read and write it, grant it in bandstand.toml: [apps.{app}] tables = [{}]", listed(&config.tables, missing)),
+            ));
+        }
+        let managed: Vec<_> = self.manifest.tables_to_manage(&config.manage).collect();
+        let Some((model, table)) = managed.first() else { return Ok(()) };
+        let name = &model.name;
         Err(refuse.hinted(
             Step::Grant,
-            format!("asks for what it wasn't granted: the model `{}` of the app `{app}` is the table `{table}`, which isn't the app's own", model.name),
-            format!("if the app may read and write it, grant it in bandstand.toml: [apps.{app}] tables = [{}]", all.join(", ")),
+            format!("would change what may be another's: the model `{name}` of the app `{app}` is the table `{table}`, which isn't the app's own"),
+            format!(
+                "leave the table to whoever made it (`managed = false` in the model); or, if the app may make it, add to it, and make it anew while it has no rows, \
+                 say so in bandstand.toml: [apps.{app}] manage = [{}]",
+                listed(&config.manage, managed)
+            ),
         ))
     }
 

@@ -157,7 +157,11 @@ impl Cells<'_> {
             },
             Row::Postgres(row) => match row.try_get::<_, crate::postgres::wire::Cell<'_>>(at) {
                 Ok(cell) => Ok(cell.0),
-                Err(error) => Err(StoreError::Internal(crate::postgres::said(&error))),
+                Err(error) => {
+                    let known =
+                        std::error::Error::source(&error).and_then(|source| source.downcast_ref::<StoreError>());
+                    Err(known.cloned().unwrap_or_else(|| StoreError::Internal(crate::postgres::said(&error))))
+                }
             },
             Row::Mariadb(row) => match (row.as_ref(at), row.columns_ref().get(at)) {
                 (Some(value), Some(column)) => crate::mariadb::wire::cell(value, column),

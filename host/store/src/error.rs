@@ -45,9 +45,12 @@ pub enum StoreError {
     /// A value or a row is larger than the store allows.
     #[error("a value or a row is larger than {0} bytes")]
     TooBig(u32),
-    /// A sum is larger than an integer can be.
-    #[error("a sum is larger than a 64-bit integer")]
+    /// A number is larger than its kind can be, or is none.
+    #[error("a number is beyond what its kind holds: 64 bits of a whole number, 28 digits of a decimal")]
     Overflow,
+    /// A value that this database can't take, for the reason given.
+    #[error("{0}")]
+    Unfit(&'static str),
     /// The connection broke while committing: nobody knows whether the write is on disk.
     #[error("the outcome of the commit is unknown: {0}")]
     UnknownOutcome(String),

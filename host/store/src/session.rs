@@ -328,7 +328,7 @@ fn configure(
     ] {
         connection.set_limit(limit, most)?;
     }
-    crate::functions::register(connection, config.max_value_bytes)?;
+    crate::functions::register(connection, config.max_value_bytes, control)?;
     let control = control.clone();
     connection.progress_handler(STEPS, Some(move || control.look()))?;
     let acting = acting.clone();

@@ -109,6 +109,77 @@ async fn the_wall(kind: Kind) {
     assert_eq!(count(server, &a).await, Ok(1));
 }
 
+/// What the operator takes back is gone with the next start.
+async fn rights_that_are_withdrawn(kind: Kind) {
+    let url = kind.shared().database();
+    let (store, ..) = open(config(&url)).await;
+    let admit = async |store: &Arc<Store>, tables: &[&str]| {
+        let owner = store.owner(&AppId::new("a").unwrap(), tables.iter().map(|table| (*table).to_owned()));
+        let on = store.server().unwrap();
+        let mut connection = on.host_connection(soon()).await.unwrap();
+        connection.begin(Isolation::Statement);
+        on.admit(&mut connection, &owner, false).await.unwrap();
+        connection.commit().await.unwrap();
+        as_app(on, &owner, "SELECT id FROM legacy").await
+    };
+    let mut connection = store.server().unwrap().host_connection(soon()).await.unwrap();
+    run(&mut connection, &Statement::of_host("CREATE TABLE legacy (id integer)")).await.unwrap();
+    drop(connection);
+    assert_eq!(admit(&store, &["a__t", "legacy"]).await.map(drop), Ok(()));
+    let again = Store::open(StoreConfig::server(config(&url))).unwrap();
+    let refused = admit(&again, &["a__t"]).await;
+    assert!(matches!(refused, Err(StoreError::Denied(_))), "{refused:?}");
+}
+
+/// Whoever asks may run where nothing can be sent.
+async fn stopping_from_anywhere(kind: Kind) {
+    let (store, a, _) = open(config(&kind.shared().database())).await;
+    let stopped = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = store.server().unwrap().connection(&a, soon()).await.unwrap();
+            connection.until(Instant::now() + Duration::from_millis(50));
+            run(&mut connection, &Statement::of_app(&a, sleep(kind))).await
+        })
+    });
+    assert_eq!(stopped.join().unwrap(), Err(StoreError::Timeout));
+}
+
+/// PostgreSQL looks up from a search in one text only when it is through. Until then the app has used up its share.
+#[tokio::test]
+async fn a_server_that_does_not_hear() {
+    let kind = Kind::Postgres;
+    let (store, a, b) = open(config(&kind.shared().database())).await;
+    let server = store.server().unwrap();
+    let deaf = "SELECT strpos(repeat('a', 1000000), 'b' || repeat('a', 15000))";
+    let deaf = async || {
+        let mut connection = server.connection(&a, soon()).await.unwrap();
+        connection.until(Instant::now() + Duration::from_millis(50));
+        run(&mut connection, &Statement::of_app(&a, deaf)).await
+    };
+    let (first, second) = tokio::join!(deaf(), deaf());
+    let database = server.server().target.database();
+    let working = || {
+        let ask = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND state = 'active' AND query LIKE '%strpos%' AND query NOT LIKE '%pg_stat%'"
+        );
+        kind.shared().administer(&ask).trim().to_owned()
+    };
+    loop {
+        let before = working();
+        let third = server.connection(&a, Instant::now() + Duration::from_millis(20)).await;
+        if before != "2" || working() != "2" {
+            break;
+        }
+        assert!(matches!(third, Err(StoreError::Busy(_))), "two work for the app, and half of four is two");
+        assert_eq!(count(server, &b).await, Ok(0));
+    }
+    for stopped in [first, second] {
+        assert!(matches!(stopped, Err(StoreError::Timeout)), "{stopped:?}");
+    }
+    assert_eq!(count(server, &a).await, Ok(0));
+}
+
 async fn without_a_wall(kind: Kind) {
     let url = kind.shared().database();
     let target = Target::parse(&url).unwrap();
@@ -305,6 +376,8 @@ macro_rules! on_both {
 
 on_both! {
     the_wall,
+    rights_that_are_withdrawn,
+    stopping_from_anywhere,
     without_a_wall,
     deadlines,
     transactions_that_are_left,

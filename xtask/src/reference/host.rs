@@ -14,11 +14,14 @@ use super::macros::{Rules, items_of};
 use super::source::{at, strings};
 
 const FUNCTIONS: &str = "host/db/src/dialect/functions.rs";
-const WORDS: &str = "host/db/src/shape/expression.rs";
+const WORDS: &str = "host/db/src/shape/words.rs";
+/// Words that mean more than one enum can say.
+const LOOKUPS: &str = "host/db/src/shape/expression.rs";
 /// Lists that stand where shapes are parsed, with the names that they have here.
-const PARSED: [(&str, &str, &str); 2] = [
+const PARSED: [(&str, &str, &str); 3] = [
     ("host/db/src/shape/parse/condition.rs", "WORDS", "CONDITION_WORDS"),
     ("host/db/src/shape/parse/expression.rs", "WORDS", "EXPRESSION_WORDS"),
+    ("host/db/src/shape/parse/expression.rs", "WINDOW_WORDS", "WINDOW_WORDS"),
 ];
 const SCHEMA: &str = "wit/db/query-shape.schema.json";
 
@@ -67,6 +70,7 @@ impl Tables {
     pub(super) fn read(root: &Path) -> Result<Self> {
         let text = |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("can't read {path}"));
         let mut all = words(WORDS, &text(WORDS)?)?;
+        all.extend(words(LOOKUPS, &text(LOOKUPS)?)?);
         for (path, list, name) in PARSED {
             let found = words(path, &text(path)?)?.remove(list);
             let found = found.ok_or_else(|| anyhow!("{path}: there is no list of words `{list}`"))?;

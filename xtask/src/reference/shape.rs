@@ -70,6 +70,7 @@ const NOTES: &[(&[&str], &str)] = &[
         &["add", "sub", "mul", "div", "sum"],
         "a float past its range is infinite on SQLite and an error (`invalid-value` or `check`) on PostgreSQL and MariaDB",
     ),
+    (&["stddev", "variance"], "with `distinct` they are `unsupported` on MariaDB"),
     (
         &["extract", "trunc", "date", "time"],
         "a zone other than UTC is `unsupported` on MariaDB until its tables of zones are filled",
@@ -99,7 +100,7 @@ pub(super) fn write(library: &Library, tables: &Tables) -> Result<String> {
         format!("### {aggregates}\n\n{}", words.table("AggregateFunction", None)?),
         format!(
             "### {windows}\n\n`[\"window\", function, {{…}}]`, with `over` in the SDK. Aggregates are window functions, too.\n\n{}",
-            words.table("WINDOW_WORDS", None)?
+            words.tables(&["Ranked", "WINDOW_WORDS"], None)?
         ),
         format!("### {casts}\n\n{}", words.casts()),
         format!("### {differences}\n\n{}", words.notes()),

@@ -151,6 +151,8 @@ pub(crate) struct AppSection {
     pub(crate) database: Option<String>,
     /// Tables that it may use besides those that begin with its name: what was there before, say.
     pub(crate) tables: Vec<String>,
+    /// Those of `tables` that change as its models change. The others are never changed.
+    pub(crate) manage: Vec<String>,
     /// What a request of it may cost.
     pub(crate) limits: Option<Limits>,
     /// Whether its instances serve more than one request.
@@ -187,6 +189,7 @@ impl Config {
             mount: section.mount(key),
             grants: section.grants.unwrap_or_default(),
             tables: section.tables,
+            manage: section.manage,
             limits: section.limits.unwrap_or_default(),
             reuse: section.reuse.unwrap_or_default(),
         })
@@ -205,6 +208,7 @@ impl Config {
             mount: section.mount(app),
             grants: section.grants.unwrap_or(plugins.grants),
             tables: section.tables,
+            manage: section.manage,
             limits: section.limits.unwrap_or(plugins.limits),
             reuse: section.reuse.unwrap_or(plugins.reuse),
         })

@@ -51,7 +51,7 @@ fn wrong_types_and_words_are_named_with_their_line() {
         "[apps.polls]\nwasm = 3\ngrants = [\"db\", \"databse\"]\nlimits = { wall_ms = -1, cpu_ms = \"x\" }\n[apps.Polls]\n"
     ), @r#"
     bandstand.toml:2: (config.E003) `wasm` in [apps.polls]: invalid type: integer `3`, expected a text
-    bandstand.toml:3: (config.E003) `grants` in [apps.polls]: unknown capability `databse`; known are: db, templates
+    bandstand.toml:3: (config.E003) `grants` in [apps.polls]: unknown capability `databse`; known are: db, db-raw, templates
     bandstand.toml:4: (config.E003) `wall_ms` in [apps.polls.limits]: invalid value: integer `-1`, expected a whole number, 0 or more
     bandstand.toml:4: (config.E003) `cpu_ms` in [apps.polls.limits]: invalid type: string "x", expected a whole number, 0 or more
     bandstand.toml:5: (config.E003) `Polls` in [apps]: `Polls` is not a valid name: use 1 to 30 characters from a-z, 0-9 and single underscores between them, beginning with a letter
@@ -179,7 +179,7 @@ fn mistakes_in_variables_are_named() {
         ("BANDSTAND__PLUGINS__LIMITS__WALL_MS", "soon"),
         ("BANDSTAND____", "x"),
     ]), @r#"
-    environment variable BANDSTAND__PLUGINS__GRANTS: (config.E003) `grants` in [plugins]: unknown capability `all`; known are: db, templates
+    environment variable BANDSTAND__PLUGINS__GRANTS: (config.E003) `grants` in [plugins]: unknown capability `all`; known are: db, db-raw, templates
     environment variable BANDSTAND__PLUGINS__LIMITS__WALL_MS: (config.E003) `wall_ms` in [plugins.limits]: invalid type: string "soon", expected a whole number, 0 or more
     environment variable BANDSTAND__SITE__NAME__X: (config.E004) `site.name` is a value, not a section
         HINT: BANDSTAND__SECTION__KEY=value sets `key` in [section]; two underscores stand between the parts
@@ -234,7 +234,7 @@ fn every_setting_of_the_store_is_a_key() {
 #[test]
 fn an_app_gets_what_its_section_grants_and_a_plugin_what_its_section_or_all_plugins_get() {
     let text = "[plugins]\ngrants = [\"templates\"]\n[apps.polls]\nmount = \"/p/\"\n[apps.notes]\nwasm = \"n.wasm\"\n\
-                tables = [\"Album\"]\n[apps.strict]\ngrants = []\n";
+                tables = [\"Album\"]\nmanage = [\"Album\"]\n[apps.strict]\ngrants = []\n";
     let config = Config::parse("bandstand.toml", text, &[]).expect("a site");
     let id = |name: &str| AppId::new(name).expect("a name");
     let templates: Grants = [host_core::grants::Capability::Templates].into_iter().collect();
@@ -245,6 +245,7 @@ fn an_app_gets_what_its_section_grants_and_a_plugin_what_its_section_or_all_plug
     let notes = config.decide_app(&id("notes"), &id("notes")).expect("an app");
     assert_eq!(notes.grants, Grants::none(), "what plugins get isn't an app's");
     assert_eq!((notes.tables, polls.tables), (vec!["Album".to_owned()], vec![]));
+    assert_eq!((notes.manage, polls.manage), (vec!["Album".to_owned()], vec![]));
     assert!(config.decide_plugin(&id("notes")).expect_err("the name is taken").contains("[apps.notes]"));
     assert!(config.decide_app(&id("notes"), &id("memos")).expect_err("another name").contains("rename the section"));
 }

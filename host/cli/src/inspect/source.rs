@@ -32,6 +32,11 @@ pub(super) fn source(schema: &Schema, chosen: &[&str], managed: bool) -> String 
         let mut tables = String::from("tables = [");
         list(&mut tables, models.iter().map(|model| format!("{:?}", model.table)));
         tables.push(']');
+        if managed {
+            let manage = tables.replacen("tables", "manage", 1);
+            tables.push_str("\n//! ");
+            tables.push_str(&manage);
+        }
         let mut idents = String::from("models: [");
         list(&mut idents, models.iter().map(|model| model.ident.clone()));
         idents.push(']');

@@ -97,7 +97,7 @@ fn only_what_is_asked_for_and_managed_where_that_is_asked_for() {
     let sql = include_str!("tests/rich.sql");
     let made = models_with(sql, &["Country", "person", "person"], true);
     assert_eq!(structs(&made).iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["Country", "Person"]);
-    assert!(!made.contains("managed"), "{made}");
+    assert!(!made.contains("managed") && made.contains("//! manage = [\"Country\", \"person\"]\n"), "{made}");
     let (_folder, path) = database(sql);
     let schema = Schema::of_sqlite(&path).expect("readable");
     let error = chosen(&schema, &["persn".into()]).expect_err("no such table").to_string();

@@ -98,6 +98,12 @@ impl Manifest {
         })
     }
 
+    /// Those of the tables that may be another's which the host would make and change as their models change, but for
+    /// `allowed`: each with its model.
+    pub fn tables_to_manage<'a>(&'a self, allowed: &'a [String]) -> impl Iterator<Item = (&'a Model, &'a str)> {
+        self.tables_to_grant(allowed).filter(|(model, _)| model.managed)
+    }
+
     /// Required capabilities that `granted` doesn't hold, and words that this host doesn't know.
     pub fn missing<'a>(&'a self, granted: &'a crate::grants::Grants) -> impl Iterator<Item = &'a CapabilityRequest> {
         self.capabilities.iter().filter(|request| {

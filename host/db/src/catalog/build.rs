@@ -7,9 +7,8 @@ use host_core::name::AppId;
 
 use super::{Catalog, Column, Fill, Link, Reference, Table};
 use crate::dialect::Dialect;
-use crate::kind::Kind;
 use crate::kind::validator::{Regexes, Validator};
-use crate::plan::SQLITE_DIGITS;
+use crate::kind::{Kind, SQLITE_DIGITS};
 use crate::types::Value;
 
 /// Characters of a text in a primary key on MariaDB.

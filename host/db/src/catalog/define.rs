@@ -9,7 +9,7 @@ use crate::dialect::{Dialect, literal};
 use crate::error::DbError;
 use crate::kind::Kind;
 use crate::plan::schema::{self, Defined};
-use crate::plan::sql::{Bind, Purpose, Slot, Sql};
+use crate::plan::sql::{Bind, Purpose, Slot};
 use crate::shape;
 
 /// What is found for one model; the catalog is whole only after all of them were read.
@@ -91,8 +91,7 @@ impl Reader<'_> {
             let sql = literal::write(self.dialect, kind, &value);
             let inline = Inline { sql, kind, columns: Vec::new(), constant: true };
             let slot = Slot::of(self.catalog, self.table, at, Purpose::Store);
-            let text = self.dialect.place(kind).into();
-            return Ok(DbDefault { inline, sql: Sql { text, binds: vec![Bind::Const { value, slot }] } });
+            return Ok(DbDefault { inline, sql: self.dialect.bound(kind, Bind::Const { value, slot }) });
         }
         let found = shape::parse_expression(json)
             .and_then(|expr| schema::expression(self.catalog, self.table, &expr, Some(kind)))

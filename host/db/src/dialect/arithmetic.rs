@@ -6,7 +6,6 @@
 //! they meet.
 
 use super::Dialect;
-use super::kinds::places;
 use crate::kind::Kind;
 use crate::plan::Found;
 use crate::plan::sql::Sql;
@@ -32,7 +31,7 @@ impl Dialect {
 
     /// A number as one of another kind that holds all of its values.
     pub(crate) fn widen(self, found: &Found, kind: Kind) -> Sql {
-        match (places(found.kind), places(kind)) {
+        match (found.kind.places(), kind.places()) {
             _ if kind == Kind::Float => self.float(found),
             (from, Some(to)) if self == Dialect::Sqlite => {
                 let up = to.saturating_sub(from.unwrap_or(0));
@@ -59,7 +58,7 @@ impl Dialect {
     /// A number with as many places as `kind` has, for a comparison: past 64 bits SQLite makes a float of it, which is
     /// compared with whole numbers as what it is.
     fn scaled(self, found: &Found, kind: Kind) -> Sql {
-        match (places(found.kind).unwrap_or(0), places(kind)) {
+        match (found.kind.places().unwrap_or(0), kind.places()) {
             (from, Some(to)) if to > from && found.kind != Kind::Float => {
                 Sql::fill(&format!("({{0}} * {})", power_of_ten(to - from)), std::slice::from_ref(&found.sql))
             }
@@ -69,10 +68,10 @@ impl Dialect {
 
     /// `left` and `right` as they are compared: numbers of different kinds meet in one that holds both.
     pub(crate) fn meet(self, left: &Found, right: &Found) -> (Sql, Sql) {
-        let exact = |found: &Found| places(found.kind).is_some();
+        let exact = |found: &Found| found.kind.places().is_some();
         if self == Dialect::Sqlite
             && (exact(left) || exact(right))
-            && let Some(kind) = super::kinds::common(left.kind, right.kind)
+            && let Some(kind) = left.kind.common(right.kind)
         {
             return (self.scaled(left, kind), self.scaled(right, kind));
         }
@@ -83,7 +82,7 @@ impl Dialect {
     /// same without the look at its size, for a calculation that goes on.
     pub(crate) fn reckon(self, arithmetic: Arithmetic, left: &Found, right: &Found, kind: Kind) -> (Sql, Option<Sql>) {
         let divides = matches!(arithmetic, Arithmetic::Div | Arithmetic::Mod);
-        let decimal = |found: &Found| places(found.kind).is_some();
+        let decimal = |found: &Found| found.kind.places().is_some();
         if kind == Kind::Float {
             let (left, right) = match (decimal(left) || decimal(right), arithmetic) {
                 (true, _) | (_, Arithmetic::Div) => (self.float(left), self.float(right)),

@@ -2,7 +2,6 @@
 
 use super::Dialect;
 use super::arithmetic::power_of_ten;
-use super::kinds::places;
 use crate::kind::Kind;
 use crate::plan::Found;
 use crate::plan::sql::Sql;
@@ -52,8 +51,7 @@ impl Dialect {
                     },
                     true,
                 ),
-                Kind::Decimal { .. } | Kind::Float => (self.float(found), false),
-                kind if kind.is_whole() => (self.float(found), false),
+                kind if kind.is_number() => (self.float(found), false),
                 _ => return None,
             },
             Kind::Decimal { digits, places } => (self.as_decimal(found, digits, places)?, true),
@@ -137,12 +135,12 @@ impl Dialect {
 
     fn as_decimal(self, found: &Found, digits: u8, to: u8) -> Option<Sql> {
         let text = found.kind.is_text();
-        if !(text || found.kind == Kind::Float || found.kind.is_whole() || places(found.kind).is_some()) {
+        if !(text || found.kind.is_number()) {
             return None;
         }
         let sql = found.sql.clone();
         if self == Dialect::Sqlite {
-            let from = places(found.kind).unwrap_or(0);
+            let from = found.kind.places().unwrap_or(0);
             return Some(Sql::fill(&format!("bandstand_to_decimal({{0}}, {from}, {digits}, {to})"), &[sql]));
         }
         // Less than what would be rounded up to one digit too many.

@@ -161,6 +161,7 @@ pub(crate) static ALL: &[Function] = &[
         &[[
             "bandstand_replace({0}, {1}, {2})",
             "CASE WHEN octet_length({0})::bigint / greatest(octet_length({1}), 1) * octet_length({2}) <= 67108864 \
+         AND octet_length({0})::bigint * octet_length({1}) <= 4294967296 \
          THEN replace({0}, {1}, {2}) END",
             "replace({0}, {1}, {2})",
         ]],
@@ -242,7 +243,13 @@ pub(crate) static ALL: &[Function] = &[
         &[Text, Text],
         Give::Whole,
         NEVER,
-        &[["bandstand_strindex({0}, {1})", "strpos({0}, {1})::bigint", "locate({1}, {0})"]],
+        &[[
+            "bandstand_strindex({0}, {1})",
+            // As `Dialect::position` has it.
+            "CASE WHEN octet_length({0})::bigint * octet_length({1}) > 4294967296 \
+             THEN (octet_length({0}) || ' bytes are too long to search')::bigint ELSE strpos({0}, {1})::bigint END",
+            "locate({1}, {0})",
+        ]],
     ),
     row("md5", &[Text], Give::Text, NEVER, &[["bandstand_md5({0})", "md5({0})", "md5({0})"]]),
     row(

@@ -1,10 +1,8 @@
 //! Places in JSON documents.
 
 use super::Dialect;
-use crate::kind::Kind;
-use crate::plan::sql::{Bind, Purpose, Slot, Sql};
+use crate::plan::sql::Sql;
 use crate::shape::{JsonResult, JsonStep};
-use crate::types::Value;
 
 impl Dialect {
     /// What stands at the end of `steps` in a document, NULL where nothing does.
@@ -56,12 +54,6 @@ impl Dialect {
             ),
             _ => place,
         }
-    }
-
-    fn constant(self, text: String) -> Sql {
-        let slot = Slot { kind: Kind::Text, column: None, purpose: Purpose::Compare };
-        let bind = Bind::Const { value: Value::Text(text), slot };
-        Sql { text: self.place(Kind::Text).into(), binds: vec![bind] }
     }
 }
 

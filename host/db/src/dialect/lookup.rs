@@ -56,7 +56,9 @@ impl Dialect {
         let [text, sought] = if ignores_case { arguments.map(|sql| Sql::fill(lower, &[sql])) } else { arguments };
         let template = match (lookup, self) {
             (TextLookup::Iexact, _) => "{0} = {1}",
-            (TextLookup::Contains | TextLookup::Icontains, Dialect::Postgres) => "strpos({0}, {1}) > 0",
+            (TextLookup::Contains | TextLookup::Icontains, Dialect::Postgres) => {
+                return Sql::fill("{0} > 0", &[self.position(text, sought)]);
+            }
             (TextLookup::Contains | TextLookup::Icontains, _) => "locate({1}, {0}) > 0",
             // By itself it can use an index on the column.
             (TextLookup::Startswith, Dialect::Postgres) => "starts_with({0}, {1})",
@@ -64,6 +66,21 @@ impl Dialect {
             (TextLookup::Startswith | TextLookup::Istartswith, _) => "left({0}, char_length({1})) = {1}",
             (TextLookup::Endswith | TextLookup::Iendswith, Dialect::Postgres) => "right({0}, length({1})) = {1}",
             (TextLookup::Endswith | TextLookup::Iendswith, _) => "right({0}, char_length({1})) = {1}",
+        };
+        Sql::fill(template, &[text, sought])
+    }
+
+    /// Where a text stands in another one, counted from 1; 0 where it doesn't.
+    ///
+    /// PostgreSQL's search can't be stopped, and takes time by the product of both lengths where they are chosen so.
+    pub(super) fn position(self, text: Sql, sought: Sql) -> Sql {
+        let template = match self {
+            Dialect::Sqlite => "bandstand_strindex({0}, {1})",
+            Dialect::Postgres => {
+                "CASE WHEN octet_length({0})::bigint * octet_length({1}) > 4294967296 \
+                 THEN (octet_length({0}) || ' bytes are too long to search')::bigint ELSE strpos({0}, {1})::bigint END"
+            }
+            Dialect::Mariadb => "locate({1}, {0})",
         };
         Sql::fill(template, &[text, sought])
     }
@@ -90,7 +107,11 @@ impl Dialect {
     pub(crate) fn json_lookup(self, lookup: JsonLookup, document: Sql, operand: Sql) -> Sql {
         let template = match (lookup, self) {
             (JsonLookup::Contains, Dialect::Sqlite) => "bandstand_json_contains({0}, {1})",
-            (JsonLookup::Contains, Dialect::Postgres) => "{0} @> {1}",
+            // It can't be stopped either, and compares each entry of a list with each of another one.
+            (JsonLookup::Contains, Dialect::Postgres) => {
+                "CASE WHEN pg_column_size({0})::bigint * pg_column_size({1}) > 1073741824 \
+                 THEN (pg_column_size({0}) || ' bytes are too long to search')::bigint IS NULL ELSE {0} @> {1} END"
+            }
             (JsonLookup::Contains, Dialect::Mariadb) => "json_contains({0}, {1})",
             (JsonLookup::HasKey, Dialect::Sqlite) => "bandstand_json_has_keys({0}, {1})",
             (JsonLookup::HasKey, Dialect::Postgres) => "(jsonb_typeof({0}) = 'object' AND jsonb_exists({0}, {1}))",

@@ -10,7 +10,6 @@ mod cast;
 mod choice;
 pub(crate) mod functions;
 mod json;
-pub(crate) mod kinds;
 pub(crate) mod literal;
 mod lookup;
 mod time;
@@ -20,8 +19,9 @@ use std::borrow::Cow;
 use host_store::{Server, ServerKind, Store};
 
 use crate::kind::Kind;
-use crate::plan::sql::Sql;
+use crate::plan::sql::{Bind, Purpose, Slot, Sql};
 use crate::shape::Nulls;
+use crate::types::Value;
 
 /// The database that SQL is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +69,19 @@ impl Dialect {
         numbered
     }
 
+    /// A value of this kind in its place.
+    pub(crate) fn bound(self, kind: Kind, bind: Bind) -> Sql {
+        Sql { text: self.place(kind).into(), binds: vec![bind] }
+    }
+
+    /// A text that never changes, as a value.
+    fn constant(self, text: String) -> Sql {
+        let slot = Slot { kind: Kind::Text, column: None, purpose: Purpose::Compare };
+        self.bound(Kind::Text, Bind::Const { value: Value::Text(text), slot })
+    }
+
     /// The place of a value of this kind. PostgreSQL has to know its type where nothing beside it tells.
-    pub(crate) fn place(self, kind: Kind) -> Cow<'static, str> {
+    fn place(self, kind: Kind) -> Cow<'static, str> {
         match (self, kind) {
             // It takes a decimal as a text, and would reckon with floats.
             (Dialect::Mariadb, Kind::Decimal { places, .. }) => {

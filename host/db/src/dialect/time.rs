@@ -3,20 +3,15 @@
 use super::Dialect;
 use crate::kind::Kind;
 use crate::plan::Found;
-use crate::plan::sql::{Bind, Purpose, Slot, Sql};
+use crate::plan::sql::Sql;
 use crate::shape::{DatePart, Part, Unit, Zone};
-use crate::types::Value;
 
 impl Dialect {
     /// A zone as a value. UTC is written out, so that it is no value of its own.
     fn zone(self, zone: Option<&Zone>) -> Sql {
         match zone.filter(|zone| !zone.is_utc()) {
             None => Sql::text("'UTC'"),
-            Some(Zone(name)) => {
-                let slot = Slot { kind: Kind::Text, column: None, purpose: Purpose::Compare };
-                let bind = Bind::Const { value: Value::Text(name.clone()), slot };
-                Sql { text: self.place(Kind::Text).into(), binds: vec![bind] }
-            }
+            Some(Zone(name)) => self.constant(name.clone()),
         }
     }
 
@@ -49,7 +44,9 @@ impl Dialect {
             Part::WeekDay => "dayofweek({0})",
             Part::IsoWeekDay if postgres => "extract(isodow from {0})::bigint",
             Part::IsoWeekDay => "(weekday({0}) + 1)",
-            Part::IsoYear if postgres => "extract(isoyear from {0})::bigint",
+            // A date that another program left may be infinite, and so is its year.
+            Part::Year if postgres => "nullif(nullif(extract(year from {0}), 'infinity'), '-infinity')::bigint",
+            Part::IsoYear if postgres => "nullif(nullif(extract(isoyear from {0}), 'infinity'), '-infinity')::bigint",
             Part::IsoYear => "(yearweek({0}, 3) DIV 100)",
             Part::Second if postgres => "floor(extract(second from {0}))::bigint",
             Part::Microsecond if postgres => "(extract(microseconds from {0})::bigint % 1000000)",

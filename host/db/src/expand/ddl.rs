@@ -50,7 +50,12 @@ pub(super) fn recall(dialect: Dialect) -> String {
 /// A column's type, as the database itself shows it.
 pub(crate) fn column_type(dialect: Dialect, kind: Kind) -> String {
     let word = match dialect {
-        Dialect::Sqlite => kind.sql_type(),
+        Dialect::Sqlite => match kind {
+            Kind::Float => "REAL",
+            Kind::Binary | Kind::Uuid => "BLOB",
+            kind if kind.is_text() || kind == Kind::Json => "TEXT",
+            _ => "INTEGER",
+        },
         Dialect::Postgres => match kind {
             Kind::SmallInteger | Kind::PositiveSmallInteger => "smallint",
             Kind::Integer | Kind::PositiveInteger => "integer",
@@ -102,10 +107,11 @@ pub(super) fn declared_type(dialect: Dialect, kind: Kind) -> String {
     }
 }
 
-/// What the table itself checks. Arithmetic can leave a kind's range, so the database has to look as well.
+/// What the table itself checks. Arithmetic can leave a kind's range, so the database has to look as well; lengths of texts
+/// can't change inside the database, so they are checked on the way in alone.
 fn check(dialect: Dialect, kind: Kind, column: &str) -> Option<String> {
     match (dialect, kind) {
-        (Dialect::Sqlite, kind) => kind.sql_check(column),
+        (Dialect::Sqlite, kind) => sqlite_check(kind, column),
         (Dialect::Postgres | Dialect::Mariadb, kind) if kind.range().is_some_and(|(least, _)| least == 0) => match kind
         {
             Kind::Time if dialect == Dialect::Mariadb => {
@@ -119,6 +125,21 @@ fn check(dialect: Dialect, kind: Kind, column: &str) -> Option<String> {
         (Dialect::Postgres, _) => None,
         (Dialect::Mariadb, Kind::Boolean) => Some(format!("{column} IN (0, 1)")),
         (Dialect::Mariadb, _) => None,
+    }
+}
+
+fn sqlite_check(kind: Kind, column: &str) -> Option<String> {
+    if let Some((least, most)) = kind.range() {
+        return Some(format!("{column} BETWEEN {least} AND {most}"));
+    }
+    match kind {
+        Kind::Boolean => Some(format!("{column} IN (0, 1)")),
+        Kind::Uuid => Some(format!("length({column}) = 16")),
+        Kind::Decimal { digits, .. } => {
+            let most = 10_i128.pow(u32::from(digits)) - 1;
+            Some(format!("{column} BETWEEN -{most} AND {most}"))
+        }
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::{Change, ddl, names};
-use crate::catalog::{Constraint, Index, Rule, Table};
+use crate::catalog::{Column, Constraint, Index, Rule, Table};
 use crate::dialect::{Dialect, literal};
 use crate::kind::Kind;
 use crate::types::Value;
@@ -141,7 +141,7 @@ impl<'t> Said<'t> {
             parts.extend(self.told(Dialect::Sqlite, table).into_iter().map(|(part, _)| part));
         }
         if !self.unique {
-            parts.extend(besides(table, index).map(str::to_owned));
+            parts.extend(besides(table, index).map(|column| column.quoted().to_owned()));
         } else if index.condition.is_some() {
             // With an expression in it, SQLite names the index in its error instead of the columns, which may be those of
             // another unique set as well.
@@ -167,7 +167,7 @@ impl<'t> Said<'t> {
         let mut parts: Vec<String> = index.columns.iter().map(part).collect();
         parts.extend(index.expressions.iter().map(|inline| format!("({})", inline.sql)));
         let mut end = String::new();
-        let include: Vec<&str> = besides(table, index).collect();
+        let include: Vec<&str> = besides(table, index).map(Column::quoted).collect();
         if !include.is_empty() {
             end.push_str(&format!(" INCLUDE ({})", include.join(", ")));
         }
@@ -229,17 +229,16 @@ impl<'t> Said<'t> {
             }
         }
         if !self.unique {
-            let besides = index.include.iter().map(|at| &table.columns[*at]);
-            written.parts.extend(besides.map(|column| short(column.quoted(), column.kind)));
+            written.parts.extend(besides(table, index).map(|column| short(column.quoted(), column.kind)));
         }
         written
     }
 }
 
 /// What the index holds besides, as far as it doesn't hold it anyway.
-fn besides<'t>(table: &'t Table, index: &'t Index) -> impl Iterator<Item = &'t str> {
+fn besides<'t>(table: &'t Table, index: &'t Index) -> impl Iterator<Item = &'t Column> {
     let known = |at: &&usize| !index.columns.iter().any(|(column, _)| column == *at);
-    index.include.iter().filter(known).map(|at| table.columns[*at].quoted())
+    index.include.iter().filter(known).map(|at| &table.columns[*at])
 }
 
 /// A value of the kind, which one it is doesn't matter.

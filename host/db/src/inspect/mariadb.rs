@@ -5,12 +5,9 @@ use host_store::StoreError;
 use super::ask::{number, rows, text};
 use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
-use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
+use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_DIGITS, MOST_TABLES, Schema, Table, on_delete, places};
 use crate::run::Run;
 use crate::types::Value;
-
-/// The most digits of a decimal field.
-const MOST_DIGITS: u32 = 28;
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = database() \
     ORDER BY BINARY table_name";
@@ -69,13 +66,7 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
             key.to.push(text(&row, 4).to_owned());
         }
     }
-    for table in &mut schema.tables {
-        let &[key] = table.primary_key.as_slice() else { continue };
-        let column = &mut table.columns[key];
-        if column.counts_up && matches!(column.kind, Some(Kind::SmallInteger | Kind::Integer | Kind::BigInteger)) {
-            (column.kind, column.note) = (Some(Kind::Auto), None);
-        }
-    }
+    schema.name_automatic_keys();
     Ok(schema)
 }
 

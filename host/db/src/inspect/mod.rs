@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use host_core::manifest::OnDelete;
 use host_store::{Backend, ServerConfig, ServerKind, Session, Store, StoreConfig, StoreError, Target, Until};
 
+use crate::kind::MAX_DIGITS;
 use crate::run::{Reading, now};
 use crate::serve::Serving;
 
@@ -27,6 +28,9 @@ const MOST_TIME: Duration = Duration::from_secs(60);
 /// The most tables and the most columns of all of them together. A manifest has at most 500 models of 300 fields.
 const MOST_TABLES: usize = 5_000;
 const MOST_COLUMNS: usize = 100_000;
+
+/// The most digits of a decimal field.
+const MOST_DIGITS: u32 = MAX_DIGITS as u32;
 
 /// A database's tables, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,6 +159,17 @@ impl Schema {
                 ServerKind::Mariadb => mariadb::read(&mut on).await,
             }
         })?
+    }
+
+    /// A primary key of one whole number that the database counts up is one of kind `auto`.
+    fn name_automatic_keys(&mut self) {
+        for table in &mut self.tables {
+            let &[key] = table.primary_key.as_slice() else { continue };
+            let column = &mut table.columns[key];
+            if column.counts_up && matches!(column.kind, Some(Kind::SmallInteger | Kind::Integer | Kind::BigInteger)) {
+                (column.kind, column.note) = (Some(Kind::Auto), None);
+            }
+        }
     }
 
     /// The table called `name`.

@@ -7,12 +7,11 @@ use host_store::StoreError;
 use super::ask::{number, rows, text};
 use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
-use super::{Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
+use super::{
+    Column, Default, ForeignKey, Kind, MOST_COLUMNS, MOST_DIGITS, MOST_TABLES, Schema, Table, on_delete, places,
+};
 use crate::run::Run;
 use crate::types::Value;
-
-/// The most digits of a decimal field.
-const MOST_DIGITS: u32 = 28;
 
 /// Tables and what looks like one: not the parts of a table that is spread over several.
 const RELATIONS: &str = "SELECT c.relname::text, c.relkind::text FROM pg_catalog.pg_class c \
@@ -97,13 +96,7 @@ pub(super) async fn read(on: &mut impl Run) -> Result<Schema, StoreError> {
         let key = ForeignKey { columns: own, table: text(&row, 2).to_owned(), to, on_delete: on_delete(action) };
         schema.tables[at].foreign_keys.push(key);
     }
-    for table in &mut schema.tables {
-        let &[key] = table.primary_key.as_slice() else { continue };
-        let column = &mut table.columns[key];
-        if column.counts_up && matches!(column.kind, Some(Kind::SmallInteger | Kind::Integer | Kind::BigInteger)) {
-            (column.kind, column.note) = (Some(Kind::Auto), None);
-        }
-    }
+    schema.name_automatic_keys();
     Ok(schema)
 }
 

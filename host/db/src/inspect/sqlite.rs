@@ -12,14 +12,15 @@ use super::ask::{number, rows, rows_of, text};
 use super::literal::{Literal, fitting, literal, note};
 use super::types::SqlType;
 use super::{Column, ForeignKey, Kind, MOST_COLUMNS, MOST_TABLES, Schema, Table, on_delete, places};
+use crate::kind::SQLITE_DIGITS;
 use crate::run::Run;
 use crate::types::Value;
 
 /// How many rows of a table are looked at, to see what its columns hold.
 const LOOKED_AT: usize = 1_000;
 
-/// The most digits that a decimal field has here: it is a whole number of 64 bits.
-const MOST_DIGITS: u32 = 18;
+/// The most digits that a decimal field has here.
+const MOST_DIGITS: u32 = SQLITE_DIGITS as u32;
 
 /// The tables of the file itself. Not SQLite's own, nor those in which virtual tables keep their data.
 const TABLES: &str = "(SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND type <> 'shadow' \

@@ -3,9 +3,10 @@
 mod decimal;
 mod text;
 pub(crate) mod validator;
+pub(crate) mod words;
 
 use host_core::manifest::{FieldKind, Protocol};
-use host_store::{Datum, Decimal, Type};
+use host_store::{Datum, Decimal, Type, calendar};
 
 use crate::types::Value;
 
@@ -49,6 +50,12 @@ pub(crate) enum Kind {
 
 /// Microseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
+
+/// Most digits of a decimal: what 96 bits hold.
+pub(crate) const MAX_DIGITS: u8 = 28;
+
+/// Most digits of a decimal on SQLite, which keeps it as a whole number of 64 bits.
+pub(crate) const SQLITE_DIGITS: u8 = 18;
 
 impl Kind {
     /// The kind of a field's values. A foreign key's are those of the key that it leads to, which the catalog knows.
@@ -119,17 +126,6 @@ impl Kind {
         }
     }
 
-    /// The column's type in a strict table.
-    pub(crate) fn sql_type(self) -> &'static str {
-        match self {
-            Kind::Float => "REAL",
-            Kind::Json => "TEXT",
-            Kind::Binary | Kind::Uuid => "BLOB",
-            kind if kind.is_text() => "TEXT",
-            _ => "INTEGER",
-        }
-    }
-
     /// The least and the greatest whole number that a column of the kind holds, where that is less than 64 bits hold.
     pub(crate) fn range(self) -> Option<(i64, i64)> {
         match self {
@@ -139,23 +135,6 @@ impl Kind {
             Kind::PositiveInteger => Some((0, i32::MAX.into())),
             Kind::PositiveBigInteger => Some((0, i64::MAX)),
             Kind::Time => Some((0, DAY - 1)),
-            _ => None,
-        }
-    }
-
-    /// The check on the column, with `"` around the name already. Arithmetic can leave a kind's range, so the database
-    /// has to look as well; lengths of texts can't change inside the database, so they are checked on the way in alone.
-    pub(crate) fn sql_check(self, column: &str) -> Option<String> {
-        if let Some((least, most)) = self.range() {
-            return Some(format!("{column} BETWEEN {least} AND {most}"));
-        }
-        match self {
-            Kind::Boolean => Some(format!("{column} IN (0, 1)")),
-            Kind::Uuid => Some(format!("length({column}) = 16")),
-            Kind::Decimal { digits, .. } => {
-                let most = 10_i128.pow(u32::from(digits)) - 1;
-                Some(format!("{column} BETWEEN -{most} AND {most}"))
-            }
             _ => None,
         }
     }
@@ -199,20 +178,53 @@ impl Kind {
         )
     }
 
-    /// Whether one can reckon with it.
-    pub(crate) fn is_number(self) -> bool {
+    /// The places after the point of a decimal.
+    pub(crate) fn places(self) -> Option<u8> {
         match self {
-            Kind::Auto | Kind::Key => false,
-            Kind::Float | Kind::Decimal { .. } | Kind::Date | Kind::Time | Kind::DateTime | Kind::Duration => true,
-            kind => kind.is_whole(),
+            Kind::Decimal { places, .. } => Some(places),
+            _ => None,
         }
+    }
+
+    /// Whether its values are numbers, keys among them.
+    pub(crate) fn is_number(self) -> bool {
+        self == Kind::Float || self.is_whole() || self.places().is_some()
+    }
+
+    /// Whether its values are kept as numbers that stand for a moment or a time.
+    pub(crate) fn is_time(self) -> bool {
+        matches!(self, Kind::Date | Kind::Time | Kind::DateTime | Kind::Duration)
+    }
+
+    /// The kind that holds values of both, where there is one: numbers become the wider, texts lose their limits.
+    pub(crate) fn common(self, other: Kind) -> Option<Kind> {
+        let plain = |kind: Kind| if kind.is_whole() { Kind::BigInteger } else { kind };
+        if self == other {
+            return Some(plain(self)).filter(|kind| *kind != Kind::Row);
+        }
+        if !self.compares_with(other) {
+            return None;
+        }
+        Some(match (self, other) {
+            (left, right) if left.is_text() && right.is_text() => Kind::Text,
+            (left, right) if left.is_whole() && right.is_whole() => Kind::BigInteger,
+            (Kind::Float, _) | (_, Kind::Float) => Kind::Float,
+            (Kind::Decimal { digits, places }, Kind::Decimal { digits: others, places: their }) => {
+                let before = (digits - places).max(others - their);
+                let places = places.max(their);
+                Kind::Decimal { digits: (before + places).min(MAX_DIGITS), places }
+            }
+            (Kind::Decimal { places, .. }, _) | (_, Kind::Decimal { places, .. }) => {
+                Kind::Decimal { digits: MAX_DIGITS, places }
+            }
+            (kind, _) => kind,
+        })
     }
 
     /// Whether values of the two can be compared with one another.
     pub(crate) fn compares_with(self, other: Kind) -> bool {
         let class = |kind: Kind| match kind {
-            Kind::Float | Kind::Decimal { .. } => 0,
-            kind if kind.is_whole() => 0,
+            kind if kind.is_number() => 0,
             Kind::Boolean => 1,
             kind if kind.is_text() => 2,
             Kind::Binary => 3,
@@ -269,6 +281,7 @@ impl Kind {
         {
             return Err(format!("takes at most {most} characters; these are {}", text.chars().count()));
         }
+        self.check_calendar(value)?;
         match (self, value) {
             (Kind::Decimal { digits, places }, value) => decimal::check(value, digits, places),
             (Kind::Json, Value::Text(text)) => {
@@ -279,6 +292,20 @@ impl Kind {
             (kind, Value::Text(text)) => text::check(kind, text),
             _ => Ok(()),
         }
+    }
+
+    /// Checks that a date or a datetime lies in the calendar that all databases have.
+    pub(crate) fn check_calendar(self, value: &Value) -> Result<(), String> {
+        let Value::Integer(number) = value else { return Ok(()) };
+        let day = match self {
+            Kind::Date => *number,
+            Kind::DateTime => number.div_euclid(DAY),
+            _ => return Ok(()),
+        };
+        if (calendar::FIRST_DAY..=calendar::LAST_DAY).contains(&day) {
+            return Ok(());
+        }
+        Err(format!("takes what lies in the years 1 to 9999; {number} is beyond"))
     }
 
     fn takes(self) -> &'static str {
@@ -355,8 +382,7 @@ impl Kind {
                 _ => return Err(format!("{number} is no number that a field can hold")),
             },
             serde_json::Value::String(text) if matches!(self, Kind::Uuid | Kind::Binary) => {
-                let digits: String = text.chars().filter(|c| *c != '-').collect();
-                Value::Bytes(hex::decode(digits).map_err(|e| format!("takes hexadecimal digits: {e}"))?)
+                Value::Bytes(bytes_of_digits(text)?)
             }
             serde_json::Value::String(text) => Value::Text(text.clone()),
             other => return Err(format!("{other} is no single value")),
@@ -364,6 +390,12 @@ impl Kind {
         self.check_stored(&value)?;
         Ok(self.canonical(&value).unwrap_or(value))
     }
+}
+
+/// Bytes as they stand in a document: hexadecimal digits, in which hyphens are skipped.
+pub(crate) fn bytes_of_digits(text: &str) -> Result<Vec<u8>, String> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    hex::decode(digits).map_err(|error| format!("takes hexadecimal digits: {error}"))
 }
 
 /// What no field takes, because databases disagree about it.

@@ -3,15 +3,15 @@
 //! An aggregate over a many-valued relation is a query of its own for each row (`(SELECT count(*) FROM …)`). Django joins
 //! instead, and two of them over different relations multiply each other's rows; here each is right by itself.
 
-use super::filter::{Found, Query, Sub};
+use super::building::{Building, Found, Sub};
 use super::invalid;
 use super::sql::Sql;
-use crate::dialect::kinds;
+use crate::dialect::Dialect;
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{Kind, MAX_DIGITS};
 use crate::shape::{Aggregate, AggregateFunction, Condition, Order, Path};
 
-impl Query<'_> {
+impl Building<'_> {
     pub(super) fn aggregate<'p>(&mut self, aggregate: &'p Aggregate) -> Result<Found, DbError> {
         let mut root: Option<&'p [String]> = None;
         let mut paths: Vec<&Path> = Vec::new();
@@ -79,6 +79,12 @@ impl Query<'_> {
                 Sql::fill("CASE WHEN {0} THEN {1} END", &[Sql::join(conditions, " AND "), value])
             }
         };
+        let spread = matches!(function, AggregateFunction::Stddev | AggregateFunction::Variance);
+        if aggregate.distinct && spread && dialect == Dialect::Mariadb {
+            let problem =
+                format!("MariaDB has no `{}` of distinct values; make a group of each value first", function.word());
+            return Err(DbError::new(code::UNSUPPORTED, problem));
+        }
         let null = function != AggregateFunction::Count;
         if function == AggregateFunction::StringAgg {
             return self.string_agg(aggregate, value, sub);
@@ -123,7 +129,7 @@ impl Query<'_> {
         let mut entries = Vec::with_capacity(order.len());
         for entry in order {
             let found = self.expression(&entry.of, None, sub.as_deref_mut())?;
-            entries.push(self.entry(found, entry)?);
+            entries.push(self.entry(Found { sql: found.sql.into_key(), ..found }, entry)?);
         }
         Ok(entries)
     }
@@ -165,9 +171,9 @@ pub(super) fn result_kind(function: AggregateFunction, of: Option<&Found>) -> Re
         (AggregateFunction::Count, _) => Ok(Kind::BigInteger),
         (AggregateFunction::Sum, kind) if kind.is_whole() && counts => Ok(Kind::BigInteger),
         (AggregateFunction::Sum, kind @ (Kind::Float | Kind::Duration)) => Ok(kind),
-        (AggregateFunction::Sum, Kind::Decimal { places, .. }) => Ok(Kind::Decimal { digits: 28, places }),
+        (AggregateFunction::Sum, Kind::Decimal { places, .. }) => Ok(Kind::Decimal { digits: MAX_DIGITS, places }),
         (AggregateFunction::Avg | AggregateFunction::Stddev | AggregateFunction::Variance, kind)
-            if kind == Kind::Float || kinds::places(kind).is_some() || (kind.is_whole() && counts) =>
+            if kind.is_number() && counts =>
         {
             Ok(Kind::Float)
         }

@@ -3,16 +3,16 @@
 //! Each is applied to what came of those before it, whatever a database thinks binds stronger; so from the second on, what
 //! came before is a table of its own.
 
-use super::filter::{Found, Query};
+use super::building::{Building, Found};
 use super::invalid;
 use super::read::{Selected, bounds, not_outside};
 use super::sql::Sql;
-use crate::dialect::{Dialect, kinds};
+use crate::dialect::Dialect;
 use crate::error::DbError;
 use crate::kind::Kind;
 use crate::shape::{Combination, Distinct, Nested, Reading, Select};
 
-impl Query<'_> {
+impl Building<'_> {
     pub(super) fn combined(&mut self, select: &Select) -> Result<Selected, DbError> {
         if !select.related.is_empty() || matches!(select.distinct, Distinct::On(_)) {
             return Err(invalid("what is combined has no `related` rows and no `distinct` on fields"));
@@ -32,7 +32,7 @@ impl Query<'_> {
         for (at, (combination, (member, wrapped))) in members.into_iter().enumerate() {
             let member = self.as_kinds(member, &kinds, wrapped);
             if at > 0 {
-                sql = self.table_of(sql, kinds.len());
+                sql = sql.into_table(self.next_alias(), kinds.len());
             }
             let word = match combination {
                 Combination::Union => " UNION ",
@@ -52,9 +52,7 @@ impl Query<'_> {
             .map(|(column, kind)| Found { kind: *kind, null: true, bare: None, column: None, ..column.clone() })
             .collect();
         let alias = self.next_alias();
-        let cells = (0..columns.len()).map(|at| Sql::text(format!("q{alias}.c{at} AS c{at}")));
-        let mut whole = Sql::text("SELECT ");
-        whole.list(cells.collect()).push(" FROM (").append(sql).push(&format!(") AS q{alias}"));
+        let mut whole = sql.into_table(alias, columns.len());
         let mut order = Vec::new();
         for entry in select.order.iter().flatten() {
             let found = self.expression(&entry.of, None, None)?;
@@ -83,7 +81,7 @@ impl Query<'_> {
         }
         let table = self.catalog.find(&nested.from)?;
         // It stands beside this one, so the row outside is the same.
-        let mut beside = Query::new(self.catalog, table);
+        let mut beside = Building::new(self.catalog, table);
         beside.aliases = self.aliases + 1;
         beside.root = beside.aliases;
         beside.outer = self.outer.take();
@@ -112,18 +110,10 @@ impl Query<'_> {
         sql.list(cells.collect()).push(" FROM (").append(selected.sql).push(&format!(") AS q{alias}"));
         sql
     }
-
-    fn table_of(&mut self, sql: Sql, cells: usize) -> Sql {
-        let alias = self.next_alias();
-        let cells = (0..cells).map(|at| Sql::text(format!("q{alias}.c{at} AS c{at}")));
-        let mut whole = Sql::text("SELECT ");
-        whole.list(cells.collect()).push(" FROM (").append(sql).push(&format!(") AS q{alias}"));
-        whole
-    }
 }
 
 fn plain(kind: Kind) -> Kind {
-    kinds::common(kind, kind).unwrap_or(kind)
+    kind.common(kind).unwrap_or(kind)
 }
 
 /// The kinds that hold the cells of all of them.
@@ -136,7 +126,7 @@ fn common(first: &Selected, members: &[(Combination, (Selected, bool))]) -> Resu
             return Err(invalid(problem));
         }
         for (at, (kind, column)) in common.iter_mut().zip(&member.columns).enumerate() {
-            *kind = kinds::common(*kind, column.kind).ok_or_else(|| {
+            *kind = kind.common(column.kind).ok_or_else(|| {
                 let (here, there) = (kind.word(), column.kind.word());
                 invalid(format!("cell {at} is of kind {here} in one shape and of kind {there} in another"))
             })?;

@@ -3,18 +3,17 @@
 //! Each has a kind, and it is known whether it can be NULL, so that what is compared with it, and how its cells are read,
 //! is settled when the query is planned. A value that doesn't tell its kind (a hole) takes it from what stands beside it.
 
-use super::filter::{Annotation, Found, Query, Sub};
+use super::building::{Annotation, Building, Found, Sub};
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{invalid, value_of};
-use crate::dialect::kinds;
 use crate::error::{DbError, code};
-use crate::kind::Kind;
-use crate::shape::{Arithmetic, Choice, Condition, Expr, Literal, Operand, shown};
+use crate::kind::{Kind, MAX_DIGITS};
+use crate::shape::{Arithmetic, Choice, Condition, Expr, Literal, Operand};
 
 /// The longest text of one expression in bytes: SQL repeats what a function's guard looks at, so nesting multiplies it.
 const MAX_SQL: usize = 256 << 10;
 
-impl Query<'_> {
+impl Building<'_> {
     /// Names an expression.
     pub(super) fn annotate(&mut self, name: &str, expr: &Expr) -> Result<(), DbError> {
         let table = &self.catalog.tables[self.table];
@@ -119,8 +118,8 @@ impl Query<'_> {
             for (expr, found) in several.iter().zip(&mut found).filter(|(expr, _)| is_open(expr) == open) {
                 let one = self.expression(expr, kind.or(want), sub.as_deref_mut())?;
                 kind = Some(match kind {
-                    None => kinds::common(one.kind, one.kind).ok_or_else(|| differ(word, one.kind, one.kind))?,
-                    Some(kind) => kinds::common(kind, one.kind).ok_or_else(|| differ(word, kind, one.kind))?,
+                    None => one.kind.common(one.kind).ok_or_else(|| differ(word, one.kind, one.kind))?,
+                    Some(kind) => kind.common(one.kind).ok_or_else(|| differ(word, kind, one.kind))?,
                 });
                 *found = Some(one);
             }
@@ -174,6 +173,7 @@ impl Query<'_> {
     }
 
     fn value(&mut self, operand: &Operand, want: Option<Kind>, sub: Option<&mut Sub<'_>>) -> Result<Found, DbError> {
+        let dialect = self.dialect();
         let slot = |kind| Slot { kind, column: None, purpose: Purpose::Compare };
         match operand {
             Operand::Field(_) if !self.has_row => Err(invalid("an insert has no row yet whose fields it could read")),
@@ -184,18 +184,23 @@ impl Query<'_> {
             Operand::Outer(level, path) => self.outer_field(*level, path),
             Operand::Hole(hole, kind) => {
                 let kind = kind.or(want).ok_or_else(untold)?;
-                Ok(Found::made("a value", self.place(kind, Bind::Hole { hole: *hole, slot: slot(kind) }), kind, true))
+                Ok(Found::made(
+                    "a value",
+                    dialect.bound(kind, Bind::Hole { hole: *hole, slot: slot(kind) }),
+                    kind,
+                    true,
+                ))
             }
             Operand::Ref(statement, field) => {
                 let kind = want.ok_or_else(untold)?;
                 let bind = Bind::Ref { statement: *statement, field: field.clone(), slot: slot(kind) };
-                Ok(Found::made("a value", self.place(kind, bind), kind, true))
+                Ok(Found::made("a value", dialect.bound(kind, bind), kind, true))
             }
             Operand::New(field) => self.new_value(field),
             Operand::Literal(literal) => {
                 let kind = match (literal, want) {
                     (Literal::Null, Some(kind)) => {
-                        return Ok(Found::made("null", Sql::text(self.dialect().null(kind)), kind, true));
+                        return Ok(Found::made("null", Sql::text(dialect.null(kind)), kind, true));
                     }
                     (Literal::Null, None) => return Err(untold()),
                     (Literal::Bool(truth), _) => {
@@ -203,49 +208,30 @@ impl Query<'_> {
                         return Ok(Found::made("a value", sql, Kind::Boolean, false));
                     }
                     (Literal::Integer(_), Some(Kind::Float)) | (Literal::Float(_), _) => Kind::Float,
-                    (Literal::Integer(_), Some(kind))
-                        if kind.is_number() && !kind.is_whole() && kinds::places(kind).is_none() =>
-                    {
-                        kind
-                    }
+                    (Literal::Integer(_), Some(kind)) if kind.is_time() => kind,
                     (Literal::Integer(number), _) => {
-                        let sql = Sql::text(self.dialect().integer(*number));
+                        let sql = Sql::text(dialect.integer(*number));
                         return Ok(Found::made("a value", sql, Kind::BigInteger, false));
                     }
-                    (Literal::Text(_), Some(kind)) if kinds::places(kind).is_some() => kind,
-                    (Literal::Text(text), Some(kind @ (Kind::Uuid | Kind::Binary))) => {
-                        let value =
-                            kind.value_of_json(&serde_json::Value::String(text.clone())).map_err(|problem| {
-                                let problem = format!("`{}` as {}: it {problem}", shown(text), kind.word());
-                                DbError::new(code::INVALID_VALUE, problem).with("kind", kind.word())
-                            })?;
-                        let sql = self.place(kind, Bind::Const { value, slot: slot(kind) });
-                        return Ok(Found::made("a value", sql, kind, false));
-                    }
-                    (Literal::Text(_), Some(Kind::Json)) => Kind::Json,
+                    (Literal::Text(_), Some(kind)) if kind.places().is_some() => kind,
+                    (Literal::Text(_), Some(kind @ (Kind::Json | Kind::Uuid | Kind::Binary))) => kind,
                     (Literal::Text(_), _) => Kind::Text,
                 };
                 let bind = value_of(self.catalog, slot(kind), literal)?;
-                Ok(Found::made("a value", self.place(kind, bind), kind, false))
+                Ok(Found::made("a value", dialect.bound(kind, bind), kind, false))
             }
         }
-    }
-
-    /// A value in its place.
-    fn place(&self, kind: Kind, bind: Bind) -> Sql {
-        Sql { text: self.dialect().place(kind).into(), binds: vec![bind] }
     }
 
     fn reckon(&self, arithmetic: Arithmetic, left: Found, right: Found) -> Result<Found, DbError> {
         let word = arithmetic.word();
         let refuse = || differ(word, left.kind, right.kind);
-        let number = |kind: Kind| kind.is_whole() || kind == Kind::Float || kinds::places(kind).is_some();
         let sums = matches!(arithmetic, Arithmetic::Add | Arithmetic::Sub);
         let dialect = self.dialect();
         // Dividing by zero is NULL.
         let null = left.null || right.null || matches!(arithmetic, Arithmetic::Div | Arithmetic::Mod);
         let kind = match (left.kind, right.kind) {
-            (a, b) if number(a) && number(b) => match (arithmetic, kinds::places(a), kinds::places(b)) {
+            (a, b) if a.is_number() && b.is_number() => match (arithmetic, a.places(), b.places()) {
                 (Arithmetic::Mod, ..) if a == Kind::Float || b == Kind::Float => {
                     return Err(invalid("`mod` takes whole numbers and decimals"));
                 }
@@ -254,14 +240,15 @@ impl Query<'_> {
                 (Arithmetic::Div, ..) => Kind::Float,
                 (Arithmetic::Mul, a, b) => {
                     let places = a.unwrap_or(0) + b.unwrap_or(0);
-                    if places > 28 {
-                        let problem =
-                            format!("a product with {places} places after the point; the most is 28: cast first");
-                        return Err(invalid(problem).with("limit", 28));
+                    if places > MAX_DIGITS {
+                        let problem = format!(
+                            "a product with {places} places after the point; the most is {MAX_DIGITS}: cast first"
+                        );
+                        return Err(invalid(problem).with("limit", MAX_DIGITS));
                     }
-                    Kind::Decimal { digits: 28, places }
+                    Kind::Decimal { digits: MAX_DIGITS, places }
                 }
-                (_, a, b) => Kind::Decimal { digits: 28, places: a.max(b).unwrap_or(0) },
+                (_, a, b) => Kind::Decimal { digits: MAX_DIGITS, places: a.max(b).unwrap_or(0) },
             },
             (Kind::Duration, Kind::Duration) if sums => Kind::Duration,
             (Kind::Duration, right) if right.is_whole() && matches!(arithmetic, Arithmetic::Mul | Arithmetic::Div) => {

@@ -2,17 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use super::filter::{Found, Query, Sub};
-use super::{SQLITE_DIGITS, invalid};
+use super::building::{Building, Found, Sub};
+use super::invalid;
 use crate::dialect::Dialect;
 use crate::dialect::functions::{Function, Give, Take};
-use crate::dialect::kinds;
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{Kind, SQLITE_DIGITS};
 use crate::plan::sql::Sql;
 use crate::shape::{DatePart, Expr, JsonResult, JsonStep, Part, Unit, Zone};
 
-impl Query<'_> {
+impl Building<'_> {
     pub(super) fn call<'p>(
         &mut self,
         function: &'static Function,
@@ -29,12 +28,11 @@ impl Query<'_> {
             };
             let found = self.expression(expr, Some(want), sub.as_deref_mut())?;
             let kind = found.kind;
-            let number = kind.is_whole() || kind == Kind::Float || kinds::places(kind).is_some();
             let (fits, what) = match take {
                 Take::Text => (kind.is_text(), "text"),
                 Take::Whole => (kind.is_whole(), "a whole number"),
-                Take::Float => (number, "a number"),
-                Take::Number => (number || kind == Kind::Duration, "a number"),
+                Take::Float => (kind.is_number(), "a number"),
+                Take::Number => (kind.is_number() || kind == Kind::Duration, "a number"),
             };
             if !fits {
                 return Err(takes(function.word, what, &found));
@@ -62,9 +60,7 @@ impl Query<'_> {
             },
         };
         let sql = Sql::fill(function.template(dialect, arguments.len()), &parts);
-        // A guard binds less than what may stand around it.
-        let sql = if sql.text.starts_with("CASE") { Sql::fill("({0})", &[sql]) } else { sql };
-        Ok(Found::made(function.word, sql, kind, null))
+        Ok(Found::made(function.word, sql.closed(), kind, null))
     }
 
     pub(super) fn concat<'p>(&mut self, several: &'p [Expr], mut sub: Option<&mut Sub<'p>>) -> Result<Found, DbError> {
@@ -110,9 +106,8 @@ impl Query<'_> {
             let problem = format!("`{}` of kind {} can't be cast to {}", found.name, found.kind.word(), to.word());
             invalid(problem).with("kind", found.kind.word())
         })?;
-        let sql = if sql.text.starts_with("CASE") { Sql::fill("({0})", &[sql]) } else { sql };
         let kind = if to.is_whole() { Kind::BigInteger } else { to };
-        Ok(Found::made("cast", sql, kind, found.null || may_fail))
+        Ok(Found::made("cast", sql.closed(), kind, found.null || may_fail))
     }
 
     /// A date, a time or a datetime, and the zone by whose clock it is looked at.
@@ -218,8 +213,7 @@ impl Query<'_> {
             JsonResult::Text => Kind::Text,
             JsonResult::Length => Kind::BigInteger,
         };
-        let sql = self.dialect().json(result, found.sql, steps);
-        let sql = if sql.text.starts_with("CASE") { Sql::fill("({0})", &[sql]) } else { sql };
+        let sql = self.dialect().json(result, found.sql, steps).closed();
         Ok(Found::made(result.word(), sql, kind, true))
     }
 }

@@ -1,16 +1,15 @@
 //! Lookups: one thing compared with another.
 
-use super::filter::{Found, Query, Sub};
+use super::building::{Building, Found, Sub};
 use super::sql::{Bind, MANY, Purpose, Slot, Sql};
 use super::{check, invalid};
 use crate::dialect::Dialect;
-use crate::dialect::kinds;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Comparison, Condition, Expr, JsonLookup, List, Literal, Lookup, Operand};
 use crate::types::Value;
 
-impl Query<'_> {
+impl Building<'_> {
     /// A condition about one row: the statement's own, or the related ones that `sub` is about.
     pub(super) fn comparison<'p>(
         &mut self,
@@ -91,17 +90,11 @@ impl Query<'_> {
                 Expr::Operand(Operand::Literal(Literal::Bool(true))) => Ok(left(" IS NULL")),
                 Expr::Operand(Operand::Literal(Literal::Bool(false))) => Ok(left(" IS NOT NULL")),
                 Expr::Operand(Operand::Hole(hole, _)) => {
-                    let mut sql = Sql::text("(");
-                    sql.append(left(" IS NULL) = "));
-                    sql.append(Sql {
-                        text: dialect.place(Kind::Boolean).into(),
-                        binds: vec![Bind::Truth { hole: *hole }],
-                    });
-                    Ok(sql)
+                    let wanted = dialect.bound(Kind::Boolean, Bind::Truth { hole: *hole });
+                    Ok(Sql::fill("({0} IS NULL) = {1}", &[found.sql.clone(), wanted]))
                 }
                 _ => Err(invalid("`isnull` takes true or false")),
             },
-            Lookup::In => Err(DbError::new(code::INTERNAL, "`in` without a list")),
             Lookup::Compare(comparison) => {
                 if !kind.is_ordered() {
                     return Err(refuse("what has an order"));
@@ -176,12 +169,11 @@ impl Query<'_> {
             }
             _ => return Err(invalid("a value stands here: a string or a hole")),
         };
-        Ok(Sql { text: self.dialect().place(kind).into(), binds: vec![bind] })
+        Ok(self.dialect().bound(kind, bind))
     }
 
     /// `found` and what it is compared with, as they meet.
     fn both<'p>(&mut self, found: &Found, operand: &'p Expr, sub: Option<&mut Sub<'p>>) -> Result<(Sql, Sql), DbError> {
-        let place = self.dialect().place(found.kind);
         let bind = match operand {
             // They are checked against the field itself, and errors name it.
             Expr::Operand(Operand::Hole(hole, None)) => Some(Bind::Hole { hole: *hole, slot: found.slot() }),
@@ -191,14 +183,14 @@ impl Query<'_> {
             Expr::Operand(Operand::Literal(literal)) if !matches!(literal, Literal::Null) => {
                 // A number with a point can be compared with a decimal, but is none.
                 match (literal, found.kind) {
-                    (Literal::Float(_), kind) if kinds::places(kind).is_some() => None,
+                    (Literal::Float(_), kind) if kind.places().is_some() => None,
                     _ => Some(super::value_of(self.catalog, found.slot(), literal)?),
                 }
             }
             _ => None,
         };
         if let Some(bind) = bind {
-            return Ok((found.sql.clone(), Sql { text: place.into(), binds: vec![bind] }));
+            return Ok((found.sql.clone(), self.dialect().bound(found.kind, bind)));
         }
         let other = self.expression(operand, Some(found.kind), sub)?;
         if !found.kind.compares_with(other.kind) {
@@ -245,8 +237,7 @@ impl Query<'_> {
 
 /// Whether the cells of a shape can be what is sought.
 fn check_same(found: &Found, kind: Kind, name: &str) -> Result<(), DbError> {
-    let places = (kinds::places(found.kind), kinds::places(kind));
-    if found.kind.compares_with(kind) && places.0 == places.1 {
+    if found.kind.compares_with(kind) && found.kind.places() == kind.places() {
         return Ok(());
     }
     let problem = format!(

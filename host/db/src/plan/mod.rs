@@ -1,6 +1,7 @@
 //! From a shape and the app's models to statements that are ready to run.
 
 mod aggregate;
+mod building;
 mod combine;
 pub(crate) mod delete;
 mod expression;
@@ -10,6 +11,7 @@ pub(crate) mod key;
 mod lookup;
 mod path;
 mod pattern;
+pub(crate) mod query;
 mod read;
 pub(crate) mod schema;
 pub(crate) mod sql;
@@ -18,22 +20,20 @@ mod window;
 mod with;
 mod write;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use host_store::{KEEP_SQL, Owner, Statement};
-use parking_lot::Mutex;
+use host_store::Owner;
 
-use crate::bind;
 use crate::catalog::{Catalog, Column, Fill};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{Kind, MAX_DIGITS, SQLITE_DIGITS, bytes_of_digits};
 use crate::shape::{Literal, Op, Shape};
-use crate::types::Value;
-pub(crate) use filter::Found;
-use sql::{Bind, MANY, Purpose, Slot, Sql};
+use crate::types::{Param, Value};
+pub(crate) use building::Found;
+pub(crate) use query::Query;
+use sql::{Bind, Purpose, Slot, Sql};
 
 /// What a shape became.
 #[derive(Debug)]
@@ -74,6 +74,11 @@ impl ReadPlan {
         }
         self.penalty.store(left - 1, Ordering::Relaxed);
         false
+    }
+
+    /// What the cell at `at` is called: its field, or the way to it.
+    pub(crate) fn name(&self, at: usize) -> Option<String> {
+        self.names.get(at).map(|name| name.path.join("."))
     }
 
     /// It took longer than a short read may. The data changes slowly, so the next runs aren't tried.
@@ -128,6 +133,19 @@ pub(crate) struct WritePlan {
     pub(crate) action: Action,
 }
 
+impl WritePlan {
+    /// Whether it is one statement for the database, too.
+    pub(crate) fn is_single(&self, params: &[Param]) -> bool {
+        match &self.action {
+            Action::Insert { .. } | Action::UpdateMany(_) => {
+                !params.iter().any(|param| matches!(param, Param::Many(_)))
+            }
+            Action::Update { .. } | Action::DeleteDirectly(_) => true,
+            Action::Delete(_) => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Action {
     Insert {
@@ -154,115 +172,7 @@ pub(crate) enum Action {
     Delete(Query),
 }
 
-/// SQL with its values, and the statements that it became.
-#[derive(Debug)]
-pub(crate) struct Query {
-    pub(crate) binds: Box<[Bind]>,
-    pub(crate) holes: usize,
-    sql: Sql,
-    /// Where values are numbered: for each, the first that is the same.
-    same: Option<Vec<usize>>,
-    owner: Arc<Owner>,
-    fixed: Option<Arc<Statement>>,
-    /// A statement for each combination of list sizes, rounded up.
-    sized: Mutex<Vec<ForSizes>>,
-    /// Where in the text the values of a row stand that may be repeated for more rows.
-    row: Option<Range<usize>>,
-}
-
-type ForSizes = (Box<[usize]>, Arc<Statement>);
-
-/// Statements that one query keeps for different list sizes: one list has eleven.
-const MAX_SIZED: usize = 16;
-
-impl Query {
-    fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
-        let same = (dialect == Dialect::Postgres).then(|| sql.same());
-        let binds: Box<[Bind]> = match &same {
-            None => sql.binds.clone().into(),
-            Some(same) => {
-                let first = |(at, bind): (usize, &Bind)| (same[at] == at).then(|| bind.clone());
-                sql.binds.iter().enumerate().filter_map(first).collect()
-            }
-        };
-        let has_many = binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let mut query =
-            Self { binds, holes, sql, same, owner: owner.clone(), fixed: None, sized: Mutex::default(), row: None };
-        if !has_many {
-            query.fixed = Some(Arc::new(query.made(&[])));
-        }
-        query
-    }
-
-    /// Says where the values of a row stand, for a database that writes many rows sooner in one statement than in many.
-    /// PostgreSQL gets its statements without waiting for one before the next, and SQLite is not far away.
-    fn write_rows_at(&mut self, dialect: Dialect, row: Range<usize>) {
-        let elsewhere = |text: &str| text.contains(['?', MANY]);
-        let (before, after) = (&self.sql.text[..row.start], &self.sql.text[row.end..]);
-        let alone = !elsewhere(before) && !elsewhere(after) && !self.sql.text.contains(MANY);
-        if dialect == Dialect::Mariadb && alone {
-            self.row = Some(row);
-        }
-    }
-
-    /// Whether [`Query::for_rows`] has statements for more than one row.
-    pub(crate) fn takes_rows(&self) -> bool {
-        self.row.is_some()
-    }
-
-    /// The statement that writes so many rows at once.
-    pub(crate) fn for_rows(&self, rows: usize) -> Arc<Statement> {
-        let (Some(row), true) = (&self.row, rows > 1) else { return self.statement(std::iter::empty()) };
-        let mut sized = self.sized.lock();
-        if let Some((_, statement)) = sized.iter().find(|(known, _)| **known == [rows]) {
-            return statement.clone();
-        }
-        let text = &self.sql.text;
-        let values = vec![&text[row.clone()]; rows].join(",");
-        let statement =
-            Arc::new(Statement::of_app(&self.owner, format!("{}{values}{}", &text[..row.start], &text[row.end..])));
-        sized.push(([rows].into(), statement.clone()));
-        statement
-    }
-
-    /// The statement for lists of these sizes.
-    fn made(&self, sizes: &[usize]) -> Statement {
-        let text = match &self.same {
-            None => self.sql.render(sizes),
-            Some(same) => self.sql.render_numbered(same, sizes),
-        };
-        Statement::of_app(&self.owner, text).taking(bind::types(&self.binds, sizes))
-    }
-
-    /// The statement for lists of these lengths, one for each `in`; see [`rounded`].
-    pub(crate) fn statement(&self, lengths: impl Iterator<Item = usize>) -> Arc<Statement> {
-        if let Some(fixed) = &self.fixed {
-            return fixed.clone();
-        }
-        let sizes: Box<[usize]> = lengths.map(rounded).collect();
-        let mut sized = self.sized.lock();
-        if let Some((_, statement)) = sized.iter().find(|(known, _)| *known == sizes) {
-            return statement.clone();
-        }
-        let statement = Arc::new(self.made(&sizes));
-        // One that connections don't keep prepared isn't worth keeping here either.
-        if statement.sql().len() <= KEEP_SQL {
-            if sized.len() >= MAX_SIZED {
-                sized.clear();
-            }
-            sized.push((sizes, statement.clone()));
-        }
-        statement
-    }
-}
-
-/// The length that a list of `length` values is filled up to by repeating its last value, which changes nothing for `IN`:
-/// so a dozen statements serve every length.
-pub(crate) fn rounded(length: usize) -> usize {
-    if length == 0 { 0 } else { length.next_power_of_two() }
-}
-
-/// Plans a shape. `refs` says whether it may refer to earlier statements of a batch.
+/// Plans a shape.
 pub(crate) fn plan(catalog: &Catalog, owner: &Arc<Owner>, shape: &Shape) -> Result<Plan, DbError> {
     let table = catalog.find(&shape.from)?;
     let planner = Planner { catalog, owner, table, holes: shape.holes, explain: shape.explain };
@@ -274,7 +184,7 @@ pub(crate) fn plan(catalog: &Catalog, owner: &Arc<Owner>, shape: &Shape) -> Resu
         Op::Aggregate(reading) => planner.aggregate(reading, with).map(Plan::Read),
         Op::Insert(insert) => planner.insert(insert).map(Plan::Write),
         Op::Update { set, filter, returning } => planner.update(set, filter, returning).map(Plan::Write),
-        Op::UpdateMany { key, key_values, set } => planner.update_many(key, key_values, set).map(Plan::Write),
+        Op::UpdateMany { key, set } => planner.update_many(key, set).map(Plan::Write),
         Op::Delete { filter } => planner.delete(filter).map(Plan::Write),
     }
 }
@@ -304,6 +214,9 @@ fn value_of(catalog: &Catalog, slot: Slot, literal: &Literal) -> Result<Bind, Db
         Literal::Bool(truth) => Value::Boolean(*truth),
         Literal::Integer(number) => Value::Integer(*number),
         Literal::Float(number) => Value::Float(*number),
+        Literal::Text(text) if matches!(slot.kind, Kind::Uuid | Kind::Binary) => {
+            Value::Bytes(bytes_of_digits(text).map_err(|problem| misfit(catalog, slot, &problem))?)
+        }
         Literal::Text(text) => Value::Text(text.clone()),
     };
     check(catalog, slot, &value)?;
@@ -317,10 +230,7 @@ pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), 
     }
     let Some((table, column)) = slot.column else {
         let checked = slot.kind.check_compared(value).and_then(|()| reckonable(catalog, slot.kind, value));
-        return checked.map_err(|problem| {
-            let problem = format!("an expression of kind {} {problem}", slot.kind.word());
-            DbError::new(code::INVALID_VALUE, problem).with("kind", slot.kind.word())
-        });
+        return checked.map_err(|problem| misfit(catalog, slot, &problem));
     };
     let table = &catalog.tables[table];
     let column = &table.columns[column];
@@ -333,19 +243,28 @@ pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), 
         Purpose::Store => column.kind.check_stored(value),
         Purpose::Compare | Purpose::Pattern | Purpose::Key => column.kind.check_compared(value),
     };
-    let wrong = |problem: String| {
-        DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
-            .with("model", &table.model)
-            .with("field", &column.field)
-            .with("kind", column.word)
-    };
-    checked.map_err(wrong)?;
+    checked.map_err(|problem| misfit(catalog, slot, &problem))?;
     if slot.purpose == Purpose::Store {
         for validator in &column.validators {
-            validator.check(value).map_err(|problem| wrong(problem).with("validator", validator.word))?;
+            let broken = |problem: String| misfit(catalog, slot, &problem).with("validator", validator.word);
+            validator.check(value).map_err(broken)?;
         }
     }
     Ok(())
+}
+
+/// A value doesn't fit its place; `problem` goes on from what the place is called.
+fn misfit(catalog: &Catalog, slot: Slot, problem: &str) -> DbError {
+    let Some((table, column)) = slot.column else {
+        let word = slot.kind.word();
+        return DbError::new(code::INVALID_VALUE, format!("an expression of kind {word} {problem}")).with("kind", word);
+    };
+    let table = &catalog.tables[table];
+    let column = &table.columns[column];
+    DbError::new(code::INVALID_VALUE, format!("`{}` of `{}` {problem}", column.field, table.model))
+        .with("model", &table.model)
+        .with("field", &column.field)
+        .with("kind", column.word)
 }
 
 /// Whether NULL is what leaves the field to itself.
@@ -360,12 +279,6 @@ fn reckonable(catalog: &Catalog, kind: Kind, value: &Value) -> Result<(), String
             let digits = if catalog.dialect == Dialect::Sqlite { SQLITE_DIGITS } else { MAX_DIGITS };
             Kind::Decimal { digits, places: places.min(digits) }.check_stored(value)
         }
-        _ => Ok(()),
+        kind => kind.check_calendar(value),
     }
 }
-
-/// Most digits of a decimal on SQLite, which keeps it as a whole number of 64 bits.
-pub(crate) const SQLITE_DIGITS: u8 = 18;
-
-/// Most digits of a decimal: what 96 bits hold.
-const MAX_DIGITS: u8 = 28;

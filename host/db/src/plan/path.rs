@@ -4,7 +4,7 @@
 //! the statement's own. What is many-valued (foreign keys from their other side, many-to-many relations) begins a subquery,
 //! a [`Sub`]; from there on each step joins inside of it.
 
-use super::filter::{Found, Query, Sub};
+use super::building::{Building, Found, Sub};
 use super::invalid;
 use super::sql::Sql;
 use crate::catalog::{Reference, Step};
@@ -15,13 +15,20 @@ use crate::shape::Path;
 /// Joins of one statement: SQLite's limit is 64 tables.
 pub(crate) const MAX_JOINS: usize = 16;
 
-/// A table joined by a relation that leads to one row at most, so that no row is there twice.
+/// A table that is joined: to the statement's own by a relation that leads to one row at most, so that no row is there
+/// twice, or inside of a subquery by any.
 pub(super) struct Join {
     from: usize,
     by: By,
     alias: usize,
-    pub(super) sql: String,
+    sql: String,
     pub(super) left: bool,
+}
+
+/// ` LEFT JOIN … JOIN …`
+pub(super) fn joined(joins: &[Join]) -> String {
+    let word = |join: &Join| if join.left { " LEFT JOIN " } else { " JOIN " };
+    joins.iter().flat_map(|join| [word(join), &join.sql]).collect()
 }
 
 /// Which relation leads from one table to the next.
@@ -45,14 +52,6 @@ pub(super) struct Root<'p> {
     far: Option<usize>,
 }
 
-/// A table joined inside of a subquery.
-pub(super) struct SubJoin {
-    from: usize,
-    by: By,
-    alias: usize,
-    pub(super) sql: String,
-}
-
 /// A table of the statement that a path has come to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Joined {
@@ -63,10 +62,15 @@ pub(crate) struct Joined {
     pub(crate) left: bool,
 }
 
-impl Query<'_> {
+impl Building<'_> {
     /// A column of the statement's own rows.
     pub(super) fn own(&self, column: usize) -> Found {
-        self.column("t", self.root, self.table, column, false)
+        self.column_of(self.here(), column)
+    }
+
+    /// The statement's own table.
+    fn here(&self) -> Joined {
+        Joined { alias: self.root, table: self.table, left: false }
     }
 
     /// A column of a table that a path has come to.
@@ -117,19 +121,16 @@ impl Query<'_> {
         if let Some(annotation) = self.annotation(path) {
             return Ok(annotation.found.clone());
         }
-        let mut at = Joined { alias: self.root, table: self.table, left: false };
+        let mut at = self.here();
         for (place, name) in path.iter().enumerate() {
             let rest = &path[place + 1..];
             match self.catalog.tables[at.table].step(name)? {
                 Step::Column(column) => {
-                    let target = self.catalog.tables[at.table].columns[column].target;
-                    match target {
-                        None if rest.is_empty() => return Ok(self.column("t", at.alias, at.table, column, at.left)),
+                    match self.catalog.tables[at.table].columns[column].target {
+                        None if rest.is_empty() => return Ok(self.column_of(at, column)),
                         None => return Err(self.no_relation(at.table, name)),
                         // The key stands in this row already.
-                        Some(target) if self.is_key(target, rest) => {
-                            return Ok(self.column("t", at.alias, at.table, column, at.left));
-                        }
+                        Some(target) if self.is_key(target, rest) => return Ok(self.column_of(at, column)),
                         Some(_) => {}
                     }
                 }
@@ -146,7 +147,7 @@ impl Query<'_> {
 
     /// Follows a path of relations and joins the table at its end.
     pub(crate) fn relation(&mut self, path: &[String]) -> Result<Joined, DbError> {
-        let mut at = Joined { alias: self.root, table: self.table, left: false };
+        let mut at = self.here();
         for name in path {
             at = self.follow(at, name)?;
         }
@@ -327,7 +328,7 @@ impl Query<'_> {
                 None => {
                     let new = self.alias()?;
                     let sql = self.on("u", new, alias, table, by, next)?;
-                    sub.joins.push(SubJoin { from: alias, by, alias: new, sql });
+                    sub.joins.push(Join { from: alias, by, alias: new, sql, left: true });
                     new
                 }
             };

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use super::filter::{Found, Query as Building};
+use super::building::{Building, Found};
 use super::sql::{Bind, Sql};
 use super::window::Stage;
 use super::{Cell, Name, Planner, ReadPlan, invalid};
@@ -12,6 +12,7 @@ use crate::kind::Kind;
 use crate::shape::{Bound, Condition, Distinct, Expr, Lock, Order, Path, Reading, Select, Wait, With};
 
 /// A statement's conditions and groups, put together.
+#[derive(Default)]
 struct Parts<'r> {
     condition: Option<Sql>,
     groups: Vec<Found>,
@@ -56,8 +57,7 @@ impl Planner<'_> {
         several_groups(reading)?;
         let by_cells = select.distinct != Distinct::No || !reading.combine.is_empty();
         if by_cells || building.asks_for_window(reading) {
-            let select = Select { order: Some(Vec::new()), ..select.clone() };
-            let selected = building.labelled(&select)?;
+            let selected = building.labelled(select)?;
             sql.append(Sql::fill("SELECT count(*) FROM ({0}) AS counted", &[selected.sql]));
         } else {
             let parts = building.parts(reading)?;
@@ -102,7 +102,7 @@ impl Planner<'_> {
         let columns: Vec<Found> = building.annotations.iter().map(|annotation| annotation.found.clone()).collect();
         let cells = columns.iter().map(|column| Cell::of(column.kind)).collect();
         sql.list(columns.into_iter().map(|column| column.sql).collect());
-        tail(&mut sql, &building, Parts { condition, groups: Vec::new(), having: None, late: Vec::new() });
+        tail(&mut sql, &building, Parts { condition, ..Parts::default() });
         Ok(self.read(sql, cells, false))
     }
 
@@ -137,7 +137,7 @@ impl Planner<'_> {
             let key = table.key_list("");
             let key = if table.single_key().is_some() { key } else { format!("({key})") };
             sql.push(&format!("{key} IN (SELECT {}", table.key_list("t0.")));
-            let parts = Parts { condition: Some(condition), groups: Vec::new(), having: None, late: Vec::new() };
+            let parts = Parts { condition: Some(condition), ..Parts::default() };
             tail(&mut sql, &building, parts);
             sql.push(")");
         } else {
@@ -249,8 +249,7 @@ impl Building<'_> {
                 return Err(invalid(problem).with("field", &alone.name));
             }
         }
-        let all = |parts: Vec<Sql>| if parts.is_empty() { None } else { Some(Sql::join(parts, " AND ")) };
-        Ok(Parts { condition: all(of_rows), groups, having: all(of_groups), late })
+        Ok(Parts { condition: Sql::all(of_rows), groups, having: Sql::all(of_groups), late })
     }
 
     fn columns(&mut self, select: &Select, groups: &[Found]) -> Result<Vec<Column>, DbError> {
@@ -317,7 +316,12 @@ impl Building<'_> {
                 let path = entry.of.path().map_or_else(|| "an expression".into(), |path| path.join("."));
                 return Err(invalid(format!("{what}: order by what {where_} lists; `{path}` isn't there")));
             }
-            order.push(self.entry(found, entry)?);
+            let value = found.sql.is_value();
+            let entry = self.entry(found, entry)?;
+            // The same for all rows; and with `distinct` there is no other way to say it than as it stands in the cells.
+            if !value {
+                order.push(entry);
+            }
         }
         Ok(order)
     }
@@ -366,10 +370,8 @@ impl Building<'_> {
         let mut inner = Sql::text("SELECT ");
         inner.list(cells);
         tail(&mut inner, self, Parts { late: Vec::new(), ..parts });
-        let cells = (0..columns.len()).map(|at| Sql::text(format!("q{alias}.c{at} AS c{at}")));
-        let mut sql = Sql::text("SELECT ");
-        sql.list(cells.collect()).push(" FROM (").append(inner).push(&format!(") AS q{alias} WHERE "));
-        sql.append(Sql::join(conditions, " AND "));
+        let mut sql = inner.into_table(alias, columns.len());
+        sql.push(" WHERE ").append(Sql::join(conditions, " AND "));
         if !order.is_empty() {
             sql.push(" ORDER BY ").list(order);
         }
@@ -471,7 +473,7 @@ fn tail(sql: &mut Sql, building: &Building<'_>, parts: Parts<'_>) {
         sql.push(" WHERE ").append(condition);
     }
     if !parts.groups.is_empty() {
-        sql.push(" GROUP BY ").list(parts.groups.into_iter().map(|group| group.sql).collect());
+        sql.push(" GROUP BY ").list(parts.groups.into_iter().map(|group| group.sql.into_key()).collect());
     }
     if let Some(having) = parts.having {
         sql.push(" HAVING ").append(having);

@@ -1,6 +1,6 @@
 //! Expressions and conditions of a table's definition: over the row's own columns, with their values written out.
 
-use super::filter::Query;
+use super::building::Building;
 use super::invalid;
 use super::sql::{Bind, MANY, MANY_MORE, Sql};
 use crate::catalog::Catalog;
@@ -22,7 +22,7 @@ pub(crate) struct Defined {
 
 /// An expression. `want` is the kind of what it is for, where the expression doesn't tell its own.
 pub(crate) fn expression(catalog: &Catalog, table: usize, expr: &Expr, want: Option<Kind>) -> Result<Defined, DbError> {
-    let mut query = Query::new(catalog, table);
+    let mut query = Building::new(catalog, table);
     query.prefix = Some(String::new());
     let found = query.expression(expr, want, None)?;
     Ok(Defined {
@@ -35,7 +35,7 @@ pub(crate) fn expression(catalog: &Catalog, table: usize, expr: &Expr, want: Opt
 
 /// A condition.
 pub(crate) fn condition(catalog: &Catalog, table: usize, condition: &Condition) -> Result<Defined, DbError> {
-    let mut query = Query::new(catalog, table);
+    let mut query = Building::new(catalog, table);
     query.prefix = Some(String::new());
     let sql = query.condition(condition, None)?;
     Ok(Defined {
@@ -46,7 +46,7 @@ pub(crate) fn condition(catalog: &Catalog, table: usize, condition: &Condition) 
     })
 }
 
-fn written(query: &Query<'_>, sql: &Sql) -> Result<String, DbError> {
+fn written(query: &Building<'_>, sql: &Sql) -> Result<String, DbError> {
     if query.aliases > 0 || sql.text.contains("SELECT ") {
         return Err(invalid("reads other rows than its own; a table's definition is about one row"));
     }

@@ -90,6 +90,24 @@ impl Sql {
         self
     }
 
+    /// All conditions, joined by AND; `None` where there are none.
+    pub(crate) fn all(parts: Vec<Sql>) -> Option<Sql> {
+        if parts.is_empty() { None } else { Some(Sql::join(parts, " AND ")) }
+    }
+
+    /// In parentheses where it is a `CASE`, which binds less than what may stand around it.
+    pub(crate) fn closed(self) -> Sql {
+        if self.text.starts_with("CASE") { Sql::fill("({0})", &[self]) } else { self }
+    }
+
+    /// `SELECT q1.c0 AS c0, … FROM (…) AS q1`: as a table of its own, of so many cells.
+    pub(crate) fn into_table(self, alias: usize, cells: usize) -> Sql {
+        let cells = (0..cells).map(|at| Sql::text(format!("q{alias}.c{at} AS c{at}")));
+        let mut sql = Sql::text("SELECT ");
+        sql.list(cells.collect()).push(" FROM (").append(self).push(&format!(") AS q{alias}"));
+        sql
+    }
+
     /// All parts in parentheses, with `word` between them.
     pub(crate) fn join(parts: Vec<Sql>, word: &str) -> Sql {
         if parts.len() == 1 {
@@ -104,6 +122,18 @@ impl Sql {
         }
         all.push(")");
         all
+    }
+
+    /// Whether it is a value alone.
+    pub(crate) fn is_value(&self) -> bool {
+        let bare = self.text.trim_start_matches(['(', '-']).trim_end_matches(')');
+        matches!(bare, "?" | "TRUE" | "FALSE") || (!bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// As it stands where rows are put in order or into groups: a number alone would be the place of a cell there to one
+    /// database, and a mistake to another.
+    pub(crate) fn into_key(self) -> Sql {
+        if self.is_value() { Sql::fill("coalesce({0}, NULL)", &[self]) } else { self }
     }
 
     /// A template with its arguments: `{0}` is the first, and may stand there several times. Other braces mean nothing.

@@ -1,6 +1,6 @@
 //! Shapes inside of a shape.
 
-use super::filter::{Found, Query};
+use super::building::{Building, Found};
 use super::invalid;
 use super::sql::Sql;
 use crate::dialect::Dialect;
@@ -8,18 +8,18 @@ use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::shape::{Bound, Nested, Path};
 
-impl<'c> Query<'c> {
+impl<'c> Building<'c> {
     /// Plans `nested` inside of this statement, whose row it can read as the outer one.
     pub(super) fn inside<R>(
         &mut self,
         nested: &Nested,
-        plan: impl FnOnce(&mut Query<'c>) -> Result<R, DbError>,
+        plan: impl FnOnce(&mut Building<'c>) -> Result<R, DbError>,
     ) -> Result<R, DbError> {
         let table = self.catalog.find(&nested.from)?;
-        let mut inner = Query::new(self.catalog, table);
+        let mut inner = Building::new(self.catalog, table);
         inner.aliases = self.aliases + 1;
         inner.root = inner.aliases;
-        let stand_in = Query::new(self.catalog, self.table);
+        let stand_in = Building::new(self.catalog, self.table);
         inner.outer = Some(Box::new(std::mem::replace(self, stand_in)));
         let made = plan(&mut inner);
         if let Some(outer) = inner.outer.take() {

@@ -3,13 +3,13 @@
 //! SQL has no condition on a window's value: it is there only when all rows are. So a query that asks for one becomes a
 //! table in a query around it ([`Stage`]), to which it hands what the condition and the order need.
 
-use super::filter::{Found, Query};
+use super::building::{Building, Found};
 use super::invalid;
 use super::sql::Sql;
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
-use crate::shape::{AggregateFunction, Edge, Frame, Order, Ranked, Window, WindowFunction};
+use crate::shape::{AggregateFunction, Edge, Expr, Frame, Order, Ranked, Window, WindowFunction};
 
 /// What a statement hands on to the one around it, besides its rows.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Stage {
     pub(super) hidden: Vec<Sql>,
 }
 
-impl Query<'_> {
+impl Building<'_> {
     /// What was found, as it is called in the statement around this one, where there is one.
     pub(super) fn hoisted(&mut self, found: Found) -> Found {
         let Some(stage) = &mut self.stage else { return found };
@@ -82,37 +82,7 @@ impl Query<'_> {
                 Ok(Found::made(word, Sql::fill(&format!("(ntile({groups}){{0}}){cast}"), &[over]), kind, false))
             }
             WindowFunction::Beside { lag, of, by, default } => {
-                let whole = self.over_clause(&Window { order: Vec::new(), ..window.clone() }, false)?;
-                let (found, default) = match default {
-                    None => (self.expression(of, None, None)?, None),
-                    Some(default) => {
-                        let (both, kind) = self.alike(word, &[&**of, &**default], None, None)?;
-                        let dialect = self.dialect();
-                        let mut both = both.into_iter().map(|found| Found {
-                            sql: dialect.widen(&found, kind),
-                            kind,
-                            bare: None,
-                            ..found
-                        });
-                        match (both.next(), both.next()) {
-                            (Some(of), default) => (of, default),
-                            _ => return Err(DbError::new(code::INTERNAL, "a window over nothing")),
-                        }
-                    }
-                };
-                let null = default.as_ref().is_none_or(|default| default.null) || found.null;
-                let arguments = [found.sql, over, default.clone().map_or_else(Sql::default, |found| found.sql), whole];
-                let template = match (default, self.dialect(), lag) {
-                    (None, _, _) => format!("{word}({{0}}, {by}){{1}}"),
-                    (Some(_), Dialect::Mariadb, true) => {
-                        format!("(CASE WHEN row_number(){{1}} <= {by} THEN {{2}} ELSE {word}({{0}}, {by}){{1}} END)")
-                    }
-                    (Some(_), Dialect::Mariadb, false) => format!(
-                        "(CASE WHEN count(*){{3}} - row_number(){{1}} < {by} THEN {{2}} ELSE {word}({{0}}, {by}){{1}} END)"
-                    ),
-                    (Some(_), _, _) => format!("{word}({{0}}, {by}, {{2}}){{1}}"),
-                };
-                Ok(Found::made(word, Sql::fill(&template, &arguments), found.kind, null))
+                self.beside(window, over, of, default.as_deref(), *lag, *by)
             }
             WindowFunction::First(of) | WindowFunction::Last(of) | WindowFunction::Nth(of, _) => {
                 let found = self.expression(of, None, None)?;
@@ -123,6 +93,46 @@ impl Query<'_> {
                 Ok(Found::made(word, Sql::fill(&template, &[found.sql, over]), found.kind, true))
             }
         }
+    }
+
+    /// `lag` and `lead`: a value of the row so many places away, or what stands for it where there is none.
+    fn beside(
+        &mut self,
+        window: &Window,
+        over: Sql,
+        of: &Expr,
+        default: Option<&Expr>,
+        lag: bool,
+        by: i64,
+    ) -> Result<Found, DbError> {
+        let word = window.function.word();
+        let whole = self.over_clause(&Window { order: Vec::new(), ..window.clone() }, false)?;
+        let (found, default) = match default {
+            None => (self.expression(of, None, None)?, None),
+            Some(default) => {
+                let (both, kind) = self.alike(word, &[of, default], None, None)?;
+                let dialect = self.dialect();
+                let mut both =
+                    both.into_iter().map(|found| Found { sql: dialect.widen(&found, kind), kind, bare: None, ..found });
+                match (both.next(), both.next()) {
+                    (Some(of), default) => (of, default),
+                    _ => return Err(DbError::new(code::INTERNAL, "a window over nothing")),
+                }
+            }
+        };
+        let null = default.as_ref().is_none_or(|default| default.null) || found.null;
+        let arguments = [found.sql, over, default.clone().map_or_else(Sql::default, |found| found.sql), whole];
+        let template = match (default, self.dialect(), lag) {
+            (None, _, _) => format!("{word}({{0}}, {by}){{1}}"),
+            (Some(_), Dialect::Mariadb, true) => {
+                format!("(CASE WHEN row_number(){{1}} <= {by} THEN {{2}} ELSE {word}({{0}}, {by}){{1}} END)")
+            }
+            (Some(_), Dialect::Mariadb, false) => format!(
+                "(CASE WHEN count(*){{3}} - row_number(){{1}} < {by} THEN {{2}} ELSE {word}({{0}}, {by}){{1}} END)"
+            ),
+            (Some(_), _, _) => format!("{word}({{0}}, {by}, {{2}}){{1}}"),
+        };
+        Ok(Found::made(word, Sql::fill(&template, &arguments), found.kind, null))
     }
 
     /// ` OVER (PARTITION BY … ORDER BY … ROWS …)`

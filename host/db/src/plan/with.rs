@@ -1,6 +1,6 @@
 //! Sets of keys with a name: common table expressions, trees among them.
 
-use super::filter::Query;
+use super::building::Building;
 use super::invalid;
 use super::sql::Sql;
 use crate::catalog::Step;
@@ -17,7 +17,7 @@ pub(super) struct Named {
     kind: Kind,
 }
 
-impl Query<'_> {
+impl Building<'_> {
     /// What stands before the statement; nothing where nothing is named.
     pub(super) fn with(&mut self, with: &[(String, With)]) -> Result<Sql, DbError> {
         let mut sql = Sql::default();
@@ -111,7 +111,7 @@ impl Query<'_> {
 
     /// Plans something about the same model that stands beside this statement, not in it.
     fn apart<R>(&mut self, plan: impl FnOnce(&mut Self) -> Result<R, DbError>) -> Result<R, DbError> {
-        let mut beside = Query::new(self.catalog, self.table);
+        let mut beside = Building::new(self.catalog, self.table);
         beside.with.clone_from(&self.with);
         let made = plan(&mut beside)?;
         self.reads_text |= beside.reads_text;

@@ -1,13 +1,13 @@
 //! `insert`, `update`, `update_many`, `delete`.
 
-use super::filter::{Found, Query as Building};
+use super::building::{Building, Found};
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{Action, Cell, Planner, Query, WritePlan, invalid, value_of};
 use crate::catalog::{Column, Fill, Table};
-use crate::dialect::{Dialect, kinds};
+use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
-use crate::shape::{Condition, Conflict, Expr, Insert, Literal, Operand};
+use crate::shape::{Condition, Conflict, Expr, Insert, Operand};
 use crate::types::Value;
 
 impl Planner<'_> {
@@ -16,7 +16,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn insert(&self, insert: &Insert) -> Result<WritePlan, DbError> {
-        let table = &self.catalog.tables[self.table];
+        let (table, dialect) = (&self.catalog.tables[self.table], self.catalog.dialect);
         let mut given: Vec<Option<&Expr>> = vec![None; table.columns.len()];
         for (name, expr) in &insert.set {
             let column = table.column(name)?;
@@ -29,20 +29,18 @@ impl Planner<'_> {
         let (mut names, mut values, mut fills, mut written) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
             let slot = Slot::of(self.catalog, self.table, at, Purpose::Store);
-            let constant = |value: Value| self.bound(Bind::Const { value, slot }, column.kind);
+            let constant = |value: Value| dialect.bound(column.kind, Bind::Const { value, slot });
             // What the host makes stands in holes after the shape's own.
             let mut fill = |fill| {
                 fills.push(fill);
-                self.bound(Bind::Hole { hole: self.holes + fills.len() - 1, slot }, column.kind)
+                dialect.bound(column.kind, Bind::Hole { hole: self.holes + fills.len() - 1, slot })
             };
             let value = match given[at] {
                 Some(_) if column.generated.is_some() => return Err(generated(table, column)),
                 Some(expr) => match (building.stored(expr, at)?, column.fill) {
                     // A key that is left out or null is the next one.
                     (value, Some(Fill::Uuid7)) => Sql::fill("coalesce({0}, {1})", &[value, fill(Fill::Uuid7)]),
-                    (value, _) if column.kind == Kind::Auto => {
-                        self.catalog.dialect.given_key(table.quoted(), &column.name, value)
-                    }
+                    (value, _) if column.kind == Kind::Auto => dialect.given_key(table.quoted(), &column.name, value),
                     (value, _) => value,
                 },
                 None if column.generated.is_some() || column.kind == Kind::Auto => continue,
@@ -67,7 +65,6 @@ impl Planner<'_> {
             values.push(value);
             written.push(at);
         }
-        let dialect = self.catalog.dialect;
         // MariaDB names no table anew here.
         let alias = if dialect == Dialect::Mariadb { "" } else { " AS t0" };
         let mut sql = Sql::text(format!("INSERT INTO {}{alias}", table.quoted()));
@@ -84,7 +81,7 @@ impl Planner<'_> {
             sql.append(self.conflict(conflict, &given, !insert.returning.is_empty())?);
         }
         let cells = self.returned(&insert.returning, &mut sql)?;
-        let mut query = Query::new(self.catalog.dialect, self.owner, sql, self.holes + fills.len());
+        let mut query = Query::new(dialect, self.owner, sql, self.holes + fills.len());
         if insert.conflict.is_none()
             && let Some(row) = row
         {
@@ -93,10 +90,6 @@ impl Planner<'_> {
         let returning = insert.returning.clone().into();
         let upserts = matches!(insert.conflict, Some(Conflict::Update { .. }));
         Ok(self.write(written, Action::Insert { query, upserts, fills: fills.into(), cells, returning }))
-    }
-
-    fn bound(&self, bind: Bind, kind: Kind) -> Sql {
-        Sql { text: self.catalog.dialect.place(kind).into(), binds: vec![bind] }
     }
 
     fn returned(&self, returning: &[String], sql: &mut Sql) -> Result<Box<[Cell]>, DbError> {
@@ -214,25 +207,17 @@ impl Planner<'_> {
         Ok(self.write(columns, Action::Update { query: self.query(sql), cells, returning: returning.into() }))
     }
 
-    pub(super) fn update_many(
-        &self,
-        key: &[String],
-        key_values: &[Expr],
-        set: &[(String, Expr)],
-    ) -> Result<WritePlan, DbError> {
+    pub(super) fn update_many(&self, key: &[(String, usize)], set: &[(String, Expr)]) -> Result<WritePlan, DbError> {
         let table = &self.catalog.tables[self.table];
         let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
         let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;
         sql.append(assignments);
-        for (at, (name, value)) in key.iter().zip(key_values).enumerate() {
+        for (at, (name, hole)) in key.iter().enumerate() {
             let column = table.column(name)?;
-            let Expr::Operand(Operand::Hole(hole, _)) = value else {
-                return Err(invalid("`key_values` has holes alone"));
-            };
             let slot = Slot::of(self.catalog, self.table, column, Purpose::Compare);
             sql.push(if at == 0 { " WHERE " } else { " AND " });
             sql.push(&format!("t0.{} = ", table.columns[column].quoted()));
-            sql.append(self.bound(Bind::Hole { hole: *hole, slot }, table.columns[column].kind));
+            sql.append(self.catalog.dialect.bound(slot.kind, Bind::Hole { hole: *hole, slot }));
         }
         Ok(self.write(columns, Action::UpdateMany(self.query(sql))))
     }
@@ -262,22 +247,13 @@ impl Building<'_> {
         let catalog = self.catalog;
         let target = &catalog.tables[self.table].columns[column];
         let slot = Slot::of(catalog, self.table, column, Purpose::Store);
-        let place = |bind| Sql { text: catalog.dialect.place(target.kind).into(), binds: vec![bind] };
+        let place = |bind| catalog.dialect.bound(target.kind, bind);
         match expr {
             Expr::Operand(Operand::Hole(hole, None)) => Ok(place(Bind::Hole { hole: *hole, slot })),
             Expr::Operand(Operand::Ref(statement, field)) => {
                 Ok(place(Bind::Ref { statement: *statement, field: field.clone(), slot }))
             }
-            Expr::Operand(Operand::Literal(literal)) => {
-                // A UUID or bytes in a literal are hexadecimal digits.
-                if let (Literal::Text(text), Kind::Uuid | Kind::Binary) = (literal, target.kind) {
-                    let value = target.kind.value_of_json(&serde_json::Value::String(text.clone()));
-                    if let Ok(value) = value {
-                        return Ok(place(Bind::Const { value, slot }));
-                    }
-                }
-                value_of(catalog, slot, literal).map(place)
-            }
+            Expr::Operand(Operand::Literal(literal)) => value_of(catalog, slot, literal).map(place),
             expr => {
                 let found = self.expression(expr, Some(target.kind), None)?;
                 self.assigned(target, found)
@@ -314,13 +290,11 @@ impl Building<'_> {
                 Some(length) if length <= most => Ok(found.sql),
                 _ => Ok(dialect.fitting(found.sql, most)),
             },
-            (Kind::Float, kind) if kind.is_whole() || kind == Kind::Float || kinds::places(kind).is_some() => {
-                Ok(dialect.float(&found))
-            }
+            (Kind::Float, kind) if kind.is_number() => Ok(dialect.float(&found)),
             (Kind::Decimal { places, .. }, Kind::Decimal { places: more, .. }) if more > places => {
                 Ok(dialect.round(&found, places.into()))
             }
-            (to @ Kind::Decimal { .. }, kind) if kind.is_whole() || kinds::places(kind).is_some() => {
+            (to @ Kind::Decimal { .. }, kind) if kind.is_whole() || kind.places().is_some() => {
                 Ok(dialect.widen(&found, to))
             }
             (to, from) if to.is_whole() && from.is_whole() => Ok(found.sql),

@@ -1,5 +1,6 @@
 //! Expressions and conditions as the app sent them.
 
+use super::words::{AggregateFunction, Arithmetic, Choice, DatePart, JsonResult, Nulls, Part, Ranked, Unit};
 use super::{Nested, Path};
 use crate::dialect::functions::Function;
 use crate::kind::Kind;
@@ -40,7 +41,6 @@ pub(crate) enum List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup {
     Exact,
-    In,
     IsNull,
     Range,
     Compare(Comparison),
@@ -77,9 +77,8 @@ pub(crate) enum JsonLookup {
 }
 
 impl Lookup {
-    pub(crate) const ALL: [(&'static str, Lookup); 21] = [
+    pub(crate) const ALL: [(&'static str, Lookup); 20] = [
         ("exact", Lookup::Exact),
-        ("in", Lookup::In),
         ("isnull", Lookup::IsNull),
         ("range", Lookup::Range),
         ("gt", Lookup::Compare(Comparison::Gt)),
@@ -231,54 +230,6 @@ impl Condition {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arithmetic {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Mod,
-}
-
-impl Arithmetic {
-    pub(crate) const ALL: [(&'static str, Arithmetic); 5] = [
-        ("add", Arithmetic::Add),
-        ("sub", Arithmetic::Sub),
-        ("mul", Arithmetic::Mul),
-        ("div", Arithmetic::Div),
-        ("mod", Arithmetic::Mod),
-    ];
-
-    pub(crate) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(_, known)| *known == self).map_or("arithmetic", |(word, _)| word)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
-    /// The first that isn't NULL.
-    Coalesce,
-    /// NULL where both are equal, else the first.
-    Nullif,
-    /// The largest that isn't NULL.
-    Greatest,
-    /// The smallest that isn't NULL.
-    Least,
-}
-
-impl Choice {
-    pub(crate) const ALL: [(&'static str, Choice); 4] = [
-        ("coalesce", Choice::Coalesce),
-        ("nullif", Choice::Nullif),
-        ("greatest", Choice::Greatest),
-        ("least", Choice::Least),
-    ];
-
-    pub(crate) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(_, known)| *known == self).map_or("choice", |(word, _)| word)
-    }
-}
-
 /// A time zone of the IANA database, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Zone(pub(crate) String);
@@ -287,87 +238,6 @@ impl Zone {
     /// UTC needs no conversion.
     pub(crate) fn is_utc(&self) -> bool {
         self.0.eq_ignore_ascii_case("UTC")
-    }
-}
-
-/// Makes an enum of words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum $name { $($variant,)* }
-
-        impl $name {
-            pub(crate) const ALL: &'static [(&'static str, $name)] = &[$(($word, $name::$variant),)*];
-
-            #[allow(dead_code, reason = "not every list of words is asked for its words")]
-            pub(crate) fn word(self) -> &'static str {
-                match self { $($name::$variant => $word,)* }
-            }
-        }
-    };
-}
-
-words! {
-    /// A part of a date or a time.
-    Part {
-        Year = "year",
-        Month = "month",
-        Day = "day",
-        Hour = "hour",
-        Minute = "minute",
-        Second = "second",
-        Quarter = "quarter",
-        Week = "week",
-        WeekDay = "week_day",
-        IsoWeekDay = "iso_week_day",
-        IsoYear = "iso_year",
-        Microsecond = "microsecond",
-    }
-}
-
-impl Part {
-    /// Whether it is a part of a time of day.
-    pub(crate) fn is_of_time(self) -> bool {
-        matches!(self, Part::Hour | Part::Minute | Part::Second | Part::Microsecond)
-    }
-}
-
-words! {
-    /// What a date or a time is cut to the beginning of.
-    Unit {
-        Year = "year",
-        Quarter = "quarter",
-        Month = "month",
-        Week = "week",
-        Day = "day",
-        Hour = "hour",
-        Minute = "minute",
-        Second = "second",
-    }
-}
-
-impl Unit {
-    /// Whether it is a part of a time of day.
-    pub(crate) fn is_of_time(self) -> bool {
-        matches!(self, Unit::Hour | Unit::Minute | Unit::Second)
-    }
-}
-
-words! {
-    /// What is taken of a datetime.
-    DatePart {
-        Date = "date",
-        Time = "time",
-    }
-}
-
-words! {
-    /// What is wanted of a place in a JSON document.
-    JsonResult {
-        Json = "json",
-        Text = "json_text",
-        Length = "json_length",
     }
 }
 
@@ -394,22 +264,6 @@ pub(crate) struct Aggregate {
     pub(crate) order: Vec<Order>,
     /// Of a sample instead of all there is, for `stddev` and `variance`.
     pub(crate) sample: bool,
-}
-
-words! {
-    /// What makes one value of many.
-    AggregateFunction {
-        Count = "count",
-        Sum = "sum",
-        Avg = "avg",
-        Min = "min",
-        Max = "max",
-        StringAgg = "string_agg",
-        Stddev = "stddev",
-        Variance = "variance",
-        BoolAnd = "bool_and",
-        BoolOr = "bool_or",
-    }
 }
 
 /// A function over the rows around each row.
@@ -462,32 +316,6 @@ impl WindowFunction {
     }
 }
 
-/// What a window can begin with besides aggregates.
-pub(crate) const WINDOW_WORDS: [&str; 11] = [
-    "row_number",
-    "rank",
-    "dense_rank",
-    "percent_rank",
-    "cume_dist",
-    "ntile",
-    "lag",
-    "lead",
-    "first_value",
-    "last_value",
-    "nth_value",
-];
-
-words! {
-    /// A row's place among the others.
-    Ranked {
-        RowNumber = "row_number",
-        Rank = "rank",
-        DenseRank = "dense_rank",
-        PercentRank = "percent_rank",
-        CumeDist = "cume_dist",
-    }
-}
-
 /// Which rows of the partition a function sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -511,12 +339,4 @@ pub(crate) struct Order {
     pub(crate) descending: bool,
     /// Where NULLs go other than first ascending and last descending.
     pub(crate) nulls: Option<Nulls>,
-}
-
-words! {
-    /// Where NULLs go.
-    Nulls {
-        First = "first",
-        Last = "last",
-    }
 }

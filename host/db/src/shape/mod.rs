@@ -3,13 +3,16 @@
 mod expression;
 mod json;
 mod parse;
+mod words;
 
 pub(crate) use expression::{
-    Aggregate, AggregateFunction, Arithmetic, Choice, Comparison, Condition, DatePart, Edge, Expr, Frame, JsonLookup,
-    JsonResult, JsonStep, List, Literal, Lookup, Nulls, Operand, Order, Part, Ranked, TextLookup, Unit, Window,
-    WindowFunction, Zone,
+    Aggregate, Comparison, Condition, Edge, Expr, Frame, JsonLookup, JsonStep, List, Literal, Lookup, Operand, Order,
+    TextLookup, Window, WindowFunction, Zone,
 };
 pub(crate) use parse::{parse, parse_condition, parse_expression, shown};
+pub(crate) use words::{
+    AggregateFunction, Arithmetic, Choice, Combination, DatePart, JsonResult, Nulls, Part, Ranked, Unit, Wait,
+};
 
 /// The largest shape in bytes: the largest that a generated form needs is 5 KiB.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
@@ -81,8 +84,8 @@ pub(crate) enum Op {
     },
     /// One update for each position of the holes' lists.
     UpdateMany {
-        key: Vec<String>,
-        key_values: Vec<Expr>,
+        /// The fields that find a row, each with the hole of its values.
+        key: Vec<(String, usize)>,
         set: Vec<(String, Expr)>,
     },
     Delete {
@@ -121,13 +124,6 @@ pub(crate) struct Lock {
     pub(crate) no_key: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
-    Block,
-    Nowait,
-    SkipLocked,
-}
-
 /// What `select`, `count`, `exists` and `aggregate` share.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
@@ -140,23 +136,6 @@ pub(crate) struct Reading {
     pub(crate) combine: Vec<(Combination, Nested)>,
     pub(crate) limit: Option<Bound>,
     pub(crate) offset: Option<Bound>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Combination {
-    Union,
-    UnionAll,
-    Intersect,
-    Except,
-}
-
-impl Combination {
-    pub(crate) const ALL: [(&'static str, Combination); 4] = [
-        ("union", Combination::Union),
-        ("union_all", Combination::UnionAll),
-        ("intersect", Combination::Intersect),
-        ("except", Combination::Except),
-    ];
 }
 
 /// A `select` inside of another shape.
@@ -240,7 +219,7 @@ mod tests {
     #[test]
     fn the_published_schema_names_every_lookup() {
         let schema = schema();
-        let joining = ["and", "or", "xor", "not", "exists", "true"];
+        let joining = ["and", "or", "xor", "not", "exists", "true", "in"];
         let known = Lookup::ALL.iter().map(|(word, _)| *word).chain(joining).collect();
         assert_eq!(words(&schema, "condition"), known);
     }

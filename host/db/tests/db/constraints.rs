@@ -105,7 +105,7 @@ async fn indexes_of_all_sorts_are_made_and_change_nothing_else() {
     let mut manifest = shop(json!([]));
     manifest["models"][0]["indexes"] = json!([
         ["name", "-low"],
-        {"fields": ["-high"], "include": ["name"]},
+        {"fields": ["-high"], "include": ["name", "high"]},
         {"name": "live_ones", "fields": ["name"], "condition": ["and", ["exact", "state", "live"], ["gt", "price", "1.00"]]},
         {"name": "by_sum", "expressions": [["add", {"f": "low"}, ["coalesce", {"f": "high"}, 0]]]}]);
     let site = Site::of(manifest.clone());

@@ -370,6 +370,30 @@ async fn the_database_fills_in_its_own_defaults() {
 }
 
 #[tokio::test]
+async fn bytes_in_a_shape_are_hexadecimal_digits_wherever_they_stand() {
+    let site = site(json!([{"name": "tag", "kind": "uuid"}, {"name": "raw", "kind": "binary", "null": true}]));
+    let db = site.request();
+    let tag = "00112233-4455-6677-8899-aabbccddeeff";
+    db.add("item", json!({"tag": tag, "raw": "c0ffee"})).await;
+    let count = async |filter: Json| {
+        db.get(json!({"v":1,"op":"count","from":"item","filter":[filter]}), vec![]).await.map(|rows| rows.cells)
+    };
+    for (filter, found) in [
+        (json!(["exact", "tag", tag]), 1),
+        (json!(["exact", {"e": ["coalesce", {"f": "tag"}, tag]}, tag]), 1),
+        (json!(["exact", "tag", "ffffffffffffffffffffffffffffffff"]), 0),
+        (json!(["exact", "raw", "C0FFEE"]), 1),
+    ] {
+        assert_eq!(count(filter.clone()).await, Ok(vec![Value::Integer(found)]), "{filter}");
+    }
+    let error = count(json!(["exact", "tag", "no digits"])).await.unwrap_err();
+    assert_eq!((error.code, error.detail("field")), ("invalid-value", Some("tag")));
+    assert!(error.message.contains("takes hexadecimal digits"), "{error}");
+    let set = json!({"v":1,"op":"update","from":"item","set":{"raw":"c0f"}});
+    assert_eq!(code(db.run(set, vec![]).await), "invalid-value");
+}
+
+#[tokio::test]
 async fn columns_may_be_called_otherwise_than_fields() {
     let site = Site::of(json!({"v": 1, "name": "shop", "models": [
         {"name": "maker", "fields": [{"name": "id", "kind": "auto", "column": "MakerId"}, {"name": "name", "kind": "char", "max_length": 20, "column": "select"}]},

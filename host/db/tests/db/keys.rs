@@ -87,6 +87,32 @@ async fn the_host_makes_uuids_that_grow() {
 }
 
 #[tokio::test]
+async fn a_list_that_a_value_looks_through_makes_no_rows() {
+    let site = site();
+    let db = site.request();
+    for (code, part_of) in [("eu", Json::Null), ("de", json!("eu")), ("fr", json!("eu"))] {
+        insert(&db, "country", json!({"code": code, "name": code, "part_of": part_of}), "code").await;
+    }
+    let names = |names: &[&str]| Param::Many(names.iter().map(|name| string(name)).collect());
+    let sought = names(&["fr", "de", "xx"]);
+    let first =
+        json!(["subquery",{"from":"country","fields":["code"],"filter":[["in","code",{"$":0}]],"order":["code"]}]);
+    // The host makes a key for each row, and there is one.
+    let one = json!({"v":1,"op":"insert","from":"city","set":{"name":first},"returning":["name"]});
+    let outcome = db.run(one, vec![sought.clone()]).await.unwrap();
+    assert_eq!((outcome.affected, outcome.returned.cells), (1, vec![string("de")]));
+    let two = json!({"v":1,"op":"insert","from":"city","set":{"name":{"$":1},"country":first}});
+    let outcome = db.run(two, vec![sought.clone(), names(&["bonn", "ulm"])]).await.unwrap();
+    assert_eq!((outcome.affected, count(&db, "city").await), (2, Value::Integer(3)));
+    // As many rows as some databases get in one statement.
+    let many = json!({"v":1,"op":"insert","from":"day","set":{"number":{"$":1},"name":first}});
+    let numbers = Param::Many((0..20).map(Value::Integer).collect());
+    assert_eq!(db.run(many, vec![sought, numbers]).await.unwrap().affected, 20);
+    let named = json!({"v":1,"op":"count","from":"day","filter":[["exact","name","de"]]});
+    assert_eq!(db.one(named, vec![]).await, Value::Integer(20));
+}
+
+#[tokio::test]
 async fn relations_hold_the_kind_of_the_key_that_they_lead_to() {
     let site = site();
     let db = site.request();

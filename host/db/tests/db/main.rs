@@ -41,6 +41,8 @@ macro_rules! on {
             mod deferred;
             #[path = "delete.rs"]
             mod delete;
+            #[path = "edges.rs"]
+            mod edges;
             #[path = "elsewhere.rs"]
             mod elsewhere;
             #[path = "expressions.rs"]

@@ -56,7 +56,9 @@ pub fn manifest() -> Json {
 }
 
 pub fn shop() -> Site {
-    Site::with(manifest(), StoreConfig::temporary(), DbConfig::default())
+    // What waits between two statements on a busy machine isn't what these tests are about.
+    let patient = StoreConfig { transaction_idle_ms: 10_000, transaction_total_ms: 20_000, ..StoreConfig::temporary() };
+    Site::with(manifest(), patient, DbConfig::default())
 }
 
 /// A shop with a tree of categories (1 > 2 > 3, and 4), three products and the sales of two of them.

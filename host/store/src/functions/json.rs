@@ -5,7 +5,7 @@ use rusqlite::functions::Context;
 use rusqlite::types::{FromSqlError, Value, ValueRef};
 use serde_json::Value as Json;
 
-use super::{Made, Registry, or_null, text};
+use super::{Made, Registry, Watch, or_null, text};
 
 pub(super) fn register(registry: &Registry<'_>) -> Result<()> {
     registry.add("json", 2, |context| or_null(at(context)?.map(|json| json.to_string())))?;
@@ -27,8 +27,12 @@ pub(super) fn register(registry: &Registry<'_>) -> Result<()> {
     // One text for what is equal: members in order, whole numbers without a point.
     registry
         .add("json_canonical", 1, |context| or_null(document(context, 0).map(|json| canonical(json).to_string())))?;
-    registry.add("json_contains", 2, |context| {
-        or_null(document(context, 0).zip(document(context, 1)).map(|(json, part)| contains(&json, &part, true)))
+    let control = registry.control.clone();
+    registry.add("json_contains", 2, move |context| {
+        let Some((mut json, part)) = document(context, 0).zip(document(context, 1)) else { return Ok(Value::Null) };
+        let mut watch = Watch::new(&control);
+        arrange(&mut json, &mut watch)?;
+        Ok(contains(&json, &part, true, &mut watch)?.into())
     })?;
     registry.add("json_has_keys", -1, |context| has_keys(context, true))?;
     registry.add("json_has_any_keys", -1, |context| has_keys(context, false))?;
@@ -72,14 +76,17 @@ fn at(context: &Context<'_>) -> Result<Option<Json>> {
     Ok(Some(json))
 }
 
+/// The whole number that a float is, where it is one.
+fn whole_part(number: &serde_json::Number) -> Option<i64> {
+    let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15);
+    // A float's whole part fits exactly below 2^53.
+    #[allow(clippy::cast_possible_truncation)]
+    float.map(|float| float as i64)
+}
+
 fn canonical(json: Json) -> Json {
     match json {
-        Json::Number(number) => match number.as_f64() {
-            // A float's whole part fits exactly below 2^53.
-            #[allow(clippy::cast_possible_truncation)]
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => Json::from(float as i64),
-            _ => Json::Number(number),
-        },
+        Json::Number(number) => whole_part(&number).map_or(Json::Number(number), Json::from),
         Json::Array(elements) => elements.into_iter().map(canonical).collect(),
         Json::Object(members) => {
             let mut members: Vec<(String, Json)> =
@@ -91,22 +98,94 @@ fn canonical(json: Json) -> Json {
     }
 }
 
+/// What two scalars that are equal have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Scalar<'j> {
+    Null,
+    Boolean(bool),
+    Whole(i64),
+    Large(u64),
+    Float(u64),
+    Text(&'j str),
+}
+
+/// `None` for what has parts.
+fn scalar(json: &Json) -> Option<Scalar<'_>> {
+    match json {
+        Json::Null => Some(Scalar::Null),
+        Json::Bool(truth) => Some(Scalar::Boolean(*truth)),
+        Json::String(text) => Some(Scalar::Text(text)),
+        Json::Number(number) => Some(match (whole_part(number).or(number.as_i64()), number.as_u64()) {
+            (Some(whole), _) => Scalar::Whole(whole),
+            (None, Some(large)) => Scalar::Large(large),
+            // A document has no NaN, and the zeros are whole numbers.
+            (None, None) => Scalar::Float(number.as_f64().unwrap_or_default().to_bits()),
+        }),
+        Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+/// Brings the elements of each array into an order in which scalars are found quickly: what has parts first, then they.
+fn arrange(json: &mut Json, watch: &mut Watch<'_>) -> Result<()> {
+    watch.step()?;
+    match json {
+        Json::Array(elements) => {
+            elements.iter_mut().try_for_each(|element| arrange(element, watch))?;
+            elements.sort_unstable_by(|left, right| scalar(left).cmp(&scalar(right)));
+            Ok(())
+        }
+        Json::Object(members) => members.values_mut().try_for_each(|member| arrange(member, watch)),
+        _ => Ok(()),
+    }
+}
+
 /// Whether `part` is in `json` as PostgreSQL's `@>` says: members and elements in any order, and at the top an array contains a
-/// single value.
-fn contains(json: &Json, part: &Json, top: bool) -> bool {
+/// single value. `json` was [arranged](arrange).
+///
+/// Scalars are looked up. Arrays and objects in an array are tried with each other, so that their numbers multiply: hence the watch.
+fn contains(json: &Json, part: &Json, top: bool, watch: &mut Watch<'_>) -> Result<bool> {
+    watch.step()?;
     match (json, part) {
         (Json::Object(members), Json::Object(wanted)) => {
-            wanted.iter().all(|(key, part)| members.get(key).is_some_and(|json| contains(json, part, false)))
+            for (key, part) in wanted {
+                let Some(member) = members.get(key) else { return Ok(false) };
+                if !contains(member, part, false, watch)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         }
         (Json::Array(elements), Json::Array(wanted)) => {
-            wanted.iter().all(|part| elements.iter().any(|json| contains(json, part, false)))
+            let with_parts = elements.partition_point(|element| scalar(element).is_none());
+            for part in wanted {
+                watch.step()?;
+                let found = match scalar(part) {
+                    Some(part) => has(elements, &part),
+                    None => {
+                        let mut found = false;
+                        for element in &elements[..with_parts] {
+                            if contains(element, part, false, watch)? {
+                                found = true;
+                                break;
+                            }
+                        }
+                        found
+                    }
+                };
+                if !found {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         }
-        (Json::Array(elements), part) if top && !part.is_object() => {
-            elements.iter().any(|json| contains(json, part, false))
-        }
-        (Json::Number(_), Json::Number(_)) => canonical(json.clone()) == canonical(part.clone()),
-        (json, part) => json == part,
+        (Json::Array(elements), part) if top => Ok(scalar(part).is_some_and(|part| has(elements, &part))),
+        (json, part) => Ok(scalar(json).zip(scalar(part)).is_some_and(|(json, part)| json == part)),
     }
+}
+
+/// Whether a scalar is among the elements of an arranged array.
+fn has(elements: &[Json], wanted: &Scalar<'_>) -> bool {
+    elements.binary_search_by(|element| scalar(element).as_ref().cmp(&Some(wanted))).is_ok()
 }
 
 fn has_keys(context: &Context<'_>, all: bool) -> Made {
@@ -120,7 +199,9 @@ fn has_keys(context: &Context<'_>, all: bool) -> Made {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::check;
+    use std::time::{Duration, Instant};
+
+    use super::super::tests::{ask_for, check};
 
     #[test]
     fn documents_are_looked_into() {
@@ -160,6 +241,12 @@ mod tests {
             (&contains("[[1],2]", "[1]"), "0"),
             (&contains("1", "[1]"), "0"),
             (&contains("{}", "{}"), "1"),
+            (&contains(r#"[3,"a",null,[1,{"x":2}],true,1.5]"#, r#"[1.5,[{"x":2.0}],"a",null,3,true]"#), "1"),
+            (&contains("[[1],[2]]", "[[2],[1,2]]"), "0"),
+            (&contains("[1,2]", r#"["1"]"#), "0"),
+            (&contains("[18446744073709551615,-0.0]", "[0,18446744073709551615]"), "1"),
+            (&contains(r#"[{"a":1},2]"#, r#"{"a":1}"#), "0"),
+            (&contains(r#"[null]"#, "null"), "1"),
             ("bandstand_json_contains(NULL, '{}')", "NULL"),
             (r#"bandstand_json_has_keys('{"a":1,"b":2}', 'a', 'b', 'b')"#, "1"),
             (r#"bandstand_json_has_keys('{"a":1}', 'a', 'b')"#, "0"),
@@ -168,6 +255,29 @@ mod tests {
             (r#"bandstand_json_has_keys('["a"]', 'a')"#, "0"),
             (r#"bandstand_json_canonical('{"b":1.0,"a":[ ]}') = bandstand_json_canonical('{"a":[],"b":1}')"#, "1"),
         ]);
+    }
+
+    #[test]
+    fn many_numbers_are_found_among_many() {
+        let began = Instant::now();
+        let list = |numbers: &mut dyn Iterator<Item = u32>| {
+            let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+            format!("'[{}]'", numbers.join(","))
+        };
+        let (up, down) = (list(&mut (100_000..220_000)), list(&mut (100_000..220_000).rev()));
+        check(&[(&format!("bandstand_json_contains({up}, {down})"), "1")]);
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn many_lists_among_many_are_stopped_at_the_deadline() {
+        let lists: Vec<String> = (0..30_000).map(|number| format!("[{number}]")).collect();
+        let lists = lists.join(",");
+        let began = Instant::now();
+        let sql = format!("bandstand_json_contains('[{lists}]', '[{lists}]')");
+        let stopped = ask_for(&sql, Duration::from_millis(200)).unwrap_err();
+        assert_eq!(stopped.sqlite_error_code(), Some(rusqlite::ErrorCode::OperationInterrupted));
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
     }
 
     #[test]

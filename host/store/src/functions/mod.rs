@@ -13,9 +13,13 @@ mod math;
 mod text;
 mod time;
 
+use std::sync::Arc;
+
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Error, Result};
+
+use crate::control::{Control, STEPS};
 
 /// SQLite's own functions that an app's statements may call, besides those of this module. Everything else is refused when
 /// a statement is prepared.
@@ -152,12 +156,34 @@ pub(crate) fn allowed_raw(name: &str) -> bool {
     BUILT_IN_RAW.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
+/// Counts the steps of a function as SQLite counts those of a statement: a function that runs is a single one to SQLite.
+pub(super) struct Watch<'c> {
+    control: &'c Control,
+    steps: i32,
+}
+
+impl<'c> Watch<'c> {
+    pub(super) fn new(control: &'c Control) -> Self {
+        Self { control, steps: 0 }
+    }
+
+    /// Errors: where the statement shall stop.
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.steps += 1;
+        if self.steps < STEPS {
+            return Ok(());
+        }
+        self.steps = 0;
+        if self.control.look() { Err(interrupted()) } else { Ok(()) }
+    }
+}
+
 /// What a function makes of its arguments.
 pub(super) type Made = Result<Value>;
 
-/// Registers all of them. No text that one makes is longer than `max_bytes`.
-pub(crate) fn register(connection: &Connection, max_bytes: u32) -> Result<()> {
-    let registry = Registry { connection, max_bytes: max_bytes as usize };
+/// Registers all of them. No text that one makes is longer than `max_bytes`, and those that may run long look at `control`.
+pub(crate) fn register(connection: &Connection, max_bytes: u32, control: &Arc<Control>) -> Result<()> {
+    let registry = Registry { connection, max_bytes: max_bytes as usize, control };
     text::register(&registry)?;
     like::register(&registry)?;
     math::register(&registry)?;
@@ -170,6 +196,7 @@ pub(crate) fn register(connection: &Connection, max_bytes: u32) -> Result<()> {
 pub(super) struct Registry<'c> {
     pub(super) connection: &'c Connection,
     pub(super) max_bytes: usize,
+    pub(super) control: &'c Arc<Control>,
 }
 
 impl Registry<'_> {
@@ -250,6 +277,11 @@ pub(super) fn or_null(value: Option<impl Into<Value>>) -> Made {
     Ok(value.map_or(Value::Null, Into::into))
 }
 
+/// What the session reports as why the statement was stopped.
+fn interrupted() -> Error {
+    Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT), None)
+}
+
 /// What the session reports as a value that is too large.
 pub(super) fn too_big() -> Error {
     Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_TOOBIG), None)
@@ -270,8 +302,12 @@ pub(super) fn overflow() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use rusqlite::Connection;
     use rusqlite::types::Value;
+
+    use crate::control::Until;
 
     /// The only cell of a query with all functions there.
     pub(super) fn ask(sql: &str) -> Value {
@@ -279,8 +315,15 @@ mod tests {
     }
 
     pub(super) fn try_ask(sql: &str) -> rusqlite::Result<Value> {
+        ask_for(sql, Duration::from_secs(60))
+    }
+
+    /// The same with so much time.
+    pub(super) fn ask_for(sql: &str, time: Duration) -> rusqlite::Result<Value> {
         let connection = Connection::open_in_memory()?;
-        super::register(&connection, 1 << 20)?;
+        let control = crate::control::new();
+        control.arm(Until::deadline(Instant::now() + time));
+        super::register(&connection, 1 << 20, &control)?;
         connection.query_row(&format!("SELECT {sql}"), [], |row| row.get(0))
     }
 

@@ -27,6 +27,10 @@ fn of_server(said: &ServerError) -> Failure {
         }
         // "CONSTRAINT `polls__sample__at__range` failed for `site`.`polls__sample`"
         4025 => constraint(Constraint::Check, after(&said.message, "CONSTRAINT `").unwrap_or_default()),
+        // "Datetime function: datetime field overflow"
+        1441 => constraint(Constraint::Check, ""),
+        4035..=4039 => StoreError::Unfit("a document has what MariaDB can't read, such as half of a surrogate pair"),
+        4040 => StoreError::Unfit("a document is nested more than 32 deep, which MariaDB can't read"),
         // "Out of range value for column 'votes' at row 1"
         1264 | 1265 | 1292 | 1366 | 1406 => {
             constraint(Constraint::Check, last_quoted(&said.message, '\'').unwrap_or_default())

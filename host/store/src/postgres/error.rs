@@ -5,6 +5,12 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{Constraint, StoreError};
 
+/// What the planner makes the server say of a search that couldn't be stopped.
+const TOO_LONG: &str = "bytes are too long to search";
+
+/// What a document may have, and PostgreSQL's texts have not.
+const NO_TEXT: &str = "a document has \\u0000 or half of a surrogate pair, which PostgreSQL can't keep";
+
 /// What a failure means.
 #[derive(Debug)]
 pub(super) enum Meaning {
@@ -52,9 +58,14 @@ fn of_server(said: &DbError) -> Meaning {
             constraint(Constraint::NotNull, &subject)
         }
         // What a column is too narrow for, or what is beyond all numbers.
+        "22P02" if said.message().contains(TOO_LONG) => StoreError::Unfit(
+            "what is searched and what is sought are too long: their lengths, multiplied, are 4 GiB at most",
+        ),
         "22003" if is_narrow(said.message()) => constraint(Constraint::Check, ""),
         "22003" => StoreError::Overflow,
         "22001" | "22008" => constraint(Constraint::Check, ""),
+        "22P05" => StoreError::Unfit(NO_TEXT),
+        "22P02" if said.detail().is_some_and(|detail| detail.contains("surrogate")) => StoreError::Unfit(NO_TEXT),
         "40001" | "40P01" => StoreError::Conflict,
         "55P03" => StoreError::Busy("another statement holds the row"),
         "57014" | "25P03" | "57P05" => StoreError::Timeout,

@@ -11,6 +11,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::calendar::DAY;
 use crate::datum::{self, Datum};
+use crate::error::StoreError;
 
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL's calendar begins.
 const EPOCH: i64 = 10_957;
@@ -141,7 +142,8 @@ impl<'a> FromSql<'a> for Cell<'a> {
             Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => Datum::Text(raw),
             Type::BYTEA => Datum::Blob(raw),
             Type::UUID => Datum::Uuid(raw),
-            Type::NUMERIC => Datum::Decimal(Decimal::from_sql(ty, raw)?),
+            // NaN, the infinities and what has more than 28 digits are no decimals here.
+            Type::NUMERIC => Datum::Decimal(Decimal::from_sql(ty, raw).map_err(|_| StoreError::Overflow)?),
             Type::JSON => Datum::Json(raw),
             Type::JSONB => Datum::Json(raw.get(1..).unwrap_or_default()),
             Type::DATE => Datum::Date(i64::from(i32::from_be_bytes(raw.try_into()?)) + EPOCH),

@@ -21,6 +21,9 @@ use crate::server::{Endpoint, HOST_LANE};
 /// How long a statement that was stopped may take to say so.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
+/// How long a server may be deaf before its connection is given up.
+const DEAF_TIME: Duration = Duration::from_secs(3_600);
+
 /// How long the rest of a result that nobody wants may take to arrive before its connection is closed.
 const DRAIN_TIME: Duration = Duration::from_millis(250);
 
@@ -213,8 +216,12 @@ impl Drop for Connection {
             Phase::Busy => {
                 let inner = endpoint.clone();
                 inner.runtime.spawn(async move {
+                    let mut wire = wire;
                     let stopper = wire.stopper();
                     let _ = tokio::time::timeout(STOP_TIME, stopper.stop()).await;
+                    // A server may be deaf while it works on one value. Until it has heard, the place stays taken, so that an
+                    // app's share bounds what it makes the server do.
+                    let _ = tokio::time::timeout(DEAF_TIME, wire.drain()).await;
                     close(wire).await;
                     drop((place, endpoint));
                 });
@@ -325,7 +332,7 @@ impl Connection {
         let before = self.phase;
         self.phase = Phase::Busy;
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
-        let result = timed(self.deadline, wire.stopper(), wire.flush(command)).await;
+        let result = timed(&self.endpoint, self.deadline, wire.stopper(), wire.flush(command)).await;
         self.settle(before, result.map_err(Timed::other), true)
     }
 
@@ -383,7 +390,8 @@ impl Connection {
             self.phase = Phase::Busy;
             let Some(wire) = &mut self.wire else { return Err(StoreError::Closed.into()) };
             let stopper = wire.stopper();
-            let result = timed(self.deadline, stopper, wire.run_all(statement, several, &mut row)).await;
+            let result =
+                timed(&self.endpoint, self.deadline, stopper, wire.run_all(statement, several, &mut row)).await;
             if let Err(Timed::Failed(Failure::Stale)) = &result
                 && std::mem::take(&mut again)
             {
@@ -463,7 +471,7 @@ impl Connection {
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
         // A commit has no deadline of the request's: it is short, and stopping it halfway would leave its outcome unknown.
         let until = Instant::now() + Duration::from_secs(30);
-        let result = timed(until, wire.stopper(), wire.flush(Some("COMMIT"))).await;
+        let result = timed(&self.endpoint, until, wire.stopper(), wire.flush(Some("COMMIT"))).await;
         match result {
             Ok(()) => {
                 self.phase = Phase::Free;
@@ -543,6 +551,7 @@ impl Timed<Infallible> {
 }
 
 async fn timed<T, E>(
+    endpoint: &Endpoint,
     deadline: Instant,
     stopper: Stopper,
     work: impl Future<Output = Result<T, Failure<E>>>,
@@ -551,8 +560,10 @@ async fn timed<T, E>(
     if let Ok(result) = tokio::time::timeout_at(deadline.into(), &mut work).await {
         return result.map_err(Timed::Failed);
     }
+    // Whoever asks may run where nothing can be sent, so the store's own threads do it.
+    let stopping = endpoint.runtime.spawn(stopper.stop());
     let stopped = async {
-        stopper.stop().await;
+        let _ = stopping.await;
         work.await
     };
     match tokio::time::timeout(STOP_TIME, stopped).await {

@@ -22,6 +22,9 @@ const RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE";
 /// Where the logins of apps have their passwords: in a table of the host's, so that several hosts share them.
 const MARIADB_ACCOUNTS: &str = "CREATE TABLE IF NOT EXISTS `bandstand__account` (`name` varchar(80) NOT NULL PRIMARY KEY, \
     `password` varchar(64) NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin";
+/// What was granted to whom. MariaDB doesn't tell it to a login that may grant but not read the server's own tables.
+const MARIADB_GRANTED: &str = "CREATE TABLE IF NOT EXISTS `bandstand__granted` (`name` varchar(80) NOT NULL, `table` varchar(64) NOT NULL, \
+    PRIMARY KEY (`name`, `table`)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin";
 const POSTGRES_ACCOUNTS: &str =
     "CREATE TABLE IF NOT EXISTS \"bandstand__account\" (\"name\" text PRIMARY KEY, \"password\" text NOT NULL)";
 
@@ -121,17 +124,18 @@ impl Server {
     }
 }
 
-/// `bandstand_site_polls`: roles and accounts are those of the whole server, which may have databases of several sites.
+/// `bandstand__site__polls`: roles and accounts are those of the whole server, which may have databases of several sites.
 fn name(database: &str, owner: &Owner, most: usize) -> String {
     use sha2::{Digest, Sha256};
-    let whole = format!("bandstand_{database}_{}", owner.app());
+    // No app's name has two underscores in a row, so no two sites' apps are called the same here.
+    let whole = format!("bandstand__{database}__{}", owner.app());
     let plain = whole.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     if plain && whole.len() <= most {
         return whole;
     }
     let hash = hex::encode(&Sha256::digest(&whole)[..8]);
     // An app's name has at most 30 characters of those that fit.
-    format!("bandstand_{hash}_{}", owner.app())
+    format!("bandstand__{hash}__{}", owner.app())
 }
 
 async fn run(connection: &mut Connection, sql: String) -> Result<(), StoreError> {
@@ -167,7 +171,18 @@ async fn grant_postgres(connection: &mut Connection, owner: &Owner, role: &str) 
             run(connection, format!("GRANT USAGE, SELECT, UPDATE ON SEQUENCE {counter} TO \"{role}\"")).await?;
         }
     }
+    let may = "SELECT DISTINCT table_name::text FROM information_schema.role_table_grants \
+        WHERE grantee = $1 AND table_schema = current_schema()";
+    for table in texts(connection, may, role).await?.iter().filter(|table| is_withdrawn(owner, table)) {
+        run(connection, format!("REVOKE ALL ON TABLE \"{}\" FROM \"{role}\"", table.replace('"', "\"\""))).await?;
+    }
     Ok(())
+}
+
+/// Whether the operator granted the table once and doesn't any more. Tables of the app's own stay its own: another host may
+/// run a version that still has them.
+fn is_withdrawn(owner: &Owner, table: &str) -> bool {
+    !owner.owns(table) && !table.starts_with(&format!("{}__", owner.app()))
 }
 
 /// Lets a role log in, or no longer.
@@ -202,15 +217,27 @@ async fn password(connection: &mut Connection, known: &str, name: &str) -> Resul
 }
 
 /// Returns the account's password.
-async fn grant_mariadb(connection: &mut Connection, owner: &Owner, account: &str) -> Result<String, StoreError> {
+async fn grant_mariadb(connection: &mut Connection, owner: &Owner, name: &str) -> Result<String, StoreError> {
     run(connection, MARIADB_ACCOUNTS.into()).await?;
     let known = "SELECT `password` FROM `bandstand__account` WHERE `name` = ?";
-    let password = password(connection, known, account).await?;
-    run(connection, format!("CREATE USER IF NOT EXISTS '{account}'@'%' IDENTIFIED BY '{password}'")).await?;
+    let password = password(connection, known, name).await?;
+    // From where the host comes, the app's connections come as well.
+    let from = "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', -1) WHERE ? = ''";
+    let from = texts(connection, from, "").await?.pop().unwrap_or_default().replace(['\'', '\\'], "");
+    let account = format!("'{name}'@'{from}'");
+    run(connection, format!("CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{password}'")).await?;
     // It may be there from a database that is gone.
-    run(connection, format!("ALTER USER '{account}'@'%' IDENTIFIED BY '{password}'")).await?;
+    run(connection, format!("ALTER USER {account} IDENTIFIED BY '{password}'")).await?;
+    run(connection, MARIADB_GRANTED.into()).await?;
     for table in owner.tables() {
-        run(connection, format!("GRANT {RIGHTS} ON `{table}` TO '{account}'@'%'")).await?;
+        run(connection, format!("GRANT {RIGHTS} ON `{table}` TO {account}")).await?;
+        run(connection, format!("INSERT IGNORE INTO `bandstand__granted` VALUES ('{name}', '{table}')")).await?;
+    }
+    let granted = "SELECT `table` FROM `bandstand__granted` WHERE `name` = ?";
+    for table in texts(connection, granted, name).await?.iter().filter(|table| is_withdrawn(owner, table)) {
+        run(connection, format!("REVOKE ALL PRIVILEGES ON `{table}` FROM {account}")).await?;
+        run(connection, format!("DELETE FROM `bandstand__granted` WHERE `name` = '{name}' AND `table` = '{table}'"))
+            .await?;
     }
     Ok(password)
 }

@@ -49,6 +49,7 @@ pub struct Total<M, O> {
     read: fn(&mut Reader<'_>) -> Result<O>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "it is asked at once or given away")]
 enum Asked<M, O> {
     Not(Box<QuerySet<M>>, Vec<Node>),
     Under(super::Pending<O>),

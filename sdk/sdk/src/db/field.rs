@@ -9,7 +9,7 @@ use super::condition::Q;
 use super::expression::{Assignment, Expr, Expression, Operand, Single};
 use super::kinds::{Kind, May, Must, Nullness};
 use super::model::Model;
-use super::node::{Lookup, Node, Sorted, Tree};
+use super::node::{Lookup, Node, Sorted};
 use super::per_row::PerRow;
 use super::values::Members;
 
@@ -461,9 +461,4 @@ pub trait IntoPaths<R> {
 /// `is_in` of values, at most 1,000; none of none.
 pub(crate) fn values_in<T, V: Single<T>>(values: impl IntoIterator<Item = V>) -> Lookup {
     Lookup::Many("in", values.into_iter().map(Single::single).collect())
-}
-
-/// A condition on what an expression makes.
-pub(crate) fn test<R>(lookup: Lookup, node: Node) -> Q<R> {
-    Q::of(Tree::Test(lookup, node))
 }

@@ -1,7 +1,6 @@
 //! Rows that are fetched piece by piece, for results that are larger than one wants to hold.
 
 use core::fmt;
-use core::marker::PhantomData;
 
 use super::model::Model;
 use super::query::QuerySet;
@@ -21,7 +20,6 @@ pub struct Iter<M> {
     joins: Vec<join::Join>,
     /// The rows of the piece that aren't handed out yet, the next one last.
     piece: Vec<M>,
-    marker: PhantomData<fn() -> M>,
 }
 
 impl<M> fmt::Debug for Iter<M> {
@@ -44,7 +42,7 @@ impl<M: Model> QuerySet<M> {
     pub async fn iterator(self) -> Result<Iter<M>> {
         let joins = self.query.related.clone();
         let cursor = transaction::open(self.select()?).await?;
-        Ok(Iter { cursor, joins, piece: Vec::new(), marker: PhantomData })
+        Ok(Iter { cursor, joins, piece: Vec::new() })
     }
 }
 
@@ -96,13 +94,8 @@ impl<M: Model> Iter<M> {
     pub async fn next(&mut self) -> Result<Option<M>> {
         if self.piece.is_empty() {
             let rows = self.cursor.next(ROWS, BYTES).await.map_err(Error::from)?;
-            let mut reader = Reader::typed(M::NAME, M::META.width() + join::width(&self.joins), &rows)?;
-            reader.is_a_set::<M>();
-            while let Some(row) = reader.next_row::<M>()? {
-                join::read(&self.joins, M::META, &mut reader)?;
-                self.piece.push(row);
-            }
-            reader.keep_keys(self.piece.iter());
+            let width = M::META.width() + join::width(&self.joins);
+            self.piece = join::all(&self.joins, Reader::typed(M::NAME, width, &rows)?)?;
             self.piece.reverse();
         }
         Ok(self.piece.pop())

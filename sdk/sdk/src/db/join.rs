@@ -59,6 +59,18 @@ pub(crate) fn width(joins: &[Join]) -> usize {
     joins.iter().map(|join| join.meta.width()).sum()
 }
 
+/// All rows of a result, each with its related ones.
+pub(crate) fn all<M: Model>(joins: &[Join], mut reader: Reader<'_>) -> Result<Vec<M>> {
+    reader.is_a_set::<M>();
+    let mut rows = Vec::with_capacity(reader.capacity());
+    while let Some(row) = reader.next_row::<M>()? {
+        read(joins, M::META, &mut reader)?;
+        rows.push(row);
+    }
+    reader.keep_keys(rows.iter());
+    Ok(rows)
+}
+
 /// Reads the related rows of one row and hands each to the relation that leads to it.
 pub(crate) fn read(joins: &[Join], root: &'static ModelMeta, reader: &mut Reader<'_>) -> Result<()> {
     for (at, join) in joins.iter().enumerate() {

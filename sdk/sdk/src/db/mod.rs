@@ -18,6 +18,7 @@ mod aggregate;
 mod annotate;
 mod choices;
 mod condition;
+mod current;
 mod deferred;
 mod expression;
 mod field;

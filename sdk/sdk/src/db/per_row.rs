@@ -4,7 +4,7 @@ use super::Value;
 use super::aggregate::{Aggregate, Averaged, Summed};
 use super::condition::Q;
 use super::expression::{Expr, Operand, Single};
-use super::field::{Field, Order, Ordered, test};
+use super::field::{Field, Order, Ordered};
 use super::kinds::{Kind, Store};
 use super::node::{Lookup, Node, Tree};
 use super::term::{Base, Document, Term, Text};
@@ -33,7 +33,7 @@ macro_rules! text_lookups {
             Self: EachRow,
             Base<Self>: Text,
         {
-            test(Lookup::One($word, text.node()), self.into_term())
+            Q::test(Lookup::One($word, text.node()), self.into_term())
         })+
     };
 }
@@ -75,7 +75,7 @@ pub trait PerRow: Term {
     where
         Self: EachRow,
     {
-        test(values.lookup(), self.into_term())
+        Q::test(values.lookup(), self.into_term())
     }
 
     /// It is NULL. What is reached over a relation is NULL too where the relation leads nowhere.
@@ -83,7 +83,7 @@ pub trait PerRow: Term {
     where
         Self: EachRow,
     {
-        test(Lookup::IsNull(true), self.into_term())
+        Q::test(Lookup::IsNull(true), self.into_term())
     }
 
     /// It isn't NULL.
@@ -91,7 +91,7 @@ pub trait PerRow: Term {
     where
         Self: EachRow,
     {
-        test(Lookup::IsNull(false), self.into_term())
+        Q::test(Lookup::IsNull(false), self.into_term())
     }
 
     /// It is true.
@@ -101,7 +101,7 @@ pub trait PerRow: Term {
         Self::Kind: Kind<Base = bool>,
     {
         match self.into_term() {
-            Node::Field(path) => test(Lookup::One("exact", Node::Boolean(true)), Node::Field(path)),
+            Node::Field(path) => Q::test(Lookup::One("exact", Node::Boolean(true)), Node::Field(path)),
             node => Q::of(Tree::True(node)),
         }
     }
@@ -127,7 +127,7 @@ pub trait PerRow: Term {
         Self: EachRow,
         Base<Self>: Ordered,
     {
-        test(Lookup::Range(from.node(), to.node()), self.into_term())
+        Q::test(Lookup::Range(from.node(), to.node()), self.into_term())
     }
 
     text_lookups! {
@@ -153,7 +153,7 @@ pub trait PerRow: Term {
         Self: EachRow,
         Base<Self>: Text,
     {
-        test(Lookup::One("regex", Node::value(pattern.single())), self.into_term())
+        Q::test(Lookup::One("regex", Node::value(pattern.single())), self.into_term())
     }
 
     /// The regular expression matches a part of it, ignoring case.
@@ -162,7 +162,7 @@ pub trait PerRow: Term {
         Self: EachRow,
         Base<Self>: Text,
     {
-        test(Lookup::One("iregex", Node::value(pattern.single())), self.into_term())
+        Q::test(Lookup::One("iregex", Node::value(pattern.single())), self.into_term())
     }
 
     /// The document contains this one: all its members and entries, at the same places.
@@ -171,7 +171,7 @@ pub trait PerRow: Term {
         Self: EachRow,
         Base<Self>: Document,
     {
-        test(Lookup::One("json_contains", Node::value(Json(part).into_value())), self.into_term())
+        Q::test(Lookup::One("json_contains", Node::value(Json(part).into_value())), self.into_term())
     }
 
     /// The document has a member of this name.
@@ -180,7 +180,7 @@ pub trait PerRow: Term {
         Self: EachRow,
         Base<Self>: Document,
     {
-        test(Lookup::One("has_key", Node::value(Value::Text(name.into()))), self.into_term())
+        Q::test(Lookup::One("has_key", Node::value(Value::Text(name.into()))), self.into_term())
     }
 
     /// The document has members of all these names.
@@ -189,7 +189,7 @@ pub trait PerRow: Term {
         Self: EachRow,
         Base<Self>: Document,
     {
-        test(Lookup::Many("has_keys", names.into_iter().map(Single::single).collect()), self.into_term())
+        Q::test(Lookup::Many("has_keys", names.into_iter().map(Single::single).collect()), self.into_term())
     }
 
     /// The document has a member of one of these names.
@@ -198,7 +198,7 @@ pub trait PerRow: Term {
         Self: EachRow,
         Base<Self>: Document,
     {
-        test(Lookup::Many("has_any_keys", names.into_iter().map(Single::single).collect()), self.into_term())
+        Q::test(Lookup::Many("has_any_keys", names.into_iter().map(Single::single).collect()), self.into_term())
     }
 
     /// Smallest first.
@@ -325,7 +325,7 @@ impl<R, T> EachRow for Expr<R, T> {}
 /// A comparison. That of a year with a number becomes one of the field with the year's beginning, for which an index is of use.
 fn compare<R>(word: &'static str, left: Node, right: Node) -> Q<R> {
     let Node::Year(years, of) = left else {
-        return test(Lookup::One(word, right), left);
+        return Q::test(Lookup::One(word, right), left);
     };
     let number = match &right {
         // In a zone the year begins at another moment, which the host knows.
@@ -335,7 +335,7 @@ fn compare<R>(word: &'static str, left: Node, right: Node) -> Q<R> {
     let (Some(begins), Some(ends)) =
         (number.and_then(|year| years.begin(year)), number.and_then(|year| years.begin(year.checked_add(1)?)))
     else {
-        return test(Lookup::One(word, right), Node::Year(years, of));
+        return Q::test(Lookup::One(word, right), Node::Year(years, of));
     };
     let at = |moment: i64| Node::value(Value::Integer(moment));
     let lookup = match word {
@@ -346,5 +346,5 @@ fn compare<R>(word: &'static str, left: Node, right: Node) -> Q<R> {
         "lt" => Lookup::One("lt", at(begins)),
         _ => Lookup::One("lt", at(ends)),
     };
-    test(lookup, *of)
+    Q::test(lookup, *of)
 }

@@ -11,6 +11,7 @@ use super::kinds::Nullness;
 use super::meta::ModelMeta;
 use super::model::Model;
 use super::node::{Lookup, Node, Sorted, Sub, Tree};
+use super::reading::one_of;
 use super::related::Pointing;
 use crate::error::{Error, Result};
 
@@ -228,8 +229,7 @@ impl<M: Model> QuerySet<M> {
     /// The rows with these keys, in any order; at most 1,000 keys.
     pub(crate) fn with_keys(keys: &[RawKey]) -> Self {
         let mut set = Self::new();
-        let values = keys.iter().map(RawKey::value).collect();
-        set.query.filters.push(Tree::test(Lookup::Many("in", values), KEY));
+        set.query.filters.push(one_of::<M>(keys));
         set.query.order = Some(Vec::new());
         set
     }

@@ -46,7 +46,7 @@ pub async fn fetch<R: RawRow>(sql: &str, params: impl RawParams) -> Result<Vec<R
 /// Errors: those of [`fetch`]; `invalid-sql` where a column of the model is missing.
 pub async fn rows<M: Model>(sql: &str, params: impl RawParams) -> Result<Vec<M>> {
     let rows = host::fetch_model(M::NAME.to_owned(), sql.to_owned(), params.cells()).await.map_err(Error::from)?;
-    Reader::typed(M::NAME, M::META.width(), &rows)?.all()
+    super::join::all(&[], Reader::typed(M::NAME, M::META.width(), &rows)?)
 }
 
 /// Runs a statement that writes, as a transaction by itself: on disk when it returns. Returns how many rows it wrote.

@@ -34,18 +34,7 @@ impl<M: Model> QuerySet<M> {
     async fn fetch(self) -> Result<Vec<M>> {
         let joins = self.query.related.clone();
         let bytes = transaction::fetch_packed(self.select()?).await?;
-        let mut reader = Reader::packed(M::NAME, M::META.width() + join::width(&joins), &bytes)?;
-        if joins.is_empty() {
-            return reader.all();
-        }
-        reader.is_a_set::<M>();
-        let mut rows = Vec::with_capacity(reader.capacity());
-        while let Some(row) = reader.next_row::<M>()? {
-            join::read(&joins, M::META, &mut reader)?;
-            rows.push(row);
-        }
-        reader.keep_keys(rows.iter());
-        Ok(rows)
+        join::all(&joins, Reader::packed(M::NAME, M::META.width() + join::width(&joins), &bytes)?)
     }
 
     /// The first row, by the order or, without one, by key.
@@ -185,7 +174,7 @@ pub(crate) async fn number<M: Model>(op: &'static str, mut query: Query, fields:
 }
 
 /// The row has one of these keys.
-pub(crate) fn one_of<M: Model>(keys: &[RawKey]) -> Tree {
+pub(super) fn one_of<M: Model>(keys: &[RawKey]) -> Tree {
     if M::META.primary_key.len() < 2 {
         return Tree::test(Lookup::Many("in", keys.iter().map(RawKey::value).collect()), KEY);
     }

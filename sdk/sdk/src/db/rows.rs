@@ -217,17 +217,6 @@ impl<'a> Reader<'a> {
         more
     }
 
-    /// All rows.
-    pub(crate) fn all<M: Model>(mut self) -> Result<Vec<M>> {
-        self.is_a_set::<M>();
-        let mut all = Vec::with_capacity(self.capacity());
-        while let Some(row) = self.next_row()? {
-            all.push(row);
-        }
-        self.keep_keys(all.iter());
-        Ok(all)
-    }
-
     /// The next cell of the current row, for the field `field`.
     pub fn field<T: super::Kind>(&mut self, field: &'static str) -> Result<T> {
         let cell = match &mut self.source {

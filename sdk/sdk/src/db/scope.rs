@@ -1,16 +1,11 @@
-//! What belongs to one request: which rows were fetched together, and what was loaded for all of them.
-//!
-//! It is set around each poll of the request's work, so it belongs to that work alone: other requests of the same instance, which run while
-//! this one waits, don't see it, and it ends with the request.
+//! What belongs to one request: which rows were fetched together, and what was loaded for all of them. It ends with the request.
 
 use core::cell::{Cell, RefCell};
-use core::pin::{Pin, pin};
-use core::task::{Context, Poll};
 use std::rc::Rc;
 
 use super::key::{KeyMap, RawKey};
 use super::related::Loaded;
-use super::{Param, Statement, Value};
+use super::{Param, Statement, Value, current};
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Scope>>> = const { RefCell::new(None) };
@@ -43,35 +38,12 @@ pub(crate) struct Load {
 }
 
 fn current() -> Option<Rc<Scope>> {
-    CURRENT.with_borrow(Clone::clone)
+    current::get(&CURRENT)
 }
 
 /// Runs a request's work in a scope of its own.
 pub(crate) async fn run<T>(work: impl Future<Output = T>) -> T {
-    Inside { scope: Rc::default(), work: pin!(work) }.await
-}
-
-struct Inside<'a, F> {
-    scope: Rc<Scope>,
-    work: Pin<&'a mut F>,
-}
-
-/// Puts back what was there before, also when the work panics.
-struct Restore(Option<Rc<Scope>>);
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        CURRENT.set(self.0.take());
-    }
-}
-
-impl<F: Future> Future for Inside<'_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _restore = Restore(CURRENT.replace(Some(Rc::clone(&self.scope))));
-        self.work.as_mut().poll(context)
-    }
+    current::run(&CURRENT, Rc::default(), work).await
 }
 
 /// A number for rows that come together; 0 outside of a request.

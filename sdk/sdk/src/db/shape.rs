@@ -188,19 +188,29 @@ impl Shape {
         self.params.push(Param::One(value));
     }
 
+    /// Items in brackets, with commas between them.
+    fn list<T>(&mut self, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
+        self.text("[");
+        for (at, item) in items.into_iter().enumerate() {
+            if at > 0 {
+                self.text(",");
+            }
+            each(self, item);
+        }
+        self.text("]");
+    }
+
+    /// One more member of the document: its name, before its value.
+    fn member(&mut self, name: &str) {
+        self.text(",\"");
+        self.text(name);
+        self.text("\":");
+    }
+
     fn steps(&mut self, path: &Path, prefix: Option<&'static str>) {
         match (path.steps(), prefix) {
             ([field], None) => self.name(field),
-            (steps, prefix) => {
-                self.text("[");
-                for (at, step) in prefix.iter().chain(steps).enumerate() {
-                    if at > 0 {
-                        self.text(",");
-                    }
-                    self.name(step);
-                }
-                self.text("]");
-            }
+            (steps, prefix) => self.list(prefix.iter().chain(steps), |shape, step| shape.name(step)),
         }
     }
 
@@ -378,37 +388,19 @@ impl Shape {
                 shape.text(",");
             }
             shape.name(name);
-            shape.text(":[");
+            shape.text(":");
         };
         if !partition.is_empty() {
             member(self, "partition");
-            for (at, node) in partition.into_iter().enumerate() {
-                if at > 0 {
-                    self.text(",");
-                }
-                self.expression(node, false);
-            }
-            self.text("]");
+            self.list(partition, |shape, node| shape.expression(node, false));
         }
         if !order.is_empty() {
             member(self, "order");
-            for (at, Sorted { node, descending, nulls }) in order.into_iter().enumerate() {
-                if at > 0 {
-                    self.text(",");
-                }
-                match node {
-                    Node::Field(path) if nulls.is_none() => self.dotted(&path, descending),
-                    node => {
-                        self.text("[");
-                        self.expression(node, false);
-                        self.text(if descending { ",\"desc\"]" } else { ",\"asc\"]" });
-                    }
-                }
-            }
-            self.text("]");
+            self.list(order, Self::sorted);
         }
         if let Some((unit, start, end)) = frame {
             member(self, "frame");
+            self.text("[");
             self.name(unit);
             for edge in [start, end] {
                 self.text(",");
@@ -454,12 +446,9 @@ impl Shape {
 
     /// All members of a reading document after `from`. `fields` are what the rows hold; none for all of the model's columns.
     pub(crate) fn select(&mut self, mut query: Query, fields: Vec<Node>) {
-        query.settle();
-        self.with(core::mem::take(&mut query.with));
         if !query.related.is_empty() {
             self.related(&query);
         }
-        let mut annotated = Vec::new();
         if query.whole {
             if let Err(error) = query.unlimited("aggregate", self.models.last().copied().unwrap_or_default()) {
                 self.refuse(|| error.to_string());
@@ -467,21 +456,16 @@ impl Shape {
             (query.order, query.tail) = (None, None);
             query.annotations = fields.into_iter().enumerate().collect();
         } else if !fields.is_empty() {
-            self.text(",\"fields\":[");
-            for (at, node) in fields.into_iter().enumerate() {
-                if at > 0 {
-                    self.text(",");
+            let mut annotated = Vec::new();
+            self.member("fields");
+            self.list(fields.into_iter().enumerate(), |shape, (at, node)| match node {
+                Node::Field(path) => shape.path(&path),
+                node => {
+                    let name = shape.annotation_name(at);
+                    shape.name(name);
+                    annotated.push((at, node));
                 }
-                match node {
-                    Node::Field(path) => self.path(&path),
-                    node => {
-                        let name = self.annotation_name(at);
-                        self.name(name);
-                        annotated.push((at, node));
-                    }
-                }
-            }
-            self.text("]");
+            });
             query.annotations = annotated;
         }
         self.rest(query);
@@ -490,45 +474,34 @@ impl Shape {
     /// The members that all reading documents share, from the annotations on.
     pub(crate) fn rest(&mut self, mut query: Query) {
         query.settle();
-        self.with(core::mem::take(&mut query.with));
-        let Query { filters, order, distinct, limit, offset, annotations, groups, whole, tail, .. } = query;
-        let keys = groups.len();
+        let Query { filters, order, distinct, limit, offset, annotations, groups, whole, with, tail, .. } = query;
+        self.with(with);
         if !groups.is_empty() || whole {
-            self.text(",\"group\":[");
-            for (at, node) in groups.iter().enumerate() {
-                if at > 0 {
-                    self.text(",");
-                }
-                match node {
-                    Node::Field(path) => self.path(path),
-                    // An expression is grouped by under a name, which the annotations below give it.
-                    _ => self.name(GROUPS.get(at).copied().unwrap_or_default()),
-                }
-            }
-            self.text("]");
+            self.member("group");
+            self.list(groups.iter().enumerate(), |shape, (at, node)| match node {
+                Node::Field(path) => shape.path(path),
+                // An expression is grouped by under a name, which the annotations below give it.
+                _ => shape.group_name(at),
+            });
         }
-        let mut groups = groups.into_iter().enumerate().filter(|(_, node)| !matches!(node, Node::Field(_))).peekable();
-        if groups.peek().is_some() || !annotations.is_empty() {
-            self.text(",\"annotate\":[");
-            let mut more = false;
-            for (at, node) in groups {
-                self.text(if core::mem::replace(&mut more, true) { ",[" } else { "[" });
-                self.name(GROUPS.get(at).copied().unwrap_or_default());
-                self.text(",");
-                self.expression(node, false);
-                self.text("]");
-            }
-            for (at, node) in annotations {
-                self.text(if core::mem::replace(&mut more, true) { ",[" } else { "[" });
-                let name = self.annotation_name(at);
-                self.name(name);
-                self.text(",");
-                self.expression(node, false);
-                self.text("]");
-            }
-            self.text("]");
+        let groups = groups.into_iter().enumerate().filter(|(_, node)| !matches!(node, Node::Field(_)));
+        let groups = groups.map(|(at, node)| (true, at, node));
+        let mut named = groups.chain(annotations.into_iter().map(|(at, node)| (false, at, node))).peekable();
+        if named.peek().is_some() {
+            self.member("annotate");
+            self.list(named, |shape, (is_group, at, node)| {
+                shape.text("[");
+                if is_group {
+                    shape.group_name(at);
+                } else {
+                    let name = shape.annotation_name(at);
+                    shape.name(name);
+                }
+                shape.text(",");
+                shape.expression(node, false);
+                shape.text("]");
+            });
         }
-        debug_assert!(keys <= 8, "a group has as many keys as the largest tuple");
         self.filters(filters);
         if let Some(order) = order {
             self.order(order);
@@ -537,35 +510,19 @@ impl Shape {
             Distinct::No => {}
             Distinct::Rows => self.text(",\"distinct\":true"),
             Distinct::On(paths) => {
-                self.text(",\"distinct\":[");
-                for (at, path) in paths.iter().enumerate() {
-                    if at > 0 {
-                        self.text(",");
-                    }
-                    self.path(path);
-                }
-                self.text("]");
+                self.member("distinct");
+                self.list(&paths, |shape, path| shape.path(path));
             }
         }
-        let (mut explain, mut lock) = (false, None);
-        if let Some(Tail { combine, lock: wanted, explain: asked }) = tail.map(|tail| *tail) {
-            (explain, lock) = (asked, wanted);
-            let combined = !combine.is_empty();
-            for (at, (word, sub)) in combine.into_iter().enumerate() {
-                self.text(if at == 0 { ",\"combine\":[[" } else { ",[" });
-                self.name(word);
-                self.text(",");
-                self.sub(sub);
-                self.text("]");
-            }
-            if combined {
-                self.text("]");
-            }
+        let Tail { combine, lock, explain } = tail.map(|tail| *tail).unwrap_or_default();
+        if !combine.is_empty() {
+            self.member("combine");
+            self.list(combine, |shape, (word, sub)| shape.subquery(word, sub));
         }
         match limit {
             Some(super::query::Rows::Hole(rows)) => self.count("limit", rows),
             Some(super::query::Rows::Constant(rows)) => {
-                self.text(",\"limit\":");
+                self.member("limit");
                 self.number(rows);
             }
             None => {}
@@ -581,6 +538,10 @@ impl Shape {
         }
     }
 
+    fn group_name(&mut self, at: usize) {
+        self.name(GROUPS.get(at).copied().unwrap_or_default());
+    }
+
     fn annotation_name(&mut self, at: usize) -> &'static str {
         ANNOTATIONS.get(at).copied().unwrap_or_else(|| {
             self.refuse(|| format!("{at} annotations; the most is {}", ANNOTATIONS.len()));
@@ -592,36 +553,28 @@ impl Shape {
         if with.is_empty() {
             return;
         }
-        for (at, Reach { name, start, follow, max_depth }) in with.into_iter().enumerate() {
-            self.text(if at == 0 { ",\"with\":[[" } else { ",[" });
-            self.name(name);
-            self.text(",{\"recursive\":{\"start\":[");
-            for (at, tree) in start.into_iter().enumerate() {
-                if at > 0 {
-                    self.text(",");
-                }
-                self.condition(tree);
-            }
-            self.text("],\"follow\":");
-            self.steps(&follow, None);
-            self.text(",\"max_depth\":");
-            self.number(max_depth as usize);
-            self.text("}}]");
-        }
-        self.text("]");
+        self.member("with");
+        self.list(with, |shape, Reach { name, start, follow, max_depth }| {
+            shape.text("[");
+            shape.name(name);
+            shape.text(",{\"recursive\":{\"start\":");
+            shape.list(start, Self::condition);
+            shape.member("follow");
+            shape.steps(&follow, None);
+            shape.member("max_depth");
+            shape.number(max_depth as usize);
+            shape.text("}}]");
+        });
     }
 
     fn related(&mut self, query: &Query) {
-        self.text(",\"related\":[");
-        for (at, join) in query.related.iter().enumerate() {
-            if at > 0 {
-                self.text(",");
-            }
+        self.member("related");
+        self.list(query.related.iter().enumerate(), |shape, (at, join)| {
             if let [before @ .., _] = join.path.steps()
                 && !before.is_empty()
                 && !query.related[..at].iter().any(|other| other.path.steps() == before)
             {
-                self.refuse(|| {
+                shape.refuse(|| {
                     format!(
                         "select_related: before {:?} comes the relation that it goes over, {}",
                         join.path,
@@ -629,26 +582,19 @@ impl Shape {
                     )
                 });
             }
-            self.path(&join.path);
-        }
-        self.text("]");
+            shape.path(&join.path);
+        });
     }
 
     fn lock(&mut self, lock: &Lock) {
         self.text(",\"lock\":{\"wait\":");
         self.name(lock.wait);
         if !lock.of.is_empty() {
-            self.text(",\"of\":[");
-            for (at, path) in lock.of.iter().enumerate() {
-                if at > 0 {
-                    self.text(",");
-                }
-                match path {
-                    Some(path) => self.path(path),
-                    None => self.name("self"),
-                }
-            }
-            self.text("]");
+            self.member("of");
+            self.list(&lock.of, |shape, path| match path {
+                Some(path) => shape.path(path),
+                None => shape.name("self"),
+            });
         }
         if lock.no_key {
             self.text(",\"no_key\":true");
@@ -658,14 +604,10 @@ impl Shape {
 
     /// `"filter"`, one entry for each call of `.filter()`.
     pub(crate) fn filters(&mut self, filters: Vec<Tree>) {
-        if filters.is_empty() {
-            return;
+        if !filters.is_empty() {
+            self.member("filter");
+            self.list(filters, Self::condition);
         }
-        for (at, tree) in filters.into_iter().enumerate() {
-            self.text(if at == 0 { ",\"filter\":[" } else { "," });
-            self.condition(tree);
-        }
-        self.text("]");
     }
 
     pub(crate) fn condition(&mut self, tree: Tree) {
@@ -753,83 +695,69 @@ impl Shape {
 
     /// `"order"`.
     pub(crate) fn order(&mut self, orders: Vec<Sorted>) {
-        self.text(",\"order\":[");
-        for (at, Sorted { node, descending, nulls }) in orders.into_iter().enumerate() {
-            if at > 0 {
-                self.text(",");
-            }
-            match node {
-                Node::Field(path) if nulls.is_none() => self.dotted(&path, descending),
-                node => {
-                    self.text("{\"e\":");
-                    self.expression(node, false);
-                    if descending {
-                        self.text(",\"desc\":true");
-                    }
-                    if let Some(nulls) = nulls {
-                        self.text(",\"nulls\":");
-                        self.name(nulls);
-                    }
-                    self.text("}");
+        self.member("order");
+        self.list(orders, Self::sorted);
+    }
+
+    /// One entry of an order.
+    fn sorted(&mut self, Sorted { node, descending, nulls }: Sorted) {
+        match node {
+            Node::Field(path) if nulls.is_none() => self.dotted(&path, descending),
+            node => {
+                self.text("{\"e\":");
+                self.expression(node, false);
+                if descending {
+                    self.text(",\"desc\":true");
                 }
+                if let Some(nulls) = nulls {
+                    self.member("nulls");
+                    self.name(nulls);
+                }
+                self.text("}");
             }
         }
-        self.text("]");
     }
 
     /// A member that is a number which changes from call to call: a hole.
     fn count(&mut self, name: &str, count: u64) {
-        self.text(",");
-        self.name(name);
-        self.text(":");
+        self.member(name);
         self.hole(Param::One(Value::Integer(count.try_into().unwrap_or(i64::MAX))));
     }
 
     /// `"set"` with expressions.
     pub(crate) fn assignments(&mut self, assignments: impl IntoIterator<Item = (&'static str, Node)>) {
-        self.text(",\"set\":");
-        self.set(assignments);
+        self.set(assignments, Self::node);
     }
 
-    fn set(&mut self, assignments: impl IntoIterator<Item = (&'static str, Node)>) {
-        self.text("{");
-        for (at, (field, node)) in assignments.into_iter().enumerate() {
-            if at > 0 {
-                self.text(",");
-            }
-            self.name(field);
-            self.text(":");
-            self.node(node);
-        }
-        self.text("}");
+    /// `"set"` with the values of one row.
+    pub(crate) fn values(&mut self, values: impl IntoIterator<Item = (&'static str, Value)>) {
+        self.set(values, |shape, value| shape.hole(Param::One(value)));
     }
 
     /// `"set"` with columns of values, one for each new row.
     pub(crate) fn columns(&mut self, columns: impl IntoIterator<Item = (&'static str, Vec<Value>)>) {
+        self.set(columns, |shape, values| shape.hole(Param::Many(values)));
+    }
+
+    fn set<T>(&mut self, fields: impl IntoIterator<Item = (&'static str, T)>, mut each: impl FnMut(&mut Self, T)) {
         self.text(",\"set\":{");
-        for (at, (field, values)) in columns.into_iter().enumerate() {
+        for (at, (field, value)) in fields.into_iter().enumerate() {
             if at > 0 {
                 self.text(",");
             }
             self.name(field);
             self.text(":");
-            self.hole(Param::Many(values));
+            each(self, value);
         }
         self.text("}");
     }
 
     /// `"key"` and `"key_values"` of an `update_many`: which row each position of the columns is about.
     pub(crate) fn keys(&mut self, fields: &[&'static str], values: Vec<Vec<Value>>) {
-        self.text(",\"key\":");
+        self.member("key");
         self.names(fields.iter().copied());
-        self.text(",\"key_values\":[");
-        for (at, values) in values.into_iter().enumerate() {
-            if at > 0 {
-                self.text(",");
-            }
-            self.hole(Param::Many(values));
-        }
-        self.text("]");
+        self.member("key_values");
+        self.list(values, |shape, values| shape.hole(Param::Many(values)));
     }
 
     /// `"on_conflict"`.
@@ -844,32 +772,19 @@ impl Shape {
     }
 
     fn names(&mut self, names: impl IntoIterator<Item = &'static str>) {
-        self.text("[");
-        for (at, name) in names.into_iter().enumerate() {
-            if at > 0 {
-                self.text(",");
-            }
-            self.name(name);
-        }
-        self.text("]");
+        self.list(names, Self::name);
     }
 
     /// `"returning"`.
     pub(crate) fn returning(&mut self, fields: impl IntoIterator<Item = &'static str>) {
-        self.text(",\"returning\":");
+        self.member("returning");
         self.names(fields);
     }
 
     /// `"fields"` with these paths, before those of the rest begin with a relation.
     pub(crate) fn fields(&mut self, paths: impl IntoIterator<Item = Path>) {
-        self.text(",\"fields\":[");
-        for (at, path) in paths.into_iter().enumerate() {
-            if at > 0 {
-                self.text(",");
-            }
-            self.path(&path);
-        }
-        self.text("]");
+        self.member("fields");
+        self.list(paths, |shape, path| shape.path(&path));
     }
 
     /// `"filter"` with a condition on the model itself and others on the model behind a relation. All paths from here on begin with it.

@@ -39,10 +39,7 @@ pub trait Dated {
 pub trait Timed {}
 
 /// What can be cut off at a unit.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be truncated",
-    note = "a `Date`, a `Time` and a `DateTime` can"
-)]
+#[diagnostic::on_unimplemented(message = "`{Self}` can't be truncated", note = "a `Date` and a `DateTime` can")]
 pub trait Truncated {}
 
 /// JSON documents.
@@ -58,7 +55,7 @@ macro_rules! mark {
 mark! {
     Numeric: i16, i32, i64, u16, u32, u64, f64, rust_decimal::Decimal;
     Timed: Time, DateTime;
-    Truncated: Date, Time, DateTime;
+    Truncated: Date, DateTime;
 }
 impl Dated for Date {
     const YEARS: Years = Years::Days;

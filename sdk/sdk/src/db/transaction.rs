@@ -1,14 +1,10 @@
 //! Transactions, and the one place where statements leave the app.
-//!
-//! The current transaction is set around each poll of the work inside it, so it belongs to that work alone: other tasks of the
-//! same instance, which run while this one waits, don't see it.
 
 use core::cell::RefCell;
-use core::pin::{Pin, pin};
-use core::task::{Context, Poll};
+use core::pin::Pin;
 use std::rc::Rc;
 
-use super::{Outcome, Statement, scope};
+use super::{Outcome, Statement, current, scope};
 use crate::bindings::bandstand::db::queries::{self, Transaction};
 use crate::error::{Error, Result};
 
@@ -26,7 +22,7 @@ thread_local! {
 }
 
 fn current() -> Option<Rc<Active>> {
-    CURRENT.with_borrow(Clone::clone)
+    current::get(&CURRENT)
 }
 
 /// Runs `work` so that all it writes takes effect together or not at all.
@@ -106,7 +102,7 @@ async fn attempt<T>(work: impl Future<Output = Result<T>>, alone: bool) -> Resul
         // A savepoint takes the write lease, and nothing changes while somebody has it.
         transaction.host.savepoint().await?;
     }
-    let result = Inside { transaction: Rc::clone(&transaction), work: pin!(work) }.await;
+    let result = current::run(&CURRENT, Rc::clone(&transaction), work).await;
     scope::written(None);
     match result {
         Ok(value) => {
@@ -147,29 +143,6 @@ pub(crate) async fn savepoint<T>(work: impl Future<Output = Result<T>>) -> Resul
     match current() {
         Some(outer) => within(&outer, work).await,
         None => work.await,
-    }
-}
-
-struct Inside<'a, F> {
-    transaction: Rc<Active>,
-    work: Pin<&'a mut F>,
-}
-
-/// Puts back what was there before, also when the work panics.
-struct Restore(Option<Rc<Active>>);
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        CURRENT.set(self.0.take());
-    }
-}
-
-impl<F: Future> Future for Inside<'_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _restore = Restore(CURRENT.replace(Some(Rc::clone(&self.transaction))));
-        self.work.as_mut().poll(context)
     }
 }
 

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::aggregate::Aggregate;
+use super::condition::Q;
 use super::expression::{Expr, Single};
 use super::field::{Field, Order, Path, Related, values_in};
 use super::kinds::{Kind, Nullness};
@@ -253,7 +254,7 @@ impl<M: Model> QuerySet<M> {
         B: Kind + Truncated,
     {
         let of = of.into_term();
-        let set = self.filter(super::field::test(Lookup::IsNull(false), of.clone()));
+        let set = self.filter(Q::test(Lookup::IsNull(false), of.clone()));
         let cut = Node::Part("trunc", unit.word(), Box::new(of));
         let mut set = set.distinct();
         set.query.order = Some(vec![super::node::Sorted { node: name(&[], 0), descending: false, nulls: None }]);

@@ -71,7 +71,7 @@ impl<M: Model> QuerySet<M> {
         let columns = new.columns();
         Pending::new(async move {
             let mut shape = Shape::new("insert", M::NAME);
-            shape.assignments(columns.into_iter().map(|(field, value)| (field, Node::value(value))));
+            shape.values(columns);
             conflict.write(&mut shape)?;
             shape.returning(M::META.columns());
             returned(shape.finish()?).await
@@ -218,7 +218,7 @@ async fn apart<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 
 async fn create<M: Model>(columns: NewRow) -> Result<M> {
     let mut shape = Shape::new("insert", M::NAME);
-    shape.assignments(columns.into_iter().map(|(field, value)| (field, Node::value(value))));
+    shape.values(columns);
     shape.returning(M::META.columns());
     let row = returned(shape.finish()?).await?;
     row.ok_or_else(|| Error::internal(format!("the insert into {} returned no row", M::NAME)))
@@ -388,7 +388,7 @@ pub(crate) async fn save<M: Model>(row: &M) -> Result<()> {
     }
     let mut shape = Shape::new("update", M::NAME);
     shape.filters(filters);
-    shape.assignments(columns.into_iter().map(|(field, value)| (field, Node::value(value))));
+    shape.values(columns);
     match transaction::execute(shape.finish()?, Some(M::NAME)).await?.affected {
         0 => Err(Error::not_found().context(format!("{} {} is gone", M::NAME, row.pk().raw()))),
         _ => Ok(()),

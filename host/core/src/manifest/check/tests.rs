@@ -131,7 +131,16 @@ fn tables_that_may_be_another_apps_need_a_grant() {
     // A table between two models has a name as well.
     let pairs = serde_json::json!({"name": "row", "fields": [{"name": "id", "kind": "auto"},
         {"name": "others", "kind": "many_to_many", "to": "row", "db_table": "blog__row_tags"}]});
-    assert_eq!(with_model(pairs).expect("a manifest").tables_to_grant(&[]).count(), 1);
+    let pairs = with_model(pairs).expect("a manifest");
+    assert_eq!((pairs.tables_to_grant(&[]).count(), pairs.tables_to_manage(&[]).count()), (1, 1));
+    // A granted one stays as it is, unless the operator says otherwise or the model leaves it alone.
+    let managed = |managed: bool, allowed: &[String]| {
+        let model = serde_json::json!({"name": "row", "table": "Album", "managed": managed,
+            "fields": [{"name": "id", "kind": "auto"}]});
+        with_model(model).expect("a manifest").tables_to_manage(allowed).count()
+    };
+    assert_eq!((managed(true, &[]), managed(true, &["Album".into()]), managed(false, &[])), (1, 0, 0));
+    assert_eq!(named("polls__other").expect("a manifest").tables_to_manage(&[]).count(), 0);
 }
 
 /// A manifest with something of everything.

@@ -1,13 +1,13 @@
 //! Conditions.
 
 use super::super::json::Node;
+use super::super::words::find;
 use super::super::{Condition, Expr, JsonLookup, List, Literal, Lookup, Operand};
-use super::{Place, Reader, path, shown};
+use super::{Place, Reader, path};
 use crate::error::DbError;
-use host_core::name::nearest;
 
 /// What a condition can begin with besides lookups.
-const WORDS: [&str; 6] = ["and", "or", "xor", "not", "exists", "true"];
+const WORDS: [&str; 7] = ["and", "or", "xor", "not", "exists", "true", "in"];
 
 impl Reader {
     pub(super) fn conditions(
@@ -71,19 +71,11 @@ impl Reader {
                 _ => Err(place.error("`true` takes one expression of kind boolean")),
             },
             word => {
-                let Some((_, lookup)) = Lookup::ALL.iter().find(|(known, _)| *known == word) else {
-                    let known = Lookup::ALL.map(|(known, _)| known);
-                    let hint = nearest(word, known.into_iter().chain(WORDS))
-                        .map(|near| format!("; did you mean `{near}`?"))
-                        .unwrap_or_default();
-                    let problem = format!(
-                        "`{}` is no lookup{hint} (they are {}, {})",
-                        shown(word),
-                        WORDS.join(", "),
-                        known.join(", ")
-                    );
-                    return Err(Place::Entry(place, 0).error(problem));
-                };
+                let lookup = find(&Lookup::ALL, word);
+                if lookup.is_none() && word != "in" {
+                    let known = WORDS.into_iter().chain(Lookup::ALL.into_iter().map(|(known, _)| known));
+                    return Err(Place::Entry(place, 0).unknown(word, known));
+                }
                 let (Some(target), Some(operand), None) = (parts.next(), parts.next(), parts.next()) else {
                     return Err(
                         place.error(format_args!("`{word}` takes a path and an operand: [\"{word}\", path, operand]"))
@@ -91,11 +83,13 @@ impl Reader {
                 };
                 let target = self.target(target, &Place::Entry(place, 1), deeper)?;
                 let place = Place::Entry(place, 2);
-                if *lookup == Lookup::In {
-                    return Ok(Condition::In { target, list: self.sought(operand, &place)? });
+                match lookup {
+                    None => Ok(Condition::In { target, list: self.sought(operand, &place)? }),
+                    Some(lookup) => {
+                        let operands = self.operands(lookup, operand, &place, deeper)?;
+                        Ok(Condition::Lookup { lookup, target, operands })
+                    }
                 }
-                let operands = self.operands(*lookup, operand, &place, deeper)?;
-                Ok(Condition::Lookup { lookup: *lookup, target, operands })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Expressions: functions, choices, aggregates, windows.
 
-use super::super::expression::WINDOW_WORDS;
 use super::super::json::Node;
+use super::super::words::find;
 use super::super::{
     Aggregate, AggregateFunction, Arithmetic, Choice, DatePart, Edge, Expr, Frame, JsonResult, JsonStep, MAX_ARGUMENTS,
     MAX_JSON_STEPS, MAX_WINDOWS, Nulls, Operand, Order, Part, Path, Ranked, Unit, Window, WindowFunction, Zone,
@@ -11,27 +11,31 @@ use crate::dialect::functions::{self, Function};
 use crate::error::DbError;
 
 /// What an expression can begin with, besides functions, aggregates and what else has a table of its own.
-const WORDS: [&str; 10] =
-    ["case", "cast", "concat", "round", "extract", "trunc", "exists", "subquery", "window", "json"];
+const WORDS: [&str; 9] = ["case", "cast", "concat", "round", "extract", "trunc", "exists", "subquery", "window"];
+
+/// What a window can begin with, besides aggregates and ranks.
+const WINDOW_WORDS: [&str; 6] = ["ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
 
 /// The entries of a list after its first.
 type Parts = std::vec::IntoIter<Node>;
 
-fn find<T: Copy>(all: &[(&'static str, T)], word: &str) -> Option<T> {
-    all.iter().find(|(known, _)| *known == word).map(|(_, found)| *found)
+fn words_of<T>(all: &'static [(&'static str, T)]) -> impl Iterator<Item = &'static str> + Clone {
+    all.iter().map(|(word, _)| *word)
+}
+
+/// Everything that a window can begin with besides aggregates.
+fn window_words() -> impl Iterator<Item = &'static str> + Clone {
+    words_of(Ranked::ALL).chain(WINDOW_WORDS)
 }
 
 /// Everything that an expression can begin with.
 fn words() -> impl Iterator<Item = &'static str> + Clone {
-    fn of<T>(all: &'static [(&'static str, T)]) -> impl Iterator<Item = &'static str> + Clone {
-        all.iter().map(|(word, _)| *word)
-    }
-    of(&Arithmetic::ALL)
-        .chain(of(&Choice::ALL))
+    words_of(Arithmetic::ALL)
+        .chain(words_of(Choice::ALL))
         .chain(WORDS)
-        .chain(of(DatePart::ALL))
-        .chain(of(JsonResult::ALL).filter(|word| *word != "json"))
-        .chain(of(AggregateFunction::ALL))
+        .chain(words_of(DatePart::ALL))
+        .chain(words_of(JsonResult::ALL))
+        .chain(words_of(AggregateFunction::ALL))
         .chain(functions::ALL.iter().map(|function| function.word))
 }
 
@@ -49,14 +53,14 @@ impl Reader {
         };
         self.count_call(place)?;
         let word = word.as_str();
-        if let Some(arithmetic) = find(&Arithmetic::ALL, word) {
+        if let Some(arithmetic) = find(Arithmetic::ALL, word) {
             let pair = <[Expr; 2]>::try_from(self.several(parts, place, deeper)?);
             let Ok([left, right]) = pair else {
                 return Err(place.error(format_args!("`{word}` takes two expressions: [\"{word}\", left, right]")));
             };
             return Ok(Expr::Arithmetic(arithmetic, Box::new(left), Box::new(right)));
         }
-        if let Some(choice) = find(&Choice::ALL, word) {
+        if let Some(choice) = find(Choice::ALL, word) {
             let several = self.several(parts, place, deeper)?;
             match choice {
                 Choice::Nullif if several.len() != 2 => return Err(place.error("`nullif` takes two expressions")),
@@ -89,7 +93,9 @@ impl Reader {
                 _ => Err(place.error("`cast` takes an expression and a kind: [\"cast\", expression, \"integer\"]")),
             },
             "concat" => match self.several(parts, place, deeper)? {
-                several if several.is_empty() => Err(place.error("`concat` takes 1 to 32 expressions")),
+                several if several.is_empty() => {
+                    Err(place.error(format_args!("`concat` takes 1 to {MAX_ARGUMENTS} expressions")))
+                }
                 several => Ok(Expr::Concat(several)),
             },
             "round" => {
@@ -126,7 +132,7 @@ impl Reader {
             "window" => self.window(parts, place, deeper),
             other => match Function::find(other) {
                 Some(function) => self.call(function, parts, place, deeper),
-                None if WINDOW_WORDS.contains(&other) => Err(place
+                None if window_words().any(|word| word == other) => Err(place
                     .error(format_args!("`{other}` is about the rows around: [\"window\", [\"{other}\", …], {{…}}]"))),
                 None => Err(Place::Entry(place, 0).unknown(other, words())),
             },
@@ -141,16 +147,15 @@ impl Reader {
         parts.enumerate().map(|(at, node)| self.expr(node, &Place::Entry(place, at + 1), depth)).collect()
     }
 
-    fn word<T: Copy>(
+    pub(super) fn word<T: Copy>(
         &self,
         node: Option<Node>,
         all: &'static [(&'static str, T)],
         place: &Place<'_>,
     ) -> Result<T, DbError> {
-        let known = all.iter().map(|(word, _)| *word);
         match node {
-            Some(Node::Text(word)) => find(all, &word).ok_or_else(|| place.unknown(&word, known)),
-            _ => Err(place.error(format_args!("is one of {}", known.collect::<Vec<_>>().join(", ")))),
+            Some(Node::Text(word)) => find(all, &word).ok_or_else(|| place.unknown(&word, words_of(all))),
+            _ => Err(place.error(format_args!("is one of {}", words_of(all).collect::<Vec<_>>().join(", ")))),
         }
     }
 
@@ -402,7 +407,7 @@ impl Reader {
                 WindowFunction::Nth(of, count(parts.next(), 1, &Place::Entry(place, 2))?)
             }
             other => {
-                let known = WINDOW_WORDS.into_iter().chain(AggregateFunction::ALL.iter().map(|(word, _)| *word));
+                let known = window_words().chain(words_of(AggregateFunction::ALL));
                 return Err(Place::Entry(place, 0).unknown(other, known));
             }
         };

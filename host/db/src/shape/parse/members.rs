@@ -112,16 +112,16 @@ impl Reader {
         let key = self.names(members.take("key"), "key")?;
         let place = Place::Member(&root, "key_values");
         let values = members.take("key_values").map(|node| list(node, &place)).transpose()?.unwrap_or_default();
-        let value = |(at, node)| self.operand(node, &Place::Entry(&place, at)).map(Expr::Operand);
-        let key_values: Vec<Expr> = values.into_iter().enumerate().map(value).collect::<Result<_, _>>()?;
+        let hole = |(at, node)| match self.operand(node, &Place::Entry(&place, at))? {
+            Operand::Hole(hole, None) => Ok(hole),
+            _ => Err(place.error("has holes alone, which are filled with `many` values")),
+        };
+        let holes: Vec<usize> = values.into_iter().enumerate().map(hole).collect::<Result<_, _>>()?;
         members.end("update_many", &["v", "op", "from", "key", "key_values", "set"], &root)?;
-        if key.is_empty() || key.len() != key_values.len() {
+        if key.is_empty() || key.len() != holes.len() {
             return Err(place.error("`key` names the fields that find a row, `key_values` has a hole for each"));
         }
-        if !key_values.iter().all(|value| matches!(value, Expr::Operand(Operand::Hole(_, None)))) {
-            return Err(place.error("has holes alone, which are filled with `many` values"));
-        }
-        Ok(Op::UpdateMany { key, key_values, set })
+        Ok(Op::UpdateMany { key: key.into_iter().zip(holes).collect(), set })
     }
 
     /// The rows of a `count` or an `exists`: their cells matter where they are taken once or combined.
@@ -249,13 +249,10 @@ impl Reader {
                 Node::List(pair) => <[Node; 2]>::try_from(pair).ok(),
                 _ => None,
             };
-            let Some([Node::Text(word), node]) = pair else {
+            let Some([word @ Node::Text(_), node]) = pair else {
                 return Err(place.error("is a word and a shape: [\"union\", {\"from\": …}]"));
             };
-            let known = Combination::ALL;
-            let combination = known.iter().find(|(known, _)| *known == word).map(|(_, combination)| *combination);
-            let combination = combination
-                .ok_or_else(|| Place::Entry(&place, 0).unknown(&word, known.iter().map(|(word, _)| *word)))?;
+            let combination = self.word(Some(word), Combination::ALL, &Place::Entry(&place, 0))?;
             Ok((combination, self.nested(node, &Place::Entry(&place, 1))?))
         };
         entries.into_iter().enumerate().map(entry).collect()
@@ -346,16 +343,9 @@ impl Reader {
     fn lock(&mut self, node: Option<Node>, place: &Place<'_>) -> Result<Option<Lock>, DbError> {
         let Some(node) = node else { return Ok(None) };
         let mut members = object(node, place)?;
-        let here = Place::Member(place, "wait");
         let wait = match members.take("wait") {
             None => Wait::Block,
-            Some(Node::Text(word)) => match word.as_str() {
-                "block" => Wait::Block,
-                "nowait" => Wait::Nowait,
-                "skip_locked" => Wait::SkipLocked,
-                other => return Err(here.unknown(other, ["block", "nowait", "skip_locked"].into_iter())),
-            },
-            Some(_) => return Err(here.error("is \"block\", \"nowait\" or \"skip_locked\"")),
+            word => self.word(word, Wait::ALL, &Place::Member(place, "wait"))?,
         };
         let here = Place::Member(place, "of");
         let of = match members.take("of") {

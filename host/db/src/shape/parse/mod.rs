@@ -14,7 +14,7 @@ use super::{
     MAX_STEPS, MAX_SUBQUERIES, Operand, Path, Shape,
 };
 use crate::error::{DbError, code};
-use crate::kind::Kind;
+use crate::kind::{Kind, words};
 
 /// Where in the document: a list that grows on the stack and is written out for an error only.
 #[derive(Clone, Copy)]
@@ -266,8 +266,8 @@ fn kind(node: Node, place: &Place<'_>) -> Result<Kind, DbError> {
     };
     let (length, digits, places) = (number("max_length")?, number("max_digits")?, number("decimal_places")?);
     options.end("cast", &["kind", "max_length", "max_digits", "decimal_places"], place)?;
-    crate::dialect::kinds::of_word(&word, length, digits, places).map_err(|problem| match problem {
-        None => place.unknown(&word, crate::dialect::kinds::WORDS.iter().copied()),
+    words::of_word(&word, length, digits, places).map_err(|problem| match problem {
+        None => place.unknown(&word, words::WORDS.iter().copied()),
         Some(problem) => place.error(problem),
     })
 }

@@ -284,7 +284,7 @@ fn windows_are_written_as_the_contract_says() {
         best,
         running,
         near,
-        Choice::VOTES.lag(1).over(Choice::ID.asc()),
+        Choice::VOTES.lag(1).over(Choice::WEIGHT.desc().nulls_last()),
     )));
     assert_eq!(document["fields"], json!(["id", "annotation_1", "annotation_2", "annotation_3", "annotation_4"]));
     assert_eq!(
@@ -293,7 +293,8 @@ fn windows_are_written_as_the_contract_says() {
             ["annotation_1", ["window", ["rank"], {"partition": [{"f":"question"}], "order": ["-votes"]}]],
             ["annotation_2", ["window", ["sum", {"f":"votes"}], {"order": ["id"], "frame": ["rows", "unbounded", 0]}]],
             ["annotation_3", ["window", ["avg", {"f":"votes"}], {"order": ["id"], "frame": ["range", -2, 3]}]],
-            ["annotation_4", ["window", ["lag", {"f":"votes"}, 1], {"order": ["id"]}]],
+            ["annotation_4", ["window", ["lag", {"f":"votes"}, 1],
+                {"order": [{"e": {"f": "weight"}, "desc": true, "nulls": "last"}]}]],
         ])
     );
 }

@@ -1,5 +1,6 @@
 //! Rows, read.
 
+use super::super::join;
 use super::*;
 
 #[test]
@@ -26,7 +27,8 @@ fn what_a_row_sends_it_reads_back() {
     let mut cells = vec![Value::Integer(1)];
     cells.extend(Model::columns(&row).into_iter().map(|(_, value)| value));
     let rows = Rows { width: u32::try_from(cells.len()).expect("a width"), cells };
-    let read = Reader::typed("everything", All::META.fields.len(), &rows).expect("rows").all::<All>().expect("a row");
+    let reader = Reader::typed("everything", All::META.fields.len(), &rows).expect("rows");
+    let read = join::all::<All>(&[], reader).expect("a row");
     assert_eq!(read, [row]);
 }
 
@@ -37,7 +39,8 @@ fn rows_of_one_result_share_their_relations() {
         [Value::Integer(id), Value::Integer(question), text(), Value::Integer(0), Value::Null, text(), Value::Null]
     };
     let rows = Rows { width: 7, cells: [row(1, 10), row(2, 11)].concat() };
-    let choices = Reader::typed("choice", 7, &rows).expect("rows").all::<Choice>().expect("choices");
+    let reader = Reader::typed("choice", 7, &rows).expect("rows");
+    let choices = join::all::<Choice>(&[], reader).expect("choices");
     assert_eq!(choices[1].question.id(), Id::new(11));
     assert!(choices[0].question.same_peers(&choices[1].question));
     assert!(choices[0].replaces.is_none());

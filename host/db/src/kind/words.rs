@@ -1,8 +1,8 @@
-//! Kinds by their words, and what becomes of two kinds that meet.
+//! Kinds by their words, as a shape names them.
 
 use host_core::manifest::Protocol;
 
-use crate::kind::Kind;
+use super::{Kind, MAX_DIGITS};
 
 /// The words that a `cast` and a typed hole take.
 pub(crate) const WORDS: &[&str] = &[
@@ -30,9 +30,6 @@ pub(crate) const WORDS: &[&str] = &[
     "json",
 ];
 
-/// The most digits of a decimal: what 96 bits hold.
-const MAX_DIGITS: u32 = 28;
-
 /// The kind that a word means, with the options that it takes. `Err(None)` for a word that is none.
 pub(crate) fn of_word(
     word: &str,
@@ -45,7 +42,7 @@ pub(crate) fn of_word(
             let (Some(digits), Some(places)) = (digits, places) else {
                 return Err(Some("`decimal` takes `max_digits` and `decimal_places`".into()));
             };
-            if digits == 0 || digits > MAX_DIGITS || places > digits {
+            if digits == 0 || digits > MAX_DIGITS.into() || places > digits {
                 return Err(Some(format!(
                     "`decimal` has 1 to {MAX_DIGITS} digits, at most all of them after the point"
                 )));
@@ -79,36 +76,5 @@ pub(crate) fn of_word(
     match (digits, places) {
         (None, None) => Ok(kind),
         _ => Err(Some(format!("`{word}` takes no digits; `decimal` does"))),
-    }
-}
-
-/// The kind that holds values of both, where there is one: numbers become the wider, texts lose their limits.
-pub(crate) fn common(left: Kind, right: Kind) -> Option<Kind> {
-    let plain = |kind: Kind| if kind.is_whole() { Kind::BigInteger } else { kind };
-    if left == right {
-        return Some(plain(left)).filter(|kind| *kind != Kind::Row);
-    }
-    if !left.compares_with(right) {
-        return None;
-    }
-    Some(match (left, right) {
-        (left, right) if left.is_text() && right.is_text() => Kind::Text,
-        (left, right) if left.is_whole() && right.is_whole() => Kind::BigInteger,
-        (Kind::Float, _) | (_, Kind::Float) => Kind::Float,
-        (Kind::Decimal { digits, places }, Kind::Decimal { digits: others, places: their }) => {
-            let before = (digits - places).max(others - their);
-            let places = places.max(their);
-            Kind::Decimal { digits: (before + places).min(28), places }
-        }
-        (Kind::Decimal { places, .. }, _) | (_, Kind::Decimal { places, .. }) => Kind::Decimal { digits: 28, places },
-        (kind, _) => kind,
-    })
-}
-
-/// The places after the point of a decimal.
-pub(crate) fn places(kind: Kind) -> Option<u8> {
-    match kind {
-        Kind::Decimal { places, .. } => Some(places),
-        _ => None,
     }
 }
