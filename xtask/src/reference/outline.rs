@@ -183,7 +183,7 @@ pub(super) static OUTLINE: &[Section] = &[
                 "Columns instead of rows",
                 &[Methods("QuerySet", &["values", "dates", "datetimes"]), Type("Values")],
             ),
-            subject("Piece by piece", &[Methods("QuerySet", &["iterator"]), Type("Iter")]),
+            subject("Piece by piece", &[Methods("QuerySet", &["iterator"]), Type("Iter"), Type("ValuesIter")]),
             subject("For the page", &[Methods("QuerySet", &["defer"]), Type("Deferred")]),
         ],
     },

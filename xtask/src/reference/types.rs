@@ -36,7 +36,7 @@ const PARAMETERS: &[(&str, &[usize])] = &[
 ];
 
 /// Types that are about what stands in them.
-const AROUND: &[&str] = &["Result", "Pending", "Makes", "Made", "Of", "Or"];
+const AROUND: &[&str] = &["Result", "Pending", "Total", "Makes", "Made", "Of", "Or"];
 
 /// Traits of values: an argument is of the kind that stands behind, whatever it is written as.
 const VALUES: &[&str] = &["Expression", "Operand", "Single", "KeyOf"];
@@ -369,7 +369,9 @@ fn subject(generics: &Generics) -> Option<String> {
 /// Whether a result must be awaited: a query under way, or a future.
 fn is_asked(of: &Type) -> bool {
     match of {
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Pending"),
+        Type::Path(path) => {
+            path.path.segments.last().is_some_and(|last| last.ident == "Pending" || last.ident == "Total")
+        }
         Type::ImplTrait(_) => future(of).is_some(),
         _ => false,
     }

@@ -18,14 +18,12 @@ use crate::error::{Error, Result};
 
 impl<M: Model> QuerySet<M> {
     /// One value, or a tuple of them, of all these rows together:
-    /// `let (n, votes) = Choice::objects().aggregate((count(), Choice::VOTES.sum())).await?;`
-    ///
-    /// Given to [`subquery`](super::subquery) it is a value of each row outside:
-    /// `subquery(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))).aggregate(count()))`.
+    /// `let (n, votes) = Choice::objects().aggregate((count(), Choice::VOTES.sum())).await?;` Given to [`subquery`](super::subquery) it is a
+    /// value of each row outside.
     ///
     /// Errors: a 500 for a set with limit, offset, distinct or a union.
     pub fn aggregate<A: Aggregates<M>>(self, aggregates: A) -> Total<M, A::Output> {
-        Total { state: Asked::Not(self, nodes(aggregates)), width: A::WIDTH, read: A::read }
+        Total { state: Asked::Not(Box::new(self), nodes(aggregates)), width: A::WIDTH, read: A::read }
     }
 
     /// Each row with a value, or a tuple of them: an expression over the row, or an aggregate of its related rows:
@@ -53,7 +51,7 @@ pub struct Total<M, O> {
 
 #[allow(clippy::large_enum_variant, reason = "it is asked at once or given away")]
 enum Asked<M, O> {
-    Not(QuerySet<M>, Vec<Node>),
+    Not(Box<QuerySet<M>>, Vec<Node>),
     Under(super::Pending<O>),
     /// It was polled again after its answer.
     Over,
@@ -75,7 +73,7 @@ impl<M: Model, O: 'static> Future for Total<M, O> {
         let (width, read) = (self.width, self.read);
         let mut pending = match core::mem::replace(&mut self.state, Asked::Over) {
             Asked::Not(set, nodes) => super::Pending::new(async move {
-                let bytes = transaction::fetch_packed(aggregated(set, nodes)?).await?;
+                let bytes = transaction::fetch_packed(aggregated(*set, nodes)?).await?;
                 let mut reader = Reader::packed(M::NAME, width, &bytes)?;
                 if !reader.begin_row() {
                     return Err(Error::internal(format!("the aggregate of {} answered no row", M::NAME)));

@@ -41,11 +41,9 @@ pub fn pi<R>() -> Expr<R, f64> {
     Expr::of(Node::call("pi", []))
 }
 
-/// The value that another query finds, in its first row; NULL where it finds none:
-/// `subquery(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))).order_by(Choice::VOTES.desc()).limit(1).values(Choice::CHOICE_TEXT))`.
-///
-/// Of an [`aggregate`](super::QuerySet::aggregate) it is that of all rows which the other query finds, so a count is never NULL:
-/// `subquery(Choice::objects().filter(Choice::QUESTION.eq(outer(Question::ID))).aggregate(count()))`.
+/// The value that another query finds, in its first row, or NULL where it finds none: `subquery(newest.limit(1).values(Book::TITLE))`. Of an
+/// [`aggregate`](super::QuerySet::aggregate) what is made of all its rows:
+/// `subquery(Book::objects().filter(Book::AUTHOR.eq(outer(Author::ID))).aggregate(count()))`.
 ///
 /// Errors, when the query is asked: a 500 for an aggregate of a set with limit, offset, distinct or a union.
 pub fn subquery<R, S: OneValue>(of: S) -> Expr<R, S::Kind> {

@@ -125,9 +125,8 @@ impl<M: Model> QuerySet<M> {
     }
 
     /// Inserts many rows, all or none, and returns how many: one statement for every 1,000 rows, whichever optional fields each of them sets.
-    ///
-    /// Automatic keys are counted up in the order of the rows. Only where some rows set a field with `db_default` and others don't, those
-    /// that do go together, and those that don't.
+    /// Automatic keys are counted up in the order of the rows; only where some rows set a field with `db_default` and others don't, those that
+    /// do go together, and those that don't.
     ///
     /// Errors: those of [`create`](Self::create). Past 100,000 rows it is a [`transaction`](super::transaction), with its limits.
     pub fn bulk_create<N: New<M>>(self, rows: impl IntoIterator<Item = N>) -> Pending<u64> {
