@@ -241,22 +241,74 @@ async fn decimals_past_their_digits_are_named() {
     }
 }
 
+/// A site whose app may write SQL, as another program would that uses the same table.
+fn with_raw(manifest: Json) -> Site {
+    let manifest = Manifest::parse(&manifest.to_string()).unwrap();
+    let db = super::site::database(StoreConfig::temporary(), DbConfig::default());
+    let app = db.for_granted(&manifest, &both()).unwrap();
+    Site { db, app, name: manifest.name.to_string(), manifest }
+}
+
+fn both() -> Grants {
+    [Capability::Db, Capability::DbRaw].into_iter().collect()
+}
+
+fn raw(site: &Site) -> RequestDb {
+    site.app.for_request(site.context(Limits::default(), both()))
+}
+
+#[tokio::test]
+async fn parts_of_days_that_no_calendar_has() {
+    let site = with_raw(json!({"v":1,"name":"diary","models":[{"name":"entry","fields":[
+        {"name":"id","kind":"auto"},
+        {"name":"day","kind":"date"},
+        {"name":"at","kind":"datetime"}]}]}));
+    let db = raw(&site);
+    let values = match super::BACKEND {
+        Backend::Sqlite => ["(4611686018427387904, 9223372036854775807)", "(-4611686018427387904, -9223372036854775808)"],
+        Backend::Postgres => ["('infinity', 'infinity')", "('-infinity', '-infinity')"],
+        // It has none.
+        Backend::Mariadb => ["('9999-12-31', '9999-12-31')", "('0001-01-01', '0001-01-01')"],
+    };
+    for values in values {
+        db.execute_raw(&format!("INSERT INTO diary__entry (day, at) VALUES {values}"), vec![]).await.unwrap();
+    }
+    let mut exprs = Vec::new();
+    for field in ["day", "at"] {
+        for part in ["year", "quarter", "month", "day", "week", "iso_year", "week_day", "iso_week_day"] {
+            exprs.push(json!(["extract", part, {"f":field}]));
+        }
+        for unit in ["year", "quarter", "month", "week", "day"] {
+            exprs.push(json!(["extract", "month", ["trunc", unit, {"f":field}]]));
+        }
+        exprs.push(json!(["length", ["cast", {"f":field}, "text"]]));
+    }
+    for part in ["hour", "minute", "second", "microsecond"] {
+        exprs.push(json!(["extract", part, {"f":"at"}]));
+    }
+    exprs.push(json!(["extract", "year", ["date", {"f":"at"}]]));
+    exprs.push(json!(["extract", "hour", ["time", {"f":"at"}]]));
+    for expr in exprs {
+        let shape = json!({"v":1,"from":"entry","fields":["n"],"annotate":[["n", expr]]});
+        let rows = db.get(shape, vec![]).await.unwrap_or_else(|error| panic!("{expr}: {error}"));
+        let year = expr[1] == "year" || expr[1] == "iso_year";
+        if super::BACKEND == Backend::Postgres && year {
+            assert_eq!(rows.cells, [Value::Null, Value::Null], "{expr}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_number_that_is_none_is_an_error_value_with_its_field() {
     // The others have no such numbers.
     if super::BACKEND != Backend::Postgres {
         return;
     }
-    let manifest = json!({"v":1,"name":"shop","models":[{"name":"item","fields":[
+    let site = with_raw(json!({"v":1,"name":"shop","models":[{"name":"item","fields":[
         {"name":"id","kind":"auto"},
         {"name":"name","kind":"text"},
-        {"name":"price","kind":"decimal","max_digits":10,"decimal_places":2}]}]});
-    let manifest = Manifest::parse(&manifest.to_string()).unwrap();
-    let db = super::site::database(StoreConfig::temporary(), DbConfig::default());
-    let grants: Grants = [Capability::Db, Capability::DbRaw].into_iter().collect();
-    let app = db.for_granted(&manifest, &grants).unwrap();
-    let site = Site { db, app, name: "shop".into(), manifest };
-    let db = site.app.for_request(site.context(Limits::default(), grants));
+        {"name":"price","kind":"decimal","max_digits":10,"decimal_places":2}]}]}));
+    let db = raw(&site);
     db.run(json!({"v":1,"op":"insert","from":"item","set":{"name":"a","price":"1.50"}}), vec![]).await.unwrap();
     db.execute_raw("INSERT INTO shop__item (name, price) VALUES ('b', 'NaN')", vec![]).await.unwrap();
     let error = db.get(json!({"v":1,"from":"item"}), vec![]).await.unwrap_err();
