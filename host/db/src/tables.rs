@@ -14,6 +14,10 @@ use crate::serve::Serving;
 /// What a change of tables may take: an index over many rows takes minutes.
 const TIME: Duration = Duration::from_secs(3_600);
 
+/// What is wrong with a MariaDB that knows no time zones, and what to do about it.
+pub(crate) const NO_ZONES: &str = "MariaDB's time zone tables are empty; fill them: \
+    mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb -u root mysql";
+
 /// The number under which hosts of one database take turns: the first bytes of "bandstand" in ASCII.
 const LOCK: i64 = 0x6261_6e64_7374;
 
@@ -25,6 +29,9 @@ pub(crate) async fn prepare(store: &Store, own: &Statement) -> Result<(), StoreE
         Ok(_) => server.look_at_wall(&mut connection).await,
         Err(error) => Err(error),
     };
+    if server.kind() == ServerKind::Mariadb && matches!(knows_zones(&mut connection).await, Ok(false)) {
+        tracing::warn!("queries that look at a moment in a time zone will be refused: {NO_ZONES}");
+    }
     let_others(server, connection, result).await
 }
 

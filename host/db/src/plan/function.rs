@@ -125,8 +125,7 @@ impl Building<'_> {
                     && !zone.is_utc()
                     && !self.catalog.named_zones.load(Ordering::Relaxed) =>
             {
-                let problem = "MariaDB's time zone tables are empty; fill them: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb -u root mysql";
-                Err(DbError::new(code::UNSUPPORTED, problem))
+                Err(DbError::new(code::UNSUPPORTED, crate::tables::NO_ZONES))
             }
             (Kind::DateTime, _) => Ok(found),
             (Kind::Date | Kind::Time, None) => Ok(found),
