@@ -36,6 +36,7 @@
 //! ```
 
 mod app;
+mod attempt;
 mod bind;
 // The generated code re-exports what it is given, so that has to be public within a private module.
 #[allow(unreachable_pub)]

@@ -10,6 +10,7 @@ use host_store::{Backend, Connection, Server, Sqlite, StoreError, Until};
 use parking_lot::Mutex;
 
 use crate::app::AppDb;
+use crate::attempt::{Repeatable, until};
 use crate::bind::{self, Bulk};
 use crate::cursor::Cursor;
 use crate::deferred::Deferred;
@@ -223,8 +224,7 @@ impl Scope {
         let result = sqlite.read(&self.app.owner, deadline, move |session| -> Result<S, Fault> {
             let read = reading(&plan)?;
             let allowance = Allowance::of(&context, app.config.max_result_bytes);
-            // Anew: the time that it waited isn't database time.
-            let until = Until::deadline(context.deadline.min(Instant::now() + context.budget.db_left()?));
+            let until = Until::deadline(until(&context)?);
             let mut on = Reading { session, until };
             run::now(run::read(&mut on, read, &params, allowance, &context))
         });
@@ -262,7 +262,7 @@ impl Scope {
         let (app, context) = (&self.app, &self.context);
         let result = async {
             let mut connection = self.reader(server).await?;
-            connection.until(context.deadline.min(Instant::now() + context.budget.db_left()?));
+            connection.until(until(context)?);
             let allowance = Allowance::of(context, app.config.max_result_bytes);
             let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
             run::read(&mut on, read, params, allowance, context).await
@@ -303,14 +303,9 @@ impl Scope {
                 return result.map_err(|fault| self.app.explain(fault, &self.context, wall));
             }
         };
-        let mut left = None;
+        let mut time_left = Repeatable::default();
         let result = sqlite.write(&self.app.owner, wall, move |work| -> Result<Vec<Outcome>, Fault> {
-            // What is left when it begins, all of it again where it has to run again because of others.
-            let left = match left {
-                Some(left) => left,
-                None => *left.insert(context.budget.db_left()?),
-            };
-            let deadline = wall.min(Instant::now() + left);
+            let deadline = time_left.until(&context)?;
             work.no_later_than(deadline);
             run::now(unit(work, &app, &context, &units, deadline))
         });

@@ -1,20 +1,17 @@
 //! Plans on a database server's connection.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use host_core::context::RequestContext;
 use host_store::{Connection, Constraint, Datum, Isolation, Server, ServerKind, Statement, StoreError};
 
 use crate::app::AppDb;
+use crate::attempt::{Attempts, until};
 use crate::error::Fault;
 use crate::plan::Plan;
 use crate::request::{unit, writing};
 use crate::run::{OnRow, Params, Run, Unit};
 use crate::types::{Outcome, Param};
-
-/// Times that a unit begins again because it and another one were in each other's way. Nothing of it was done then.
-const ATTEMPTS: usize = 4;
 
 /// A server's connection.
 pub(crate) struct Serving<'c> {
@@ -91,38 +88,39 @@ pub(crate) async fn write(
     context: &RequestContext,
     statements: &[(Arc<Plan>, Vec<Param>)],
 ) -> Result<Vec<Outcome>, Fault> {
-    let wall = context.deadline;
-    let mut attempt = 1;
+    let mut attempts = Attempts::default();
     loop {
-        let mut connection = server.connection(&app.owner, wall).await?;
-        // Only now: waiting for a connection takes wall time alone.
-        let deadline = wall.min(Instant::now() + context.budget.db_left()?);
-        connection.until(deadline);
-        let single = match statements {
-            [(plan, params)] => writing(plan)?.is_single(params),
-            _ => false,
-        };
-        if !single {
-            connection.begin(Isolation::Statement);
-        }
-        let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
-        let result = unit(&mut on, app, context, statements, deadline).await;
-        let result = match result {
-            Ok(outcomes) if single => Ok(outcomes),
-            Ok(outcomes) => connection.commit().await.map(|()| outcomes).map_err(Fault::Store),
-            Err(fault) => Err(fault),
-        };
-        if result.is_err() {
-            connection.rollback().await;
-        }
-        match result {
-            Err(Fault::Store(StoreError::Conflict)) if attempt < ATTEMPTS => {
-                // Those that met don't meet again at once.
-                drop(connection);
-                tokio::time::sleep(Duration::from_millis(3 << attempt)).await;
-                attempt += 1;
-            }
-            result => return result,
+        let result = try_write(server, app, context, statements).await;
+        if !attempts.again(&result).await {
+            return result;
         }
     }
+}
+
+async fn try_write(
+    server: &Server,
+    app: &Arc<AppDb>,
+    context: &RequestContext,
+    statements: &[(Arc<Plan>, Vec<Param>)],
+) -> Result<Vec<Outcome>, Fault> {
+    let mut connection = server.connection(&app.owner, context.deadline).await?;
+    let deadline = until(context)?;
+    connection.until(deadline);
+    let single = match statements {
+        [(plan, params)] => writing(plan)?.is_single(params),
+        _ => false,
+    };
+    if !single {
+        connection.begin(Isolation::Statement);
+    }
+    let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
+    let result = match unit(&mut on, app, context, statements, deadline).await {
+        Ok(outcomes) if single => Ok(outcomes),
+        Ok(outcomes) => connection.commit().await.map(|()| outcomes).map_err(Fault::Store),
+        Err(fault) => Err(fault),
+    };
+    if result.is_err() {
+        connection.rollback().await;
+    }
+    result
 }

@@ -78,6 +78,11 @@ pub enum Constraint {
 }
 
 impl StoreError {
+    /// A statement with so many places for values was given another number of them.
+    pub(crate) fn places(count: usize, given: usize) -> Self {
+        Self::Internal(format!("it has {count} places for values, and {given} were given"))
+    }
+
     pub(crate) fn from_sqlite(error: rusqlite::Error, max_value_bytes: u32) -> Self {
         let rusqlite::Error::SqliteFailure(failure, text) = &error else {
             return Self::Internal(error.to_string());

@@ -39,6 +39,8 @@ pub struct Session {
     statements: HashMap<u64, Prepared>,
     clock: u64,
     keep: usize,
+    /// The one that is too long to be kept, until it has run or the next one is prepared.
+    long: Option<u64>,
     connection: NonNull<Connection>,
     acting: ActingCell,
     control: Arc<Control>,
@@ -95,6 +97,7 @@ impl Session {
             statements: HashMap::new(),
             clock: 0,
             keep: config.statements,
+            long: None,
             connection: NonNull::from(Box::leak(Box::new(connection))),
             acting,
             control,
@@ -155,11 +158,16 @@ impl Session {
         self.acting.act_for(statement, &self.tables.1);
         self.control.arm(until);
         let result = self.step_through(statement, params, &mut row);
-        if statement.sql().len() > KEEP_SQL {
-            self.statements.remove(&statement.id());
-        }
+        self.forget_long();
         self.acting.set(Acting::Nobody);
         result
+    }
+
+    /// Closes the statement that is too long to be kept.
+    fn forget_long(&mut self) {
+        if let Some(id) = self.long.take() {
+            self.statements.remove(&id);
+        }
     }
 
     /// Looks at a statement that an app wrote before it runs, and returns its columns' names.
@@ -180,7 +188,7 @@ impl Session {
         };
         if statement.parameter_count() != places {
             let count = statement.parameter_count();
-            return Err(StoreError::Internal(format!("it has {count} places for values, and {places} were given")));
+            return Err(StoreError::places(count, places));
         }
         if reads && !statement.readonly() {
             return Err(StoreError::ReadOnly("the statement writes".into()));
@@ -247,6 +255,8 @@ impl Session {
         if self.statements.contains_key(&statement.id()) {
             return Ok(());
         }
+        // One that was looked at and never run may be there.
+        self.forget_long();
         if self.statements.len() >= self.keep {
             // Rare, so a look at all of them costs less than keeping an order on every use.
             let mut ages: Vec<(u64, u64)> = self.statements.iter().map(|(id, kept)| (kept.used, *id)).collect();
@@ -264,6 +274,7 @@ impl Session {
         let prepared =
             unsafe { std::mem::transmute::<rusqlite::Statement<'_>, rusqlite::Statement<'static>>(prepared) };
         self.statements.insert(statement.id(), Prepared { statement: prepared, used: self.clock });
+        self.long = (statement.sql().len() > KEEP_SQL).then_some(statement.id());
         Ok(())
     }
 

@@ -5,6 +5,11 @@ use crate::kind::Kind;
 use crate::plan::sql::{MANY, MANY_MORE, Sql};
 use crate::shape::{JsonLookup, TextLookup};
 
+/// Where `{1}` stands in `{0}`, counted from 1; 0 where it doesn't. PostgreSQL's search can't be stopped, and takes time by
+/// the product of both lengths where they are chosen so.
+pub(super) const POSTGRES_POSITION: &str = "CASE WHEN octet_length({0})::bigint * octet_length({1}) > 4294967296 \
+     THEN (octet_length({0}) || ' bytes are too long to search')::bigint ELSE strpos({0}, {1})::bigint END";
+
 impl Dialect {
     /// Equal, where NULL equals NULL.
     pub(crate) fn same(self, left: Sql, right: Sql, kind: Kind) -> Sql {
@@ -57,7 +62,7 @@ impl Dialect {
         let template = match (lookup, self) {
             (TextLookup::Iexact, _) => "{0} = {1}",
             (TextLookup::Contains | TextLookup::Icontains, Dialect::Postgres) => {
-                return Sql::fill("{0} > 0", &[self.position(text, sought)]);
+                return Sql::fill("{0} > 0", &[Sql::fill(POSTGRES_POSITION, &[text, sought])]);
             }
             (TextLookup::Contains | TextLookup::Icontains, _) => "locate({1}, {0}) > 0",
             // By itself it can use an index on the column.
@@ -66,21 +71,6 @@ impl Dialect {
             (TextLookup::Startswith | TextLookup::Istartswith, _) => "left({0}, char_length({1})) = {1}",
             (TextLookup::Endswith | TextLookup::Iendswith, Dialect::Postgres) => "right({0}, length({1})) = {1}",
             (TextLookup::Endswith | TextLookup::Iendswith, _) => "right({0}, char_length({1})) = {1}",
-        };
-        Sql::fill(template, &[text, sought])
-    }
-
-    /// Where a text stands in another one, counted from 1; 0 where it doesn't.
-    ///
-    /// PostgreSQL's search can't be stopped, and takes time by the product of both lengths where they are chosen so.
-    pub(super) fn position(self, text: Sql, sought: Sql) -> Sql {
-        let template = match self {
-            Dialect::Sqlite => "bandstand_strindex({0}, {1})",
-            Dialect::Postgres => {
-                "CASE WHEN octet_length({0})::bigint * octet_length({1}) > 4294967296 \
-                 THEN (octet_length({0}) || ' bytes are too long to search')::bigint ELSE strpos({0}, {1})::bigint END"
-            }
-            Dialect::Mariadb => "locate({1}, {0})",
         };
         Sql::fill(template, &[text, sought])
     }

@@ -8,11 +8,12 @@ mod gather;
 mod text;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use host_core::grants::Capability;
-use host_store::{Backend, Cells, Connection, Constraint, Datum, Decimal, Server, Statement, StoreError, Until};
+use host_store::{Backend, Cells, Connection, Constraint, Datum, Decimal, Server, Statement, StoreError, Until, Work};
 
+use crate::attempt::{Attempts, Repeatable, until};
 pub use crate::bindings::bandstand::db::raw::{Cell, Change, Dialect as Database, Table};
 use crate::dialect::Dialect;
 use crate::error::{DbError, Fault, code};
@@ -28,9 +29,6 @@ const MAX_PARAMS: usize = 1_000;
 
 /// The longest that a database's own words about a statement are passed on, in characters.
 const MAX_WORDS: usize = 500;
-
-/// Times that a write begins again because it and another one were in each other's way.
-const ATTEMPTS: usize = 4;
 
 impl RequestDb {
     /// What the app's tables lie in.
@@ -103,7 +101,7 @@ impl Scope {
             Backend::Sqlite(sqlite) => sqlite,
             Backend::Server(server) => {
                 let result = self.read_raw_on_server(server, &statement, &params, &mut gather).await;
-                return result.map(|()| gather).map_err(|fault| self.explain_raw(fault));
+                return result.map(|()| gather).map_err(|fault| self.explain_raw(fault, Instant::now()));
             }
         };
         let result = sqlite.read(&self.app.owner, deadline, move |session| -> Result<G, Fault> {
@@ -111,14 +109,14 @@ impl Scope {
             let values = data(&params)?;
             gather.head(session.look_at(&statement, values.len(), true)?)?;
             let mut allowance = Allowance::of(&context, app.config.max_result_bytes);
-            // Anew: the time that it waited isn't database time.
-            let until = Until::deadline(context.deadline.min(Instant::now() + context.budget.db_left()?));
-            session.run(&statement, until, values, |row| gather.row(row, &mut allowance))?;
+            session
+                .run(&statement, Until::deadline(until(&context)?), values, |row| gather.row(row, &mut allowance))?;
             note(&context, &statement, time.since(), allowance.taken());
             context.budget.charge_rows(allowance.taken())?;
             Ok(gather)
         });
-        result.await.map_err(|fault| self.explain_raw(fault))
+        // A read has no other limits than its request's.
+        result.await.map_err(|fault| self.explain_raw(fault, Instant::now()))
     }
 
     async fn read_raw_on_server(
@@ -130,7 +128,7 @@ impl Scope {
     ) -> Result<(), Fault> {
         let context = &self.context;
         let mut connection = server.raw_connection(&self.app.owner, true, context.deadline).await?;
-        connection.until(context.deadline.min(Instant::now() + context.budget.db_left()?));
+        connection.until(until(context)?);
         self.run_raw(&mut connection, statement, params, gather).await.map(drop)
     }
 
@@ -165,36 +163,42 @@ impl Scope {
         self.context.budget.charge_statements(1)?;
         self.deadline()?;
         self.begin_writing()?;
-        let (app, context, wall) = (self.app.clone(), self.context.clone(), self.context.deadline);
         let sqlite = match self.app.store.backend() {
             Backend::Sqlite(sqlite) => sqlite,
             Backend::Server(server) => {
                 let result = self.write_raw_on_server(server, &statement, &params).await;
-                return result.map_err(|fault| self.explain_raw(fault));
+                return result.map_err(|fault| self.explain_raw(fault, Instant::now()));
             }
         };
-        let mut left = None;
-        let result = sqlite.write(&self.app.owner, wall, move |work| -> Result<(u64, Plain), Fault> {
-            let time = Stopwatch::start(&context.budget);
-            // What is left when it begins, all of it again where it has to run again because of others.
-            let left = match left {
-                Some(left) => left,
-                None => *left.insert(context.budget.db_left()?),
-            };
-            work.no_later_than(wall.min(Instant::now() + left));
-            let values = data(&params)?;
-            let mut gather = Plain::default();
-            gather.head(work.look_at(&statement, values.len())?)?;
-            let mut allowance = Allowance::of(&context, app.config.max_result_bytes);
-            let affected = work.run(&statement, values, |row| gather.row(row, &mut allowance))?;
-            if work.has_dangling_keys() {
-                return Err(StoreError::Constraint { kind: Constraint::ForeignKey, subject: String::new() }.into());
-            }
-            note(&context, &statement, time.since(), allowance.taken());
-            context.budget.charge_rows(allowance.taken())?;
-            Ok((affected, gather))
+        let scope = self.clone();
+        let mut time_left = Repeatable::default();
+        let result = sqlite.write(&self.app.owner, self.context.deadline, move |work| -> Result<_, Fault> {
+            let deadline = time_left.until(&scope.context)?;
+            work.no_later_than(deadline);
+            // Here, where it is known whose time ran out: the request's, or what one may have of the writing connection.
+            scope.write_raw_now(work, &statement, &params).map_err(|fault| scope.explain_raw(fault, deadline).into())
         });
-        result.await.map_err(|fault| self.explain_raw(fault))
+        result.await.map_err(|fault| self.explain_raw(fault, self.context.deadline))
+    }
+
+    fn write_raw_now(
+        &self,
+        work: &mut Work<'_>,
+        statement: &Statement,
+        params: &[Cell],
+    ) -> Result<(u64, Plain), Fault> {
+        let time = Stopwatch::start(&self.context.budget);
+        let values = data(params)?;
+        let mut gather = Plain::default();
+        gather.head(work.look_at(statement, values.len())?)?;
+        let mut allowance = Allowance::of(&self.context, self.app.config.max_result_bytes);
+        let affected = work.run(statement, values, |row| gather.row(row, &mut allowance))?;
+        if work.has_dangling_keys() {
+            return Err(StoreError::Constraint { kind: Constraint::ForeignKey, subject: String::new() }.into());
+        }
+        note(&self.context, statement, time.since(), allowance.taken());
+        self.context.budget.charge_rows(allowance.taken())?;
+        Ok((affected, gather))
     }
 
     async fn write_raw_on_server(
@@ -203,31 +207,32 @@ impl Scope {
         statement: &Statement,
         params: &[Cell],
     ) -> Result<(u64, Plain), Fault> {
-        let wall = self.context.deadline;
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         loop {
-            let mut connection = server.raw_connection(&self.app.owner, false, wall).await?;
-            // Only now: waiting for a connection takes wall time alone.
-            connection.until(wall.min(Instant::now() + self.context.budget.db_left()?));
-            let mut gather = Plain::default();
-            let result = match self.run_raw(&mut connection, statement, params, &mut gather).await {
-                Ok(affected) => connection.commit().await.map(|()| affected).map_err(Fault::Store),
-                Err(fault) => Err(fault),
-            };
-            match result {
-                Err(Fault::Store(StoreError::Conflict)) if attempt < ATTEMPTS => {
-                    // Those that met don't meet again at once.
-                    drop(connection);
-                    tokio::time::sleep(Duration::from_millis(3 << attempt)).await;
-                    attempt += 1;
-                }
-                result => return result.map(|affected| (affected, gather)),
+            let result = self.try_write_raw(server, statement, params).await;
+            if !attempts.again(&result).await {
+                return result;
             }
         }
     }
 
-    /// The database's words about a statement are its author's to read: it ran with the app's own rights.
-    fn explain_raw(&self, fault: Fault) -> DbError {
+    async fn try_write_raw(
+        &self,
+        server: &Server,
+        statement: &Statement,
+        params: &[Cell],
+    ) -> Result<(u64, Plain), Fault> {
+        let mut connection = server.raw_connection(&self.app.owner, false, self.context.deadline).await?;
+        connection.until(until(&self.context)?);
+        let mut gather = Plain::default();
+        let affected = self.run_raw(&mut connection, statement, params, &mut gather).await?;
+        connection.commit().await?;
+        Ok((affected, gather))
+    }
+
+    /// The database's words about a statement are its author's to read: it ran with the app's own rights. `deadline` is
+    /// that of the request's own limits.
+    fn explain_raw(&self, fault: Fault, deadline: Instant) -> DbError {
         match fault {
             Fault::Store(StoreError::Internal(words)) => wrong(words.chars().take(MAX_WORDS).collect::<String>()),
             Fault::Store(StoreError::ReadOnly(_)) => wrong("the statement writes; call `execute`"),
@@ -235,8 +240,7 @@ impl Scope {
                 let words: String = words.chars().take(MAX_WORDS).collect();
                 DbError::new(code::ACCESS_DENIED, format!("the statement reaches for what isn't the app's: {words}"))
             }
-            // A read has no other limits than its request's.
-            fault => self.app.explain(fault, &self.context, Instant::now()),
+            fault => self.app.explain(fault, &self.context, deadline),
         }
     }
 }

@@ -157,9 +157,7 @@ impl Connection {
             }
         };
         if let Some(wrong) = several.iter().find(|params| params.len() != usize::from(prepared.num_params())) {
-            let count = prepared.num_params();
-            let problem = format!("it has {count} places for values, and {} were given", wrong.len());
-            return Err(Failure::Store(StoreError::Internal(problem)));
+            return Err(Failure::Store(StoreError::places(prepared.num_params().into(), wrong.len())));
         }
         let mut affected = 0;
         for params in several {

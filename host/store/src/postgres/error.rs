@@ -57,10 +57,10 @@ fn of_server(said: &DbError) -> Meaning {
             };
             constraint(Constraint::NotNull, &subject)
         }
-        // What a column is too narrow for, or what is beyond all numbers.
         "22P02" if said.message().contains(TOO_LONG) => StoreError::Unfit(
             "what is searched and what is sought are too long: their lengths, multiplied, are 4 GiB at most",
         ),
+        // What a column is too narrow for, or what is beyond all numbers.
         "22003" if is_narrow(said.message()) => constraint(Constraint::Check, ""),
         "22003" => StoreError::Overflow,
         "22001" | "22008" => constraint(Constraint::Check, ""),

@@ -147,11 +147,9 @@ impl Connection {
             }
         };
         if let Some(wrong) = several.iter().find(|params| params.len() != prepared.params().len()) {
-            let count = prepared.params().len();
-            let problem = format!("it has {count} places for values, and {} were given", wrong.len());
             // What was to come before it must not come before the next one.
             self.prelude = prelude;
-            return Err(Failure::Store(StoreError::Internal(problem)));
+            return Err(Failure::Store(StoreError::places(prepared.params().len(), wrong.len())));
         }
         let streams = several.iter().map(|params| self.query(&prepared, params));
         let (sent, streams) = futures::join!(self.send(&prelude), all_in_order(streams));
