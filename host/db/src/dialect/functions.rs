@@ -7,7 +7,6 @@
 //! in time and size, because its own interrupt doesn't reach into a function.
 
 use super::Dialect;
-use super::lookup::POSTGRES_POSITION;
 
 /// What an argument has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,7 +243,13 @@ pub(crate) static ALL: &[Function] = &[
         &[Text, Text],
         Give::Whole,
         NEVER,
-        &[["bandstand_strindex({0}, {1})", POSTGRES_POSITION, "locate({1}, {0})"]],
+        &[[
+            "bandstand_strindex({0}, {1})",
+            // It can't be stopped, and takes time by the product of both lengths where they are chosen so.
+            "CASE WHEN octet_length({0})::bigint * octet_length({1}) > 4294967296 \
+             THEN (octet_length({0}) || ' bytes are too long to search')::bigint ELSE strpos({0}, {1})::bigint END",
+            "locate({1}, {0})",
+        ]],
     ),
     row("md5", &[Text], Give::Text, NEVER, &[["bandstand_md5({0})", "md5({0})", "md5({0})"]]),
     row(

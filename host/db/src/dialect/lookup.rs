@@ -1,14 +1,10 @@
 //! How lookups compare.
 
 use super::Dialect;
+use super::functions::Function;
 use crate::kind::Kind;
 use crate::plan::sql::{MANY, MANY_MORE, Sql};
 use crate::shape::{JsonLookup, TextLookup};
-
-/// Where `{1}` stands in `{0}`, counted from 1; 0 where it doesn't. PostgreSQL's search can't be stopped, and takes time by
-/// the product of both lengths where they are chosen so.
-pub(super) const POSTGRES_POSITION: &str = "CASE WHEN octet_length({0})::bigint * octet_length({1}) > 4294967296 \
-     THEN (octet_length({0}) || ' bytes are too long to search')::bigint ELSE strpos({0}, {1})::bigint END";
 
 impl Dialect {
     /// Equal, where NULL equals NULL.
@@ -61,10 +57,10 @@ impl Dialect {
         let [text, sought] = if ignores_case { arguments.map(|sql| Sql::fill(lower, &[sql])) } else { arguments };
         let template = match (lookup, self) {
             (TextLookup::Iexact, _) => "{0} = {1}",
-            (TextLookup::Contains | TextLookup::Icontains, Dialect::Postgres) => {
-                return Sql::fill("{0} > 0", &[Sql::fill(POSTGRES_POSITION, &[text, sought])]);
+            (TextLookup::Contains | TextLookup::Icontains, _) => {
+                let Some(strindex) = Function::find("strindex") else { unreachable!("the table of functions has it") };
+                &format!("{} > 0", strindex.template(self, 2))
             }
-            (TextLookup::Contains | TextLookup::Icontains, _) => "locate({1}, {0}) > 0",
             // By itself it can use an index on the column.
             (TextLookup::Startswith, Dialect::Postgres) => "starts_with({0}, {1})",
             (TextLookup::Istartswith, Dialect::Postgres) => "left({0}, length({1})) = {1}",
