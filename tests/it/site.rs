@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use host_core::access::ModelGrants;
 use host_core::budget::Limits;
 use host_core::grants::{Capability, Grants};
 use host_engine::{AppConfig, CompileConfig, EngineConfig, LoadError, Loaded, Parts, Reuse, Site, Source};
@@ -36,6 +37,7 @@ pub(crate) struct Mounted {
     pub(crate) grants: Grants,
     pub(crate) tables: Vec<String>,
     pub(crate) manage: Vec<String>,
+    pub(crate) models: ModelGrants,
     pub(crate) reuse: Reuse,
 }
 
@@ -43,8 +45,8 @@ impl Mounted {
     /// Below its own name, with all capabilities.
     pub(crate) fn at(mount: &str, limits: Limits) -> Self {
         let grants = Capability::ALL.into_iter().collect();
-        let (tables, manage) = (Vec::new(), Vec::new());
-        Self { mount: mount.into(), limits, grants, tables, manage, reuse: Reuse::default() }
+        let (tables, manage, models) = (Vec::new(), Vec::new(), ModelGrants::default());
+        Self { mount: mount.into(), limits, grants, tables, manage, models, reuse: Reuse::default() }
     }
 }
 
@@ -186,8 +188,8 @@ impl Drop for TestSite {
 }
 
 fn config(mounted: Mounted) -> AppConfig {
-    let Mounted { mount, limits, grants, tables, manage, reuse } = mounted;
-    AppConfig { mount, grants, tables, manage, limits, reuse }
+    let Mounted { mount, limits, grants, tables, manage, models, reuse } = mounted;
+    AppConfig { mount, grants, tables, manage, models, limits, reuse }
 }
 
 /// The target directory: that of the running test.

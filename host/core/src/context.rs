@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::access::Facts;
 use crate::budget::{Budget, Limits};
 use crate::grants::{Capability, Grants};
 use crate::name::AppId;
@@ -29,6 +30,8 @@ pub struct RequestContext {
     pub app: AppId,
     /// What that app may do.
     pub grants: Arc<Grants>,
+    /// What rules about rows may ask of it.
+    pub facts: Facts,
     /// What it has used up.
     pub budget: Budget,
     /// When it must have ended.
@@ -51,6 +54,7 @@ impl RequestContext {
             id,
             app,
             grants,
+            facts: Facts::default(),
             budget: Budget::new(limits),
             deadline,
             queries: None,
@@ -58,6 +62,12 @@ impl RequestContext {
             broken_off: AtomicBool::new(false),
             complaint: OnceLock::new(),
         }
+    }
+
+    /// The same, with what the host knows of the request.
+    pub fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
     }
 
     /// The same, keeping what is asked of the database.

@@ -5,6 +5,7 @@
 //! [`grants::Grants`], what one request may cost is a [`budget::Budget`], and the server hands requests to a
 //! [`http::Site`].
 
+pub mod access;
 pub mod budget;
 pub mod context;
 pub mod grants;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use host_core::access::ModelGrants;
 use host_core::context::RequestContext;
 use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
@@ -13,6 +14,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::catalog::Catalog;
+use crate::catalog::access::{self, Others};
 use crate::config::DbConfig;
 use crate::dialect::Dialect;
 use crate::error::{DbError, Fault, SchemaError, code};
@@ -60,17 +62,24 @@ impl Db {
     ///
     /// Blocks until the change is on disk, so call it on a thread that serves no requests.
     pub fn for_app(self: &Arc<Self>, manifest: &Manifest) -> Result<Arc<AppDb>, SchemaError> {
-        self.for_granted(manifest, &Grants::none())
+        self.for_granted(manifest, &Grants::none(), &ModelGrants::default())
     }
 
-    /// The same for an app that was granted more than its own models: with `db-raw` it gets what SQL of its own needs.
-    pub fn for_granted(self: &Arc<Self>, manifest: &Manifest, grants: &Grants) -> Result<Arc<AppDb>, SchemaError> {
+    /// The same for an app that was granted more than its own models: with `db-raw` it gets what SQL of its own needs, and
+    /// `models` says what it may do with those of other apps.
+    pub fn for_granted(
+        self: &Arc<Self>,
+        manifest: &Manifest,
+        grants: &Grants,
+        models: &ModelGrants,
+    ) -> Result<Arc<AppDb>, SchemaError> {
         if let Some(other) = self.others.get(&manifest.name) {
-            return other.for_granted(manifest, grants);
+            return other.for_granted(manifest, grants, models);
         }
         let raw = grants.has(Capability::DbRaw);
-        let catalog = Arc::new(Catalog::new(manifest, Dialect::of(&self.store))?);
+        let catalog = Arc::new(self.catalog(manifest, models)?);
         let owner = self.store.owner(&manifest.name, catalog.table_names());
+        owner.grant(access::rights(&catalog));
         let lines = match self.store.backend() {
             Backend::Sqlite(sqlite) => {
                 let (catalog, manifest) = (catalog.clone(), manifest.clone());
@@ -102,10 +111,15 @@ impl Db {
 
     /// What [`Db::for_app`] would do, a line for each change; none where nothing is to do. It changes nothing.
     pub fn plan_app(&self, manifest: &Manifest) -> Result<Vec<String>, SchemaError> {
+        self.plan_granted(manifest, &ModelGrants::default())
+    }
+
+    /// What [`Db::for_granted`] would do, in the same way.
+    pub fn plan_granted(&self, manifest: &Manifest, models: &ModelGrants) -> Result<Vec<String>, SchemaError> {
         if let Some(other) = self.others.get(&manifest.name) {
-            return other.plan_app(manifest);
+            return other.plan_granted(manifest, models);
         }
-        let catalog = Catalog::new(manifest, Dialect::of(&self.store))?;
+        let catalog = self.catalog(manifest, models)?;
         let changes = match self.store.backend() {
             Backend::Sqlite(sqlite) => {
                 let until = Until::deadline(Instant::now() + Duration::from_secs(60));
@@ -122,6 +136,31 @@ impl Db {
         };
         let changes = changes.map_err(|refusal| schema_error(manifest, refusal))?;
         Ok(expand::lines(changes))
+    }
+}
+
+impl Db {
+    fn catalog(&self, manifest: &Manifest, models: &ModelGrants) -> Result<Catalog, SchemaError> {
+        let others = self.others_of(manifest, models).map_err(|refusal| schema_error(manifest, refusal))?;
+        Catalog::new(manifest, Dialect::of(&self.store), &others)
+    }
+
+    /// What the database remembers of the apps whose models this one uses.
+    fn others_of(&self, manifest: &Manifest, models: &ModelGrants) -> Result<Others, Refusal> {
+        let apps: Vec<String> = manifest.shares().into_iter().map(str::to_owned).collect();
+        let mut others = Others { manifests: Vec::new(), grants: models.clone() };
+        if apps.is_empty() {
+            return Ok(others);
+        }
+        let dialect = Dialect::of(&self.store);
+        others.manifests = match self.store.backend() {
+            Backend::Sqlite(sqlite) => sqlite.write_as_host(move |work| now(expand::remembered(work, dialect, &apps)))?,
+            Backend::Server(server) => {
+                let store = self.store.clone();
+                server.blocking(async move { tables::remembered(&store, dialect, &apps).await })??
+            }
+        };
+        Ok(others)
     }
 }
 

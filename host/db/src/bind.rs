@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
+use host_core::access::{Fact, Facts};
+use host_core::context::RequestContext;
 use host_store::{Datum, Type};
 use uuid::Uuid;
 
@@ -25,6 +27,43 @@ pub(crate) const MAX_KEYS: usize = 64;
 
 /// What earlier statements of a batch returned.
 pub(crate) type Earlier<'v> = &'v [(&'v WritePlan, Outcome)];
+
+/// What a statement's values come from besides its parameters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around<'v> {
+    pub(crate) earlier: Earlier<'v>,
+    pub(crate) facts: &'v Facts,
+}
+
+impl<'v> Around<'v> {
+    /// For a statement that is in no batch.
+    pub(crate) fn alone(context: &'v RequestContext) -> Self {
+        Self { earlier: &[], facts: &context.facts }
+    }
+}
+
+/// What a request says, as a value; NULL, which equals nothing, where it doesn't.
+fn known(fact: Fact, facts: &Facts) -> Datum<'_> {
+    match fact {
+        Fact::Host => facts.host.as_deref().map_or(Datum::Null, |host| Datum::Text(host.as_bytes())),
+        Fact::User => facts.user.map_or(Datum::Null, Datum::Integer),
+    }
+}
+
+/// Refuses to write what the request doesn't say.
+pub(crate) fn check_facts(binds: &[Bind], facts: &Facts) -> Result<(), DbError> {
+    for bind in binds {
+        let Bind::Fact { fact, slot } = bind else { continue };
+        if slot.purpose == Purpose::Store && matches!(known(*fact, facts), Datum::Null) {
+            let problem = match fact {
+                Fact::Host => "the rows of this app are told apart by the site's name, and the request doesn't have one",
+                Fact::User => "the rows of this app are told apart by user, and nobody is logged in",
+            };
+            return Err(DbError::new(code::ACCESS_DENIED, problem));
+        }
+    }
+    Ok(())
+}
 
 /// Whether a `many` may stand where a single value goes, for each row of a bulk insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +137,7 @@ pub(crate) fn check_params(
                 Param::One(Value::Boolean(_)) => {}
                 _ => return Err(wrong(*hole, "`isnull` takes a boolean")),
             },
-            Bind::Const { .. } | Bind::Ref { .. } => {}
+            Bind::Const { .. } | Bind::Ref { .. } | Bind::Fact { .. } => {}
         }
     }
     Ok(rows)
@@ -219,11 +258,16 @@ pub(crate) fn values<'v>(
     binds: &'v [Bind],
     params: &'v [Param],
     row: usize,
-    earlier: Earlier<'v>,
+    around: Around<'v>,
 ) -> impl Iterator<Item = Datum<'v>> {
     const NULL: &[Value] = &[Value::Null];
     binds.iter().flat_map(move |bind| {
+        let mut fact = None;
         let (values, kind, places): (&[Value], Kind, usize) = match bind {
+            Bind::Fact { fact: asked, slot } => {
+                fact = Some(known(*asked, around.facts));
+                (&[], slot.kind, 1)
+            }
             Bind::Hole { hole, slot } => match &params[*hole] {
                 Param::One(value) => (std::slice::from_ref(value), slot.kind, 1),
                 Param::Many(values) => (values.get(row..=row).unwrap_or(NULL), slot.kind, 1),
@@ -238,13 +282,13 @@ pub(crate) fn values<'v>(
             },
             Bind::Const { value, slot } => (std::slice::from_ref(value), slot.kind, 1),
             Bind::Ref { statement, field, slot } => {
-                let value = returned(earlier, *statement, field);
+                let value = returned(around.earlier, *statement, field);
                 (value.map_or(NULL, std::slice::from_ref), slot.kind, 1)
             }
         };
         (0..places).map(move |at| match values.get(at).or(values.last()) {
             Some(value) => kind.to_sql(value),
-            None => Datum::Null,
+            None => fact.unwrap_or(Datum::Null),
         })
     })
 }
@@ -259,7 +303,7 @@ pub(crate) fn types(binds: &[Bind], sizes: &[usize]) -> Vec<Type> {
                 let places = sizes.next().copied().unwrap_or(0);
                 types.extend(std::iter::repeat_n(slot.kind.sql_datum(), places));
             }
-            Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. } => {
+            Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. } | Bind::Fact { slot, .. } => {
                 types.push(slot.kind.sql_datum());
             }
             Bind::Rows { .. } => types.push(Type::Integer),

@@ -13,7 +13,7 @@ use host_core::context::RequestContext;
 use host_store::{Backend, Cells, Datum, Pause, Statement, StoreError, Until};
 use tokio::sync::{Mutex, mpsc};
 
-use crate::bind::{self, Bulk};
+use crate::bind::{self, Around, Bulk};
 use crate::error::{DbError, Fault, code};
 use crate::plan::Plan;
 use crate::request::{Scope, reading};
@@ -233,7 +233,7 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                     let read = reading(&plan)?;
                     let params = bind::canonical(&read.query.binds, &params);
                     let statement = read.query.statement(&params);
-                    let values = bind::values(&read.query.binds, &params, 0, &[]);
+                    let values = bind::values(&read.query.binds, &params, 0, Around::alone(&context));
                     let told = Told::of(&context, &statement);
                     let gone = |_| Fault::Store(StoreError::Cancelled);
                     // The thread waits where nobody wants more. It ends with the cursor, which ends with its request.
@@ -253,7 +253,7 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                 let mut connection = scope.reader(server).await?;
                 let params = bind::canonical(&read.query.binds, &params);
                 let statement = read.query.statement(&params);
-                let values: Vec<Datum<'_>> = bind::values(&read.query.binds, &params, 0, &[]).collect();
+                let values: Vec<Datum<'_>> = bind::values(&read.query.binds, &params, 0, Around::alone(context)).collect();
                 let mut pieces = pieces;
                 let told = Told::of(context, &statement);
                 let take = |row: &Cells<'_>| {

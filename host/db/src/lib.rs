@@ -52,6 +52,7 @@ mod hold;
 mod host;
 pub mod inspect;
 mod json;
+mod keys;
 mod kind;
 mod packed;
 mod page;

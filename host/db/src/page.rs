@@ -236,7 +236,7 @@ impl Branch {
 fn shape_of_pairs(catalog: &Catalog, link: Link) -> String {
     let (pairs, target) = (&catalog.tables[link.through], &catalog.tables[link.target]);
     let (near, far) = (&pairs.columns[link.near].field, &pairs.columns[link.far].field);
-    let fields = target.columns.iter().map(|column| format!(r#",["{far}","{}"]"#, column.field)).collect::<String>();
+    let fields = target.fields().iter().map(|column| format!(r#",["{far}","{}"]"#, column.field)).collect::<String>();
     let order = target.ordering.iter().map(|(column, descends)| {
         format!(r#""{}{far}.{}""#, if *descends { "-" } else { "" }, target.columns[*column].field)
     });
@@ -293,7 +293,7 @@ impl Writer<'_> {
                 branch.members.iter().any(|(known, member)| known == name && matches!(member, Member::Object(_)))
             };
             let can = |name: &str| !asked(name) && branch.follow(self.catalog, name).is_some();
-            let one = table.columns.iter().filter(|column| column.target.is_some()).map(|column| &column.field);
+            let one = table.fields().iter().filter(|column| column.target.is_some()).map(|column| &column.field);
             let back = |single: bool| {
                 let known = table.reverse.iter().filter(move |(_, reference)| reference.single == single);
                 known.map(|(name, _)| name)
@@ -341,7 +341,7 @@ impl Writer<'_> {
             out.push(b',');
             let is_key = matches!(member, Member::Cell { .. })
                 && table.is_some_and(|table| {
-                    table.columns.iter().any(|column| column.field == *name && column.target.is_some())
+                    table.fields().iter().any(|column| column.field == *name && column.target.is_some())
                 });
             // The name alone is the row's, as in Django.
             if is_key {

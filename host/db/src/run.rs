@@ -1,22 +1,19 @@
 //! Plans with their values, against the database.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::ready;
 use std::time::Instant;
 
 use futures::FutureExt;
 use host_core::budget::{Budget, Exhausted, Resource};
 use host_core::context::RequestContext;
-use host_core::manifest::OnDelete;
 use host_store::{Cells, Constraint, Datum, Session, Statement, StoreError, Until, Work};
 
-use crate::bind::{self, Bulk, Earlier};
+use crate::bind::{self, Around, Bulk, Earlier};
 use crate::catalog::Catalog;
 use crate::error::{DbError, Fault, code};
 use crate::kind::Kind;
-use crate::plan::delete::{CHUNK, Collect};
-use crate::plan::key::Key;
-use crate::plan::sql::{Bind, Purpose};
+use crate::plan::delete::Collect;
 use crate::plan::{Action, Cell, Query, ReadPlan, WritePlan};
 use crate::result::{Sink, to_value};
 use crate::types::{Outcome, Param, Rows, Value};
@@ -244,7 +241,7 @@ pub(crate) async fn read<S: Sink>(
     let time = Stopwatch::start(&context.budget);
     let params = &bind::canonical(&plan.query.binds, params);
     let statement = plan.query.statement(params);
-    let mut values = bind::values(&plan.query.binds, params, 0, &[]);
+    let mut values = bind::values(&plan.query.binds, params, 0, Around::alone(context));
     let mut sink = S::start(plan.cells.len());
     match plan.explains {
         None => {
@@ -324,6 +321,7 @@ impl Writing<'_> {
     ) -> Result<Outcome, Fault> {
         let budget = &self.context.budget;
         let _time = Stopwatch::start(budget);
+        self.check_parents(work, plan, params, earlier).await?;
         match &plan.action {
             Action::Insert { query, cells, fills, upserts, .. } => {
                 bind::check_count(query.holes - fills.len(), params)?;
@@ -363,6 +361,12 @@ impl Writing<'_> {
         }
     }
 
+    /// What a query's values come from besides its parameters.
+    fn around<'v>(&'v self, query: &Query, earlier: Earlier<'v>) -> Result<Around<'v>, DbError> {
+        bind::check_facts(&query.binds, &self.context.facts)?;
+        Ok(Around { earlier, facts: &self.context.facts })
+    }
+
     async fn run(
         &self,
         work: &mut impl Unit,
@@ -374,8 +378,9 @@ impl Writing<'_> {
         bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::No)?;
         bind::check_refs(self.catalog, &query.binds, earlier)?;
         let params = &bind::canonical(&query.binds, params);
+        let around = self.around(query, earlier)?;
         let (began, statement) = (Instant::now(), query.statement(params));
-        let affected = work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), row).await?;
+        let affected = work.run(&statement, &mut bind::values(&query.binds, params, 0, around), row).await?;
         note(self.context, &statement, began, affected);
         Ok(affected)
     }
@@ -391,179 +396,31 @@ impl Writing<'_> {
     ) -> Result<(usize, Outcome), Fault> {
         let rows = bind::check_params(self.catalog, &query.binds, query.holes, params, Bulk::Yes)?.unwrap_or(1);
         bind::check_refs(self.catalog, &query.binds, earlier)?;
+        let around = self.around(query, earlier)?;
         let (began, statement) = (Instant::now(), query.statement(params));
         let mut returned = Rows::start(cells.len());
         let mut allowance = Allowance::of(self.context, self.max_result_bytes);
         let mut take = |row: &Cells<'_>| allowance.take(row, cells, |_| None, &mut returned);
         let affected = match rows {
-            1 => work.run(&statement, &mut bind::values(&query.binds, params, 0, earlier), &mut take).await?,
+            1 => work.run(&statement, &mut bind::values(&query.binds, params, 0, around), &mut take).await?,
             rows if query.takes_rows() => {
                 let mut affected = 0;
                 for (from, several) in portions(rows, params) {
                     let statement = query.for_rows(several);
                     let mut values =
-                        (from..from + several).flat_map(|row| bind::values(&query.binds, params, row, earlier));
+                        (from..from + several).flat_map(|row| bind::values(&query.binds, params, row, around));
                     affected += work.run(&statement, &mut values, &mut take).await?;
                 }
                 affected
             }
             rows => {
-                let mut all = (0..rows).map(|row| bind::values(&query.binds, params, row, earlier).collect());
+                let mut all = (0..rows).map(|row| bind::values(&query.binds, params, row, around).collect());
                 work.run_rows(&statement, &mut all, &mut take).await?
             }
         };
         note(self.context, &statement, began, affected);
         self.context.budget.charge_rows(allowance.taken.into())?;
         Ok((rows, Outcome { affected, returned }))
-    }
-
-    fn collect_key(&self, row: &Cells<'_>, width: usize, keys: &mut BTreeSet<Key>) -> Result<(), Fault> {
-        keys.extend(Key::read(row, width)?);
-        if keys.len() > self.max_delete_rows {
-            return Err(self.too_many());
-        }
-        Ok(())
-    }
-
-    fn too_many(&self) -> Fault {
-        let limit = self.max_delete_rows;
-        DbError::new(code::BUDGET, format!("the delete would take more than {limit} rows with it; delete in parts"))
-            .with("limit", limit)
-            .into()
-    }
-
-    /// Deletes rows and what hangs on them, as `on_delete` says.
-    async fn delete(&self, work: &mut impl Unit, table: usize, keys: BTreeSet<Key>) -> Result<u64, Fault> {
-        let mut doomed: BTreeMap<usize, BTreeSet<Key>> = BTreeMap::new();
-        let mut restricted: Vec<(usize, usize, BTreeSet<Key>)> = Vec::new();
-        let mut replaced: Vec<(usize, usize, BTreeSet<Key>)> = Vec::new();
-        let mut total = keys.len();
-        let mut open: Vec<(usize, Vec<Key>)> = vec![(table, keys.iter().cloned().collect())];
-        doomed.insert(table, keys);
-        while let Some((table, keys)) = open.pop() {
-            for (at, incoming) in self.collectors[table].incoming.iter().enumerate() {
-                if incoming.reference.on_delete == OnDelete::DoNothing {
-                    continue;
-                }
-                let mut children = BTreeSet::new();
-                let width = self.collectors[incoming.reference.table].width;
-                for chunk in keys.chunks(CHUNK) {
-                    let (statement, keys) = incoming.find.fill(chunk);
-                    let mut collect = |row: &Cells<'_>| self.collect_key(row, width, &mut children);
-                    work.run(statement, &mut keys.into_iter(), &mut collect).await?;
-                }
-                if children.is_empty() {
-                    continue;
-                }
-                let child = incoming.reference.table;
-                match incoming.reference.on_delete {
-                    OnDelete::Cascade => {
-                        let known = doomed.entry(child).or_default();
-                        let fresh: Vec<Key> = children.difference(known).cloned().collect();
-                        known.extend(fresh.iter().cloned());
-                        total += fresh.len();
-                        if total > self.max_delete_rows {
-                            return Err(self.too_many());
-                        }
-                        if !fresh.is_empty() {
-                            open.push((child, fresh));
-                        }
-                    }
-                    OnDelete::Protect => return Err(self.protected(table, at, children.len())),
-                    OnDelete::Restrict => restricted.push((table, at, children)),
-                    OnDelete::SetNull | OnDelete::SetDefault => replaced.push((table, at, children)),
-                    OnDelete::DoNothing => {}
-                }
-            }
-        }
-        for (table, at, children) in restricted {
-            let child = self.collectors[table].incoming[at].reference.table;
-            let left = children.iter().filter(|key| !doomed.get(&child).is_some_and(|gone| gone.contains(key))).count();
-            if left > 0 {
-                return Err(self.protected(table, at, left));
-            }
-        }
-        for (table, at, children) in replaced {
-            let incoming = &self.collectors[table].incoming[at];
-            let Some(statements) = &incoming.replace else { continue };
-            let gone = doomed.get(&incoming.reference.table);
-            let stay: Vec<Key> =
-                children.into_iter().filter(|key| !gone.is_some_and(|gone| gone.contains(key))).collect();
-            for chunk in stay.chunks(CHUNK) {
-                let (statement, keys) = statements.fill(chunk);
-                let mut values = std::iter::once(incoming.replacement()).chain(keys);
-                work.run(statement, &mut values, &mut no_rows).await?;
-            }
-        }
-        let mut affected = 0;
-        for (table, keys) in doomed {
-            for chunk in keys.into_iter().collect::<Vec<_>>().chunks(CHUNK) {
-                let (statement, keys) = self.collectors[table].delete.fill(chunk);
-                affected += work.run(statement, &mut keys.into_iter(), &mut no_rows).await?;
-            }
-        }
-        Ok(affected)
-    }
-
-    fn protected(&self, table: usize, incoming: usize, rows: usize) -> Fault {
-        let reference = self.collectors[table].incoming[incoming].reference;
-        let child = &self.catalog.tables[reference.table];
-        let field = &child.columns[reference.column].field;
-        let problem = format!("{rows} of `{}` point to it by `{field}`, which protects it", child.model);
-        DbError::new(code::PROTECTED, problem)
-            .with("model", &child.model)
-            .with("field", field)
-            .with("rows", rows)
-            .into()
-    }
-
-    /// The error for foreign keys that dangle after `plan`: it looks which of the written values points nowhere.
-    pub(crate) async fn dangling(
-        &self,
-        work: &mut impl Unit,
-        plan: &WritePlan,
-        params: &[Param],
-        earlier: Earlier<'_>,
-    ) -> Fault {
-        let table = &self.catalog.tables[plan.table];
-        let error =
-            DbError::new(code::FOREIGN_KEY, "a row would point to one that doesn't exist").with("model", &table.model);
-        let (Action::Insert { query, .. } | Action::Update { query, .. } | Action::UpdateMany(query)) = &plan.action
-        else {
-            let problem = "rows still point to what would be deleted";
-            return DbError::new(code::FOREIGN_KEY, problem).with("model", &table.model).into();
-        };
-        for bind in &query.binds {
-            let (Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Ref { slot, .. }) = bind else { continue };
-            let Some((table, column)) = slot.column else { continue };
-            let column = &self.catalog.tables[table].columns[column];
-            let (Purpose::Store, Some(target), true) = (slot.purpose, column.target, column.constrained) else {
-                continue;
-            };
-            let rows = match bind {
-                Bind::Hole { hole, .. } => match params.get(*hole) {
-                    Some(Param::Many(values)) => values.len(),
-                    Some(Param::One(_)) => 1,
-                    // The host's own, which is no foreign key.
-                    None => continue,
-                },
-                _ => 1,
-            };
-            let values = (0..rows).flat_map(|row| bind::values(std::slice::from_ref(bind), params, row, earlier));
-            let keys: BTreeSet<Key> = values.filter_map(|value| Key::of(value).ok().flatten()).collect();
-            let keys: Vec<Key> = keys.into_iter().collect();
-            for chunk in keys.chunks(CHUNK) {
-                let (statement, values) = self.collectors[target].exist.fill(chunk);
-                let mut found = BTreeSet::new();
-                let mut collect = |row: &Cells<'_>| self.collect_key(row, 1, &mut found);
-                let looked = work.run(statement, &mut values.into_iter(), &mut collect).await;
-                if looked.is_ok() && found.len() < chunk.len() {
-                    let target = &self.catalog.tables[target].model;
-                    return error.with("field", &column.field).with("target", target).into();
-                }
-            }
-        }
-        error.into()
     }
 }
 

@@ -8,6 +8,7 @@ use host_core::manifest::Manifest;
 use host_store::{Connection, Datum, Isolation, Owner, Server, ServerKind, Statement, Store, StoreError, Type};
 
 use crate::catalog::Catalog;
+use crate::dialect::Dialect;
 use crate::expand::{self, Change, Refusal};
 use crate::serve::Serving;
 
@@ -75,6 +76,12 @@ pub(crate) async fn plan(store: &Store, catalog: &Catalog, manifest: &Manifest) 
     let mut connection = server(store)?.host_connection(Instant::now() + Duration::from_secs(60)).await?;
     let mut on = Serving { connection: &mut connection, dangling: &[] };
     expand::changes(&mut on, catalog, manifest).await
+}
+
+/// The manifests of these apps that the database remembers.
+pub(crate) async fn remembered(store: &Store, dialect: Dialect, apps: &[String]) -> Result<Vec<Manifest>, Refusal> {
+    let mut connection = server(store)?.host_connection(Instant::now() + Duration::from_secs(60)).await?;
+    expand::remembered(&mut Serving { connection: &mut connection, dangling: &[] }, dialect, apps).await
 }
 
 fn server(store: &Store) -> Result<&Server, StoreError> {

@@ -1,5 +1,6 @@
 //! The operator's settings of the engine: `[engine]` and the per-app parts of `bandstand.toml`.
 
+use host_core::access::ModelGrants;
 use host_core::budget::Limits;
 use host_core::grants::Grants;
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ impl Default for Reuse {
 }
 
 /// What the operator decided for one app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AppConfig {
     /// Where it is mounted: `/polls/`, or `/`.
     pub mount: String,
@@ -89,6 +90,8 @@ pub struct AppConfig {
     pub tables: Vec<String>,
     /// Those of `tables` that its models change as they change. All others stay as whoever made them left them.
     pub manage: Vec<String>,
+    /// What it may do with the models of other apps.
+    pub models: ModelGrants,
     /// What a request of it may cost.
     pub limits: Limits,
     /// Whether its instances serve more than one request.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use host_core::access::ModelGrants;
 use host_core::manifest::{Manifest, Model};
 use host_core::name::AppId;
 use sha2::{Digest, Sha256};
@@ -281,11 +282,11 @@ impl Candidate {
     }
 
     /// What it would do to the database.
-    pub(crate) fn schema(&self, parts: &Parts) -> Result<Vec<String>, LoadError> {
+    pub(crate) fn schema(&self, parts: &Parts, models: &ModelGrants) -> Result<Vec<String>, LoadError> {
         let refuse = Refuse(&self.origin);
         match (&parts.db, self.manifest.models.is_empty()) {
             (_, true) => Ok(Vec::new()),
-            (Some(db), false) => db.plan_app(&self.manifest).map_err(|e| refuse.schema(&e)),
+            (Some(db), false) => db.plan_granted(&self.manifest, models).map_err(|e| refuse.schema(&e)),
             (None, false) => Err(refuse.at(Step::Schema)("has models, but the site has no database".into())),
         }
     }
@@ -316,7 +317,7 @@ impl Candidate {
         let (templates, assets) = self.files(parts)?;
         let refuse = Refuse(&self.origin);
         let db = match &parts.db {
-            Some(db) => Some(db.for_granted(&self.manifest, &config.grants).map_err(|e| refuse.schema(&e))?),
+            Some(db) => Some(db.for_granted(&self.manifest, &config.grants, &config.models).map_err(|e| refuse.schema(&e))?),
             None => None,
         };
         Ok(Version {

@@ -138,7 +138,7 @@ impl Site {
         let config = self.decide(&candidate, &source, configure)?;
         self.table_with(candidate.app(), &candidate, &config, &source.origin)?;
         let loaded = candidate.loaded(&config, false);
-        let schema = candidate.schema(&self.parts)?;
+        let schema = candidate.schema(&self.parts, &config.models)?;
         candidate.files(&self.parts)?;
         Ok(Report { loaded, schema })
     }

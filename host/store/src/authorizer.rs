@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use crate::owner::{Owner, Statement};
+use crate::rights::Doing;
 
 /// For whom a connection works at the moment.
 #[derive(Debug, Default)]
@@ -72,13 +73,15 @@ fn app_may(owner: &Owner, context: &AuthContext<'_>, raw: Option<&HashSet<String
         // These make rows of a document and are no tables.
         AuthAction::Read { table_name: "json_each" | "json_tree", .. } => raw.is_some(),
         // Named without a column of it, as in `SELECT count(*) FROM a`. Whether it is a table or a name of the statement's WITH isn't said.
-        AuthAction::Read { table_name, column_name: "" } if !owner.owns(table_name) => {
+        AuthAction::Read { table_name, column_name: "" } if !owner.may(table_name, Doing::Read("")) => {
             raw.is_some_and(|tables| !tables.contains(&table_name.to_lowercase()))
         }
-        AuthAction::Read { table_name, .. }
-        | AuthAction::Insert { table_name }
-        | AuthAction::Update { table_name, .. }
-        | AuthAction::Delete { table_name } => owner.owns(table_name),
+        AuthAction::Read { table_name, column_name } => {
+            owner.may(table_name, Doing::Read(column_name)) || raw.is_none() && owner.is_key(table_name, column_name)
+        }
+        AuthAction::Insert { table_name } => owner.may(table_name, Doing::Insert),
+        AuthAction::Update { table_name, column_name } => owner.may(table_name, Doing::Update(column_name)),
+        AuthAction::Delete { table_name } => owner.may(table_name, Doing::Delete),
         AuthAction::Function { function_name } => {
             crate::functions::allowed(function_name) || raw.is_some() && crate::functions::allowed_raw(function_name)
         }

@@ -8,12 +8,15 @@ use host_core::name::AppId;
 use parking_lot::RwLock;
 
 use crate::datum::Type;
+use crate::rights::{Doing, Rights};
 
 /// An app as the database's wall sees it: a name and the tables that it owns. One for all versions of an app.
 pub struct Owner {
     app: AppId,
     lane: u64,
     tables: RwLock<HashSet<String>>,
+    /// On tables of other apps.
+    rights: RwLock<Rights>,
     commits: AtomicU64,
     /// On PostgreSQL, the role that its statements run as.
     role: OnceLock<Arc<str>>,
@@ -35,6 +38,7 @@ impl Owner {
             app,
             lane,
             tables: RwLock::default(),
+            rights: RwLock::default(),
             commits: AtomicU64::new(0),
             role: OnceLock::new(),
             login: OnceLock::new(),
@@ -55,6 +59,27 @@ impl Owner {
     /// a foreign key to a table that only the new one knows, and writing the one looks into the other.
     pub(crate) fn add(&self, tables: impl IntoIterator<Item = String>) {
         self.tables.write().extend(tables);
+    }
+
+    /// Sets what it may do with tables of other apps.
+    pub fn grant(&self, rights: Rights) {
+        *self.rights.write() = rights;
+    }
+
+    /// What it may do with tables of other apps.
+    pub(crate) fn rights(&self) -> Rights {
+        self.rights.read().clone()
+    }
+
+    /// Whether it may do something with a table, its own or another's.
+    pub(crate) fn may(&self, table: &str, doing: Doing<'_>) -> bool {
+        self.owns(table) || self.rights.read().get(table).is_some_and(|rights| rights.allow(doing))
+    }
+
+    /// Whether the database reads the column for a write that the app may do.
+    pub(crate) fn is_key(&self, table: &str, column: &str) -> bool {
+        let key = (table.to_owned(), column.to_owned());
+        self.rights.read().values().any(|rights| rights.keys.contains(&key))
     }
 
     /// How many commits have changed this app's data since the store was opened. Two equal numbers mean that what was
@@ -108,6 +133,7 @@ pub struct Statement {
     types: Box<[Type]>,
     owner: Option<Arc<Owner>>,
     raw: bool,
+    strict: bool,
 }
 
 impl Statement {
@@ -119,6 +145,7 @@ impl Statement {
             types: Box::default(),
             owner: Some(owner.clone()),
             raw: false,
+            strict: false,
         }
     }
 
@@ -137,6 +164,7 @@ impl Statement {
             types: Box::default(),
             owner: None,
             raw: false,
+            strict: false,
         }
     }
 
@@ -146,6 +174,19 @@ impl Statement {
     pub fn taking(mut self, types: impl Into<Box<[Type]>>) -> Self {
         self.types = types.into();
         self
+    }
+
+    /// Has the database look at foreign keys at once, also where a unit of work could be looked at when it ends: MariaDB can't
+    /// do that, the host looks in its place, and it knows the keys of one app alone.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Whether the database looks at foreign keys at once.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.strict
     }
 
     /// Its text.

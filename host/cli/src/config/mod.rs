@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
+use host_core::access::ModelGrants;
 use host_core::budget::Limits;
 use host_core::grants::Grants;
 use host_core::name::AppId;
@@ -153,6 +154,8 @@ pub(crate) struct AppSection {
     pub(crate) tables: Vec<String>,
     /// Those of `tables` that change as its models change. The others are never changed.
     pub(crate) manage: Vec<String>,
+    /// What it may do with the models of other apps, by `app.model`.
+    pub(crate) models: ModelGrants,
     /// What a request of it may cost.
     pub(crate) limits: Option<Limits>,
     /// Whether its instances serve more than one request.
@@ -190,6 +193,7 @@ impl Config {
             grants: section.grants.unwrap_or_default(),
             tables: section.tables,
             manage: section.manage,
+            models: section.models,
             limits: section.limits.unwrap_or_default(),
             reuse: section.reuse.unwrap_or_default(),
         })
@@ -209,6 +213,7 @@ impl Config {
             grants: section.grants.unwrap_or(plugins.grants),
             tables: section.tables,
             manage: section.manage,
+            models: section.models,
             limits: section.limits.unwrap_or(plugins.limits),
             reuse: section.reuse.unwrap_or(plugins.reuse),
         })

@@ -79,6 +79,11 @@ impl Manifest {
         self.models.iter().find(|model| model.name == name)
     }
 
+    /// The other apps whose models the app uses, each once.
+    pub fn shares(&self) -> std::collections::BTreeSet<&str> {
+        self.models.iter().filter_map(|model| model.shared().map(|(app, _)| app)).collect()
+    }
+
     /// Tables that aren't the app's own by their names, so that it may use them only where the operator says so.
     pub fn foreign_tables(&self) -> impl Iterator<Item = &str> {
         let own = format!("{}__", self.name);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::field::{Field, FieldKind, OnDelete};
+use crate::access::Action;
 use crate::name::AppId;
 
 /// A model: one table of the app's own.
@@ -26,6 +27,13 @@ pub struct Model {
     /// The table's name where it isn't `<app>__<model>`. One that doesn't begin with `<app>__` needs a grant.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub table: String,
+    /// The other app's model that this one is, such as `polls.question`: its table, and of each field everything but its
+    /// name. `fields` lists those that this app uses, the primary key among them. Needs a grant.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
+    /// What the app does with another app's model; to view it, where nothing stands here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
     /// Whether the host makes and changes the table. Otherwise it must be there.
     #[serde(default = "truth", skip_serializing_if = "is_true")]
     pub managed: bool,
@@ -64,8 +72,22 @@ impl Model {
         automatic.into_iter().chain(self.primary_key.iter().filter_map(|name| self.field(name)))
     }
 
-    /// The table's name in an app called `app`.
+    /// The other app's model that this one is, as app and model.
+    pub fn shared(&self) -> Option<(&str, &str)> {
+        self.of.split_once('.')
+    }
+
+    /// What the app does with another app's model.
+    pub fn wanted(&self) -> &[Action] {
+        if self.actions.is_empty() { &[Action::View] } else { &self.actions }
+    }
+
+    /// The table's name in an app called `app`. For another app's model it is the usual one, which that app may have
+    /// named otherwise.
     pub fn table_name(&self, app: &AppId) -> String {
+        if let Some((app, model)) = self.shared() {
+            return format!("{app}__{model}");
+        }
         if self.table.is_empty() { format!("{app}__{}", self.name) } else { self.table.clone() }
     }
 
@@ -115,6 +137,8 @@ pub(super) fn through(model: &str, field: &str, to: &str, db_table: &str) -> Mod
         fields: vec![plain("id", FieldKind::Auto), key(&near, model), key(&far, to)],
         primary_key: Vec::new(),
         table: db_table.to_owned(),
+        of: String::new(),
+        actions: Vec::new(),
         managed: true,
         auto_created: true,
         ordering: Vec::new(),

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use host_core::manifest::{Field, FieldKind, Manifest, Model};
+use host_core::manifest::{Field, FieldKind, Manifest, Model, OnDelete};
 use host_core::name::AppId;
 
+use super::access::{Others, Sharing};
 use super::{Catalog, Column, Fill, Link, Reference, Table};
 use crate::dialect::Dialect;
 use crate::kind::validator::{Regexes, Validator};
@@ -17,22 +18,25 @@ const MARIADB_KEY: u32 = 255;
 /// What is the same for all models.
 struct Building<'m> {
     manifest: &'m Manifest,
+    others: &'m Others,
     dialect: Dialect,
     by_name: HashMap<String, usize>,
     regexes: Regexes,
 }
 
 /// Errors are whole sentences for the operator.
-pub(super) fn catalog(manifest: &Manifest, dialect: Dialect) -> Result<Catalog, String> {
+pub(super) fn catalog(manifest: &Manifest, dialect: Dialect, others: &Others) -> Result<Catalog, String> {
     let app = manifest.name.clone();
     if matches!(app.as_str(), "bandstand" | "sqlite") {
         return Err("the name is kept for the host's and the database's own tables; call the app something else".into());
     }
     let by_name = manifest.models.iter().enumerate().map(|(at, model)| (model.name.clone(), at)).collect();
-    let mut building = Building { manifest, dialect, by_name, regexes: Regexes::default() };
+    let mut building = Building { manifest, others, dialect, by_name, regexes: Regexes::default() };
     let mut tables = Vec::with_capacity(manifest.models.len());
+    let mut sharing = Sharing::new(others, dialect);
     for model in &manifest.models {
-        tables.push(building.table(&app, model)?);
+        let table = building.table(&app, model)?;
+        tables.push(if model.of.is_empty() { table } else { sharing.table(manifest, model, table) });
     }
     let mut catalog = Catalog { app, dialect, named_zones: true.into(), tables, by_name: building.by_name.clone() };
     building.references(&mut catalog)?;
@@ -84,6 +88,8 @@ impl Building<'_> {
             quoted: self.dialect.quote(&name),
             name,
             managed: model.managed,
+            access: None,
+            shown: columns.len(),
             key,
             ordering: ordering.collect::<Result<_, String>>()?,
             reverse: HashMap::new(),
@@ -173,6 +179,15 @@ impl Building<'_> {
         Err("points to a model whose primary key leads back to itself".into())
     }
 
+    /// What becomes of the rows that point to one that is deleted: what the model's own app says.
+    fn on_delete(&self, model: &Model, field: &Field, said: OnDelete) -> OnDelete {
+        let theirs = model.shared().and_then(|(app, name)| {
+            let owner = self.others.manifests.iter().find(|manifest| manifest.name.as_str() == app)?;
+            owner.model(name)?.field(&field.name)?.kind.relation()
+        });
+        theirs.map_or(said, |relation| relation.on_delete)
+    }
+
     /// Foreign keys, seen from the other side.
     fn references(&self, catalog: &mut Catalog) -> Result<(), String> {
         for (at, model) in self.manifest.models.iter().enumerate() {
@@ -180,10 +195,15 @@ impl Building<'_> {
                 let Some(relation) = field.kind.relation() else { continue };
                 let target = self.model(relation.to)?;
                 let column = catalog.tables[at].by_field.get(&field.name).copied().unwrap_or_default();
-                let (on_delete, single) = (relation.on_delete, relation.one_to_one);
+                let (on_delete, single) = (self.on_delete(model, field, relation.on_delete), relation.one_to_one);
                 let reference = Reference { table: at, column, on_delete, single };
+                let refused = |table: &Table| table.access.as_ref().is_some_and(|access| access.refusal.is_some());
+                let refused = refused(&catalog.tables[at]);
+                catalog.tables[at].columns[column].target = Some(target);
                 let target = &mut catalog.tables[target];
-                target.incoming.push(reference);
+                if !refused {
+                    target.incoming.push(reference);
+                }
                 let name = match (relation.related_name, relation.one_to_one) {
                     ("+", _) => continue,
                     ("", true) => model.name.clone(),

@@ -24,11 +24,16 @@ struct Definitions {
 /// Reads all of it into the catalog, whose tables and relations are there. Errors are whole sentences for the operator.
 pub(super) fn define(catalog: &mut Catalog, manifest: &Manifest) -> Result<(), String> {
     let read = |(at, model): (usize, &Model)| {
+        if catalog.tables[at].access.is_some() {
+            return Ok(None);
+        }
         let reader = Reader { catalog, table: at, dialect: catalog.dialect };
-        reader.model(model).map_err(|problem| format!("model `{}`, {problem}", model.name))
+        reader.model(model).map(Some).map_err(|problem| format!("model `{}`, {problem}", model.name))
     };
-    let all = manifest.models.iter().enumerate().map(read).collect::<Result<Vec<Definitions>, String>>()?;
+    let all = manifest.models.iter().enumerate().map(read).collect::<Result<Vec<Option<Definitions>>, String>>()?;
     for (table, found) in catalog.tables.iter_mut().zip(all) {
+        // What is another app's is defined already.
+        let Some(found) = found else { continue };
         for (column, default) in found.defaults {
             table.columns[column].db_default = Some(default);
         }

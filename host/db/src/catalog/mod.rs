@@ -1,13 +1,17 @@
 //! An app's models as the planner needs them: columns by name, relations both ways.
 
+pub(crate) mod access;
 mod build;
 mod define;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use host_core::manifest::{Manifest, OnDelete};
 use host_core::name::{AppId, nearest};
+
+use access::{Access, Others};
 
 use crate::dialect::Dialect;
 use crate::error::{DbError, SchemaError, code};
@@ -30,7 +34,7 @@ pub(crate) struct Catalog {
 }
 
 /// A model and its table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Table {
     pub(crate) model: String,
     /// `app__model`, or what the manifest says; unquoted.
@@ -38,7 +42,11 @@ pub(crate) struct Table {
     quoted: String,
     /// Whether the host makes and changes it.
     pub(crate) managed: bool,
+    /// What may be done with it, where it is another app's.
+    pub(crate) access: Option<Arc<Access>>,
     pub(crate) columns: Vec<Column>,
+    /// How many of them the model lists. The others are another app's and have no names here.
+    pub(crate) shown: usize,
     /// The columns of the primary key.
     pub(crate) key: Vec<usize>,
     by_field: HashMap<String, usize>,
@@ -150,7 +158,7 @@ pub(crate) struct Link {
 }
 
 /// A field and its column.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) field: String,
     /// Unquoted.
@@ -227,12 +235,13 @@ pub(crate) enum Step {
 impl Catalog {
     /// Reads a manifest. Errors are about what the manifest's own check can't see: names that mean two things, defaults
     /// that don't fit, what the database can't do.
-    pub(crate) fn new(manifest: &Manifest, dialect: Dialect) -> Result<Self, SchemaError> {
-        build::catalog(manifest, dialect).map_err(|problem| SchemaError { app: manifest.name.to_string(), problem })
+    pub(crate) fn new(manifest: &Manifest, dialect: Dialect, others: &Others) -> Result<Self, SchemaError> {
+        build::catalog(manifest, dialect, others).map_err(|problem| SchemaError { app: manifest.name.to_string(), problem })
     }
 
+    /// The tables of its own.
     pub(crate) fn table_names(&self) -> impl Iterator<Item = String> + '_ {
-        self.tables.iter().map(|table| table.name.clone())
+        self.tables.iter().filter(|table| table.access.is_none()).map(|table| table.name.clone())
     }
 
     /// The model that a shape is about.
@@ -241,10 +250,15 @@ impl Catalog {
             From::Own(name) => name,
             From::Foreign { app, model } if app == self.app.as_str() => model,
             From::Foreign { app, model } => {
+                let of = format!("{app}.{model}");
+                let shared = |table: &Table| table.access.as_ref().is_some_and(|access| access.of == of);
+                if let Some(at) = self.tables.iter().position(shared) {
+                    return Ok(at);
+                }
                 let shown = format!("{}.{}", crate::shape::shown(app), crate::shape::shown(model));
                 return Err(DbError::new(
                     code::ACCESS_DENIED,
-                    format!("`{shown}` is another app's; no grant covers it"),
+                    format!("`{shown}` is another app's; declare a model that is `of` it, and have it granted"),
                 )
                 .with("model", shown));
             }
@@ -313,6 +327,11 @@ impl Table {
         }
     }
 
+    /// The columns that the model lists.
+    pub(crate) fn fields(&self) -> &[Column] {
+        &self.columns[..self.shown]
+    }
+
     /// A column of the primary key: whether it is NULL tells whether there is a row.
     pub(crate) fn first_key(&self) -> usize {
         self.key.first().copied().unwrap_or(0)
@@ -327,7 +346,7 @@ impl Table {
 
     fn unknown(&self, name: &str) -> DbError {
         let relations = self.reverse.keys().chain(self.many.keys()).map(String::as_str);
-        let known = self.columns.iter().map(|column| column.field.as_str()).chain(relations);
+        let known = self.columns[..self.shown].iter().map(|column| column.field.as_str()).chain(relations);
         let hint = nearest(name, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         let shown = crate::shape::shown(name);
         DbError::new(code::UNKNOWN_FIELD, format!("`{}` has no field `{shown}`{hint}", self.model))
@@ -343,6 +362,11 @@ impl Table {
 impl Column {
     pub(crate) fn quoted(&self) -> &str {
         &self.quoted
+    }
+
+    /// Whether it is a key whose value nobody has to give.
+    pub(crate) fn fills_itself(&self) -> bool {
+        self.kind == Kind::Auto || self.fill == Some(Fill::Uuid7)
     }
 }
 

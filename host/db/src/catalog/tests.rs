@@ -12,7 +12,7 @@ fn rich() -> Json {
 
 fn catalog(json: &Json, dialect: Dialect) -> Result<Catalog, String> {
     let manifest = Manifest::parse(&json.to_string()).map_err(|error| error.to_string())?;
-    Catalog::new(&manifest, dialect).map_err(|error| error.to_string())
+    Catalog::new(&manifest, dialect, &Others::default()).map_err(|error| error.to_string())
 }
 
 #[test]

@@ -62,10 +62,14 @@ impl From<Fault> for Refusal {
 /// What has to be done for `manifest`.
 pub(crate) async fn changes(on: &mut impl Run, catalog: &Catalog, manifest: &Manifest) -> Result<Vec<Change>, Refusal> {
     let refuse = |problem: String| Refusal::Schema(SchemaError { app: catalog.app.to_string(), problem });
-    let before = stored(on, catalog).await?;
+    let before = stored(on, catalog.dialect, catalog.app.as_str()).await?;
     let (mut changes, mut keys) = (Vec::new(), Vec::new());
     let mut made_anew = BTreeSet::new();
     for (at, table) in catalog.tables.iter().enumerate() {
+        // Another app's is that app's to make and to change.
+        if table.access.is_some() {
+            continue;
+        }
         let none = BTreeSet::new();
         let present = present::present(on, catalog.dialect, &table.name).await?;
         if !table.managed {
@@ -234,14 +238,28 @@ pub(crate) fn lines(changes: Vec<Change>) -> Vec<String> {
     lines
 }
 
-async fn stored(on: &mut impl Run, catalog: &Catalog) -> Result<Option<Manifest>, Refusal> {
-    let ask = Statement::of_host(ddl::recall(catalog.dialect)).taking([Type::Text]);
-    match first_cell(on, &ask, &[Datum::Text(catalog.app.as_str().as_bytes())]).await? {
+/// The manifests of these apps that the database remembers.
+pub(crate) async fn remembered(
+    on: &mut impl Run,
+    dialect: Dialect,
+    apps: &[String],
+) -> Result<Vec<Manifest>, Refusal> {
+    let mut manifests = Vec::new();
+    for app in apps {
+        manifests.extend(stored(on, dialect, app).await?);
+    }
+    Ok(manifests)
+}
+
+/// The manifest that the database remembers of an app.
+pub(crate) async fn stored(on: &mut impl Run, dialect: Dialect, app: &str) -> Result<Option<Manifest>, Refusal> {
+    let ask = Statement::of_host(ddl::recall(dialect)).taking([Type::Text]);
+    match first_cell(on, &ask, &[Datum::Text(app.as_bytes())]).await? {
         Some(Value::Text(json)) => match Manifest::parse(&json) {
             Ok(manifest) => Ok(Some(manifest)),
             Err(error) => {
                 // Written by a newer host, say. The columns themselves still tell most of it.
-                tracing::warn!(app = %catalog.app, %error, "the stored manifest can't be read");
+                tracing::warn!(app, %error, "the stored manifest can't be read");
                 Ok(None)
             }
         },

@@ -9,6 +9,7 @@ use super::window::Stage;
 use super::with::Named;
 use crate::catalog::Catalog;
 use crate::dialect::Dialect;
+use crate::error::DbError;
 use crate::kind::Kind;
 
 /// A statement's tables and conditions while they are put together.
@@ -48,6 +49,8 @@ pub(crate) struct Building<'c> {
     pub(crate) reads_text: bool,
     /// Where what is found is handed on to a statement around this one.
     pub(super) stage: Option<Stage>,
+    /// Whether rows are kept apart by a rule before anything else is asked of them.
+    pub(super) fenced: bool,
 }
 
 /// Where a path ended, or what an expression is.
@@ -126,6 +129,7 @@ impl<'c> Building<'c> {
             inserted: false,
             reads_text: false,
             stage: None,
+            fenced: false,
         }
     }
 
@@ -138,7 +142,9 @@ impl<'c> Building<'c> {
     }
 
     /// `"polls__choice" AS t0 LEFT JOIN …`
-    pub(crate) fn tables(&self) -> String {
-        format!("{} AS t{}{}", self.catalog.tables[self.table].quoted(), self.root, joined(&self.joins))
+    pub(crate) fn tables(&self) -> Result<Sql, DbError> {
+        let mut sql = self.source(self.table, &format!("t{}", self.root))?;
+        sql.append(joined(&self.joins));
+        Ok(sql)
     }
 }

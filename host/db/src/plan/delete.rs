@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use host_core::access::Action;
 use host_core::manifest::OnDelete;
 use host_store::{Datum, Owner, Statement, Type};
 
@@ -57,6 +58,7 @@ impl ByKeys {
     fn new(
         catalog: &Catalog,
         owner: &Arc<Owner>,
+        table: &Table,
         columns: &[(&str, Kind)],
         before: Option<Kind>,
         sql: impl Fn(&str) -> String,
@@ -66,7 +68,8 @@ impl ByKeys {
             let text = sql(&among(catalog.dialect, columns, places));
             let keys = std::iter::repeat_n(&kinds, places).flatten().map(|kind| kind.sql_datum());
             let types: Vec<Type> = before.map(Kind::sql_datum).into_iter().chain(keys).collect();
-            Statement::of_app(owner, catalog.dialect.number(text)).taking(types)
+            let statement = Statement::of_app(owner, catalog.dialect.number(text)).taking(types);
+            if table.access.is_some() { statement.strict() } else { statement }
         };
         Self { statements: [of(1), of(CHUNK)], kinds }
     }
@@ -103,16 +106,40 @@ pub(crate) fn collectors(catalog: &Catalog, owner: &Arc<Owner>) -> Vec<Collect> 
     let table = |at: usize| {
         let table = &catalog.tables[at];
         let (name, key) = (table.quoted(), key(table));
-        let incoming = table.incoming.iter().map(|reference| incoming(catalog, owner, table, *reference)).collect();
+        let incoming = table
+            .incoming
+            .iter()
+            .filter(|reference| is_collected(catalog, reference))
+            .map(|reference| incoming(catalog, owner, table, *reference))
+            .collect();
         let list = table.key_list("");
+        let by_keys = |sql: &dyn Fn(&str) -> String| ByKeys::new(catalog, owner, table, &key, None, sql);
         Collect {
-            delete: ByKeys::new(catalog, owner, &key, None, |among| format!("DELETE FROM {name} WHERE {among}")),
-            exist: ByKeys::new(catalog, owner, &key, None, |among| format!("SELECT {list} FROM {name} WHERE {among}")),
+            delete: by_keys(&|among| format!("DELETE FROM {name} WHERE {among}")),
+            exist: by_keys(&|among| format!("SELECT {list} FROM {name} WHERE {among}")),
             incoming,
             width: table.key.len(),
         }
     };
     (0..catalog.tables.len()).map(table).collect()
+}
+
+/// Whether the app may do with the rows that point to one which goes what is to be done with them. Where it may not, they stay,
+/// and the database refuses the delete.
+fn is_collected(catalog: &Catalog, reference: &Reference) -> bool {
+    let child = &catalog.tables[reference.table];
+    let Some(access) = &child.access else { return reference.on_delete != OnDelete::DoNothing };
+    let may = |action| access.allow(action, "").is_ok();
+    let has = match reference.on_delete {
+        OnDelete::Cascade => may(Action::Delete),
+        OnDelete::SetNull | OnDelete::SetDefault => {
+            may(Action::Change) && access.writes.contains(&reference.column)
+        }
+        OnDelete::Protect | OnDelete::Restrict => true,
+        OnDelete::DoNothing => false,
+    };
+    // Whether others point there that the app doesn't see is the database's to find out.
+    has && may(Action::View) && !access.has_rule()
 }
 
 fn incoming(catalog: &Catalog, owner: &Arc<Owner>, target: &Table, reference: Reference) -> Incoming {
@@ -128,9 +155,9 @@ fn incoming(catalog: &Catalog, owner: &Arc<Owner>, target: &Table, reference: Re
     let pointing: Vec<(&str, Kind)> = key(target).into_iter().map(|(_, kind)| (points, kind)).collect();
     Incoming {
         reference,
-        find: ByKeys::new(catalog, owner, &pointing, None, |among| format!("SELECT {list} FROM {name} WHERE {among}")),
+        find: ByKeys::new(catalog, owner, child, &pointing, None, |among| format!("SELECT {list} FROM {name} WHERE {among}")),
         replace: replaces.then(|| {
-            ByKeys::new(catalog, owner, &key(child), Some(column.kind), |among| {
+            ByKeys::new(catalog, owner, child, &key(child), Some(column.kind), |among| {
                 format!("UPDATE {name} SET {points} = ? WHERE {among}")
             })
         }),
@@ -147,7 +174,8 @@ pub(crate) fn dangling(catalog: &Catalog, owner: &Arc<Owner>) -> Vec<Statement> 
         return Vec::new();
     }
     let mut statements = Vec::new();
-    for table in &catalog.tables {
+    // Another app's are looked at by the server, at once.
+    for table in catalog.tables.iter().filter(|table| table.access.is_none()) {
         for column in table.columns.iter().filter(|column| column.constrained) {
             let Some(target) = column.target.map(|target| &catalog.tables[target]) else { continue };
             let Some(key) = target.single_key().map(|key| target.columns[key].quoted()) else { continue };

@@ -191,19 +191,20 @@ impl Building<'_> {
         }
         let condition = Sql::join(parts, " AND ");
         let mut sql = Sql::text("EXISTS (SELECT 1 FROM ");
-        let table = |root: &Root<'_>| format!("{} AS u{}", self.catalog.tables[root.table].quoted(), root.alias);
+        let table = |root: &Root<'_>| self.source(root.table, &format!("u{}", root.alias));
         let ons: Vec<&str> = sub.roots.iter().map(|root| root.on.as_str()).collect();
         if strict {
             // CROSS JOIN keeps the order, and lets the joins below refer to what stands before.
-            sql.push(&sub.roots.iter().map(table).collect::<Vec<_>>().join(" CROSS JOIN "));
+            for (at, root) in sub.roots.iter().enumerate() {
+                sql.push(if at > 0 { " CROSS JOIN " } else { "" }).append(table(root)?);
+            }
         } else {
             sql.push("(SELECT 1 AS one) AS one");
             for root in &sub.roots {
-                sql.push(&format!(" LEFT JOIN {} ON {}", table(root), root.on));
+                sql.push(" LEFT JOIN ").append(table(root)?).push(&format!(" ON {}", root.on));
             }
         }
-        sql.push(&joined(&sub.joins));
-        sql.push(" WHERE ");
+        sql.append(joined(&sub.joins)).push(" WHERE ");
         if strict {
             sql.push(&ons.join(" AND ")).push(" AND ");
         }
@@ -223,8 +224,8 @@ impl Building<'_> {
         let [root] = sub.roots.as_slice() else { return Err(invalid("an aggregate over several relations")) };
         let mut sql = Sql::text("(SELECT ");
         sql.append(found.sql);
-        sql.push(&format!(" FROM {} AS u{}", self.catalog.tables[root.table].quoted(), root.alias));
-        sql.push(&joined(&sub.joins));
+        sql.push(" FROM ").append(self.source(root.table, &format!("u{}", root.alias))?);
+        sql.append(joined(&sub.joins));
         sql.push(" WHERE ").push(&root.on).push(")");
         Ok(Found { sql, bare: None, ..found })
     }

@@ -3,6 +3,7 @@
 use host_store::{Cells, Datum, StoreError};
 
 use crate::kind::Kind;
+use crate::types::Value;
 
 /// The primary key of a row, whatever kind it is of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +56,18 @@ impl Key {
             (Key::Bytes(bytes), _) => Datum::Blob(bytes),
             // A part has no parts.
             (Key::Several(_), _) => Datum::Null,
+        }
+    }
+}
+
+impl From<Key> for Value {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::Integer(number) => Value::Integer(number),
+            Key::Text(text) => Value::Text(text.into()),
+            Key::Bytes(bytes) => Value::Bytes(bytes.into()),
+            // No foreign key holds several.
+            Key::Several(_) => Value::Null,
         }
     }
 }

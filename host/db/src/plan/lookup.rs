@@ -1,7 +1,7 @@
 //! Lookups: one thing compared with another.
 
 use super::building::{Building, Found, Sub};
-use super::sql::{Bind, MANY, Purpose, Slot, Sql};
+use super::sql::{Bind, MANY, MANY_MORE, Purpose, Slot, Sql};
 use super::{check, invalid};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
@@ -212,13 +212,7 @@ impl Building<'_> {
         let mut sql = found.sql.clone();
         match list {
             List::Hole(hole) => {
-                // Other databases want something in a list; NULL equals nothing.
-                let text = match self.dialect() {
-                    Dialect::Sqlite => format!(" IN ({MANY})"),
-                    _ => format!(" IN (NULL{})", super::sql::MANY_MORE),
-                };
-                sql.push(&text);
-                sql.binds.push(Bind::Many { hole: *hole, slot: found.slot() });
+                return Ok(among(self.dialect(), sql, Bind::Many { hole: *hole, slot: found.slot() }));
             }
             List::Select(nested) => {
                 let (keys, kind, name) = self.keys_of(nested)?;
@@ -233,6 +227,17 @@ impl Building<'_> {
         }
         Ok(sql)
     }
+}
+
+/// Whether something is one of the values of a list, which `bind` is.
+pub(super) fn among(dialect: Dialect, mut sql: Sql, bind: Bind) -> Sql {
+    // Other databases want something in a list; NULL equals nothing.
+    let text = match dialect {
+        Dialect::Sqlite => format!(" IN ({MANY})"),
+        _ => format!(" IN (NULL{MANY_MORE})"),
+    };
+    sql.push(&text).binds.push(bind);
+    sql
 }
 
 /// Whether the cells of a shape can be what is sought.

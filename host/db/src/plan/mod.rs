@@ -1,5 +1,6 @@
 //! From a shape and the app's models to statements that are ready to run.
 
+pub(crate) mod access;
 mod aggregate;
 mod building;
 mod combine;
@@ -25,7 +26,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use host_store::Owner;
 
-use crate::catalog::{Catalog, Column, Fill};
+use crate::catalog::{Catalog, Fill};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::{Kind, MAX_DIGITS, SQLITE_DIGITS, bytes_of_digits};
@@ -130,6 +131,8 @@ pub(crate) struct WritePlan {
     pub(crate) table: usize,
     /// The columns of it that get a value.
     pub(crate) columns: Box<[usize]>,
+    /// What has to be there for the app so that its keys may point to it.
+    pub(crate) parents: Box<[access::Parent]>,
     pub(crate) action: Action,
 }
 
@@ -175,7 +178,8 @@ pub(crate) enum Action {
 /// Plans a shape.
 pub(crate) fn plan(catalog: &Catalog, owner: &Arc<Owner>, shape: &Shape) -> Result<Plan, DbError> {
     let table = catalog.find(&shape.from)?;
-    let planner = Planner { catalog, owner, table, holes: shape.holes, explain: shape.explain };
+    let fenced = shape.reckons;
+    let planner = Planner { catalog, owner, table, holes: shape.holes, explain: shape.explain, fenced };
     let with = &shape.with;
     match &shape.op {
         Op::Select(select) => planner.select(select, with).map(Plan::Read),
@@ -195,11 +199,17 @@ struct Planner<'c> {
     table: usize,
     holes: usize,
     explain: bool,
+    /// Whether rows are kept apart by a rule before anything else is asked of them.
+    fenced: bool,
 }
 
 impl Planner<'_> {
     fn query(&self, sql: Sql) -> Query {
-        Query::new(self.catalog.dialect, self.owner, sql, self.holes)
+        self.query_of(sql, self.holes)
+    }
+
+    fn query_of(&self, sql: Sql, holes: usize) -> Query {
+        Query::new(self.catalog.dialect, self.owner, sql, holes, self.access().is_some())
     }
 }
 
@@ -234,7 +244,7 @@ pub(crate) fn check(catalog: &Catalog, slot: Slot, value: &Value) -> Result<(), 
     };
     let table = &catalog.tables[table];
     let column = &table.columns[column];
-    if *value == Value::Null && slot.purpose == Purpose::Store && !column.null && !fills_itself(column) {
+    if *value == Value::Null && slot.purpose == Purpose::Store && !column.null && !column.fills_itself() {
         return Err(DbError::new(code::NOT_NULL, format!("`{}` of `{}` must have a value", column.field, table.model))
             .with("model", &table.model)
             .with("field", &column.field));
@@ -265,11 +275,6 @@ fn misfit(catalog: &Catalog, slot: Slot, problem: &str) -> DbError {
         .with("model", &table.model)
         .with("field", &column.field)
         .with("kind", column.word)
-}
-
-/// Whether NULL is what leaves the field to itself.
-fn fills_itself(column: &Column) -> bool {
-    column.kind == Kind::Auto || column.fill == Some(Fill::Uuid7)
 }
 
 /// What is compared may be larger than any row's; what is reckoned with must be what it says.

@@ -21,14 +21,17 @@ pub(super) struct Join {
     from: usize,
     by: By,
     alias: usize,
-    sql: String,
+    sql: Sql,
     pub(super) left: bool,
 }
 
 /// ` LEFT JOIN … JOIN …`
-pub(super) fn joined(joins: &[Join]) -> String {
-    let word = |join: &Join| if join.left { " LEFT JOIN " } else { " JOIN " };
-    joins.iter().flat_map(|join| [word(join), &join.sql]).collect()
+pub(super) fn joined(joins: &[Join]) -> Sql {
+    let mut sql = Sql::default();
+    for join in joins {
+        sql.push(if join.left { " LEFT JOIN " } else { " JOIN " }).append(join.sql.clone());
+    }
+    sql
 }
 
 /// Which relation leads from one table to the next.
@@ -186,7 +189,7 @@ impl Building<'_> {
         from_table: usize,
         by: By,
         table: usize,
-    ) -> Result<String, DbError> {
+    ) -> Result<Sql, DbError> {
         let tables = &self.catalog.tables;
         let key = |table: usize| {
             let column = tables[table].single_key().map(|at| tables[table].columns[at].quoted());
@@ -196,8 +199,9 @@ impl Building<'_> {
             By::Key(column) => (key(table)?, tables[from_table].columns[column].quoted()),
             By::Reference(table, column) => (tables[table].columns[column].quoted(), key(from_table)?),
         };
-        let name = tables[table].quoted();
-        Ok(format!("{name} AS {letter}{alias} ON {letter}{alias}.{here} = {letter}{from}.{there}"))
+        let mut sql = self.source(table, &format!("{letter}{alias}"))?;
+        sql.push(&format!(" ON {letter}{alias}.{here} = {letter}{from}.{there}"));
+        Ok(sql)
     }
 
     /// A column of a table that is in the statement. `left` says whether the row may be missing.

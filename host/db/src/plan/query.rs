@@ -20,6 +20,7 @@ pub(crate) struct Query {
     /// Where values are numbered: for each, the first that is the same.
     same: Option<Vec<usize>>,
     owner: Arc<Owner>,
+    strict: bool,
     fixed: Option<Arc<Statement>>,
     /// A statement for each combination of list sizes, rounded up; or, in a query without lists, for each number of rows.
     sized: Mutex<Vec<ForSizes>>,
@@ -33,7 +34,8 @@ type ForSizes = (Box<[usize]>, Arc<Statement>);
 const MAX_SIZED: usize = 16;
 
 impl Query {
-    pub(super) fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize) -> Self {
+    /// With `strict` the database looks at foreign keys at once.
+    pub(super) fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize, strict: bool) -> Self {
         let same = (dialect == Dialect::Postgres).then(|| sql.same());
         let binds: Box<[Bind]> = match &same {
             None => sql.binds.clone().into(),
@@ -44,7 +46,7 @@ impl Query {
         };
         let has_many = binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
         let mut query =
-            Self { binds, holes, sql, same, owner: owner.clone(), fixed: None, sized: Mutex::default(), row: None };
+            Self { binds, holes, sql, same, owner: owner.clone(), strict, fixed: None, sized: Mutex::default(), row: None };
         if !has_many {
             query.fixed = Some(Arc::new(query.made(&[])));
         }
@@ -75,8 +77,7 @@ impl Query {
         }
         let text = &self.sql.text;
         let values = vec![&text[row.clone()]; rows].join(",");
-        let statement =
-            Arc::new(Statement::of_app(&self.owner, format!("{}{values}{}", &text[..row.start], &text[row.end..])));
+        let statement = Arc::new(self.statement_of(format!("{}{values}{}", &text[..row.start], &text[row.end..])));
         sized.push(([rows].into(), statement.clone()));
         statement
     }
@@ -87,7 +88,12 @@ impl Query {
             None => self.sql.render(sizes),
             Some(same) => self.sql.render_numbered(same, sizes),
         };
-        Statement::of_app(&self.owner, text).taking(bind::types(&self.binds, sizes))
+        self.statement_of(text).taking(bind::types(&self.binds, sizes))
+    }
+
+    fn statement_of(&self, text: String) -> Statement {
+        let statement = Statement::of_app(&self.owner, text);
+        if self.strict { statement.strict() } else { statement }
     }
 
     /// The statement for the lists among these values, each `in` of which is of the length that it is [`rounded`] to.

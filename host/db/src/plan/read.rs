@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicU32;
 
+use host_core::access::Action;
+
 use super::building::{Building, Found};
 use super::sql::{Bind, Sql};
 use super::window::Stage;
@@ -35,7 +37,7 @@ type Column = (Path, Found);
 
 impl Planner<'_> {
     pub(super) fn select(&self, select: &Select, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
-        let mut building = Building::new(self.catalog, self.table);
+        let mut building = self.building();
         let mut sql = building.with(with)?;
         let selected = building.selected(select)?;
         sql.append(selected.sql);
@@ -51,7 +53,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn count(&self, select: &Select, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
-        let mut building = Building::new(self.catalog, self.table);
+        let mut building = self.building();
         let mut sql = building.with(with)?;
         let reading = &select.reading;
         several_groups(reading)?;
@@ -63,10 +65,10 @@ impl Planner<'_> {
             let parts = building.parts(reading)?;
             if reading.limit.is_none() && reading.offset.is_none() && !building.grouped {
                 sql.push("SELECT count(*)");
-                tail(&mut sql, &building, parts);
+                tail(&mut sql, &building, parts)?;
             } else {
                 sql.push("SELECT count(*) FROM (SELECT 1 AS one");
-                tail(&mut sql, &building, parts);
+                tail(&mut sql, &building, parts)?;
                 bounds(building.dialect(), &mut sql, reading);
                 sql.push(") AS counted");
             }
@@ -75,7 +77,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn exists(&self, select: &Select, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
-        let mut building = Building::new(self.catalog, self.table);
+        let mut building = self.building();
         let mut sql = building.with(with)?;
         let rows = building.any_row(select)?;
         sql.append(Sql::fill("SELECT EXISTS ({0})", &[rows]));
@@ -84,7 +86,7 @@ impl Planner<'_> {
 
     /// One row of all rows.
     pub(super) fn aggregate(&self, reading: &Reading, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
-        let mut building = Building::new(self.catalog, self.table);
+        let mut building = self.building();
         let mut sql = building.with(with)?;
         building.grouped = true;
         for (name, expr) in &reading.annotate {
@@ -102,7 +104,7 @@ impl Planner<'_> {
         let columns: Vec<Found> = building.annotations.iter().map(|annotation| annotation.found.clone()).collect();
         let cells = columns.iter().map(|column| Cell::of(column.kind)).collect();
         sql.list(columns.into_iter().map(|column| column.sql).collect());
-        tail(&mut sql, &building, Parts { condition, ..Parts::default() });
+        tail(&mut sql, &building, Parts { condition, ..Parts::default() })?;
         Ok(self.read(sql, cells, false))
     }
 
@@ -128,20 +130,24 @@ impl Planner<'_> {
 
     /// The keys of the rows that `filter` means, as a condition of a statement over table `t0`.
     pub(super) fn rows_where(&self, filter: &[Condition]) -> Result<Sql, DbError> {
-        let mut building = Building::new(self.catalog, self.table);
-        let Some(condition) = building.filter(filter)? else { return Ok(Sql::default()) };
+        let mut building = self.building();
+        let rule = self.catalog.rule(self.table, "t0.");
+        let condition = building.filter(filter)?;
+        if condition.is_none() && rule.is_none() {
+            return Ok(Sql::default());
+        }
         let mut sql = Sql::text(" WHERE ");
-        if building.has_joins() {
+        if building.has_joins() || (self.fenced && rule.is_some()) {
             // UPDATE and DELETE take no joins, so the rows are named by their keys.
             let table = &self.catalog.tables[self.table];
             let key = table.key_list("");
             let key = if table.single_key().is_some() { key } else { format!("({key})") };
             sql.push(&format!("{key} IN (SELECT {}", table.key_list("t0.")));
-            let parts = Parts { condition: Some(condition), ..Parts::default() };
-            tail(&mut sql, &building, parts);
+            let parts = Parts { condition, ..Parts::default() };
+            tail(&mut sql, &building, parts)?;
             sql.push(")");
-        } else {
-            sql.append(condition);
+        } else if let Some(conditions) = Sql::all(rule.into_iter().chain(condition).collect()) {
+            sql.append(conditions);
         }
         Ok(sql)
     }
@@ -176,7 +182,7 @@ impl Building<'_> {
         let (names, columns): (Vec<Path>, Vec<Found>) = columns.into_iter().unzip();
         let cells = columns.iter().map(|column| column.sql.clone());
         sql.list(if labelled { labels(cells, 'c') } else { cells.collect() });
-        tail(&mut sql, self, parts);
+        tail(&mut sql, self, parts)?;
         if !order.is_empty() {
             sql.push(" ORDER BY ").list(order);
         }
@@ -193,7 +199,7 @@ impl Building<'_> {
         }
         let parts = self.parts(&select.reading)?;
         let mut sql = Sql::text("SELECT 1");
-        tail(&mut sql, self, parts);
+        tail(&mut sql, self, parts)?;
         bounds(self.dialect(), &mut sql, &select.reading);
         Ok(sql)
     }
@@ -263,7 +269,7 @@ impl Building<'_> {
             }
             None if self.grouped => groups.iter().map(named).collect(),
             None => {
-                let columns = 0..self.catalog.tables[self.table].columns.len();
+                let columns = 0..self.catalog.tables[self.table].shown;
                 columns.map(|column| named(&self.own(column))).collect()
             }
         };
@@ -272,7 +278,7 @@ impl Building<'_> {
         }
         for relation in &select.related {
             let joined = self.relation(relation)?;
-            for column in 0..self.catalog.tables[joined.table].columns.len() {
+            for column in 0..self.catalog.tables[joined.table].shown {
                 let found = self.column_of(joined, column);
                 let path = relation.iter().chain([&found.name]).cloned().collect();
                 columns.push((path, found));
@@ -369,7 +375,7 @@ impl Building<'_> {
         }
         let mut inner = Sql::text("SELECT ");
         inner.list(cells);
-        tail(&mut inner, self, Parts { late: Vec::new(), ..parts });
+        tail(&mut inner, self, Parts { late: Vec::new(), ..parts })?;
         let mut sql = inner.into_table(alias, columns.len());
         sql.push(" WHERE ").append(Sql::join(conditions, " AND "));
         if !order.is_empty() {
@@ -412,6 +418,11 @@ impl Building<'_> {
             if joined.left && self.dialect() == Dialect::Postgres {
                 let problem =
                     format!("PostgreSQL locks no rows that may be missing; leave `{}` out of `of`", path.join("."));
+                return Err(DbError::new(code::UNSUPPORTED, problem));
+            }
+            self.catalog.allow(joined.table, Action::Change)?;
+            if self.catalog.rule(joined.table, "").is_some() {
+                let problem = "rows under a rule can't be locked; change them, and look how many there were";
                 return Err(DbError::new(code::UNSUPPORTED, problem));
             }
             of.push(format!("t{}", joined.alias));
@@ -467,8 +478,8 @@ fn short(building: &Building<'_>, reading: &Reading) -> bool {
 }
 
 /// From FROM to HAVING.
-fn tail(sql: &mut Sql, building: &Building<'_>, parts: Parts<'_>) {
-    sql.push(" FROM ").push(&building.tables());
+fn tail(sql: &mut Sql, building: &Building<'_>, parts: Parts<'_>) -> Result<(), DbError> {
+    sql.push(" FROM ").append(building.tables()?);
     if let Some(condition) = parts.condition {
         sql.push(" WHERE ").append(condition);
     }
@@ -478,6 +489,7 @@ fn tail(sql: &mut Sql, building: &Building<'_>, parts: Parts<'_>) {
     if let Some(having) = parts.having {
         sql.push(" HAVING ").append(having);
     }
+    Ok(())
 }
 
 pub(super) fn bounds(dialect: Dialect, sql: &mut Sql, reading: &Reading) {

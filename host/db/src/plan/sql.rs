@@ -1,5 +1,7 @@
 //! SQL text with its bound values, put together from parts.
 
+use host_core::access::Fact;
+
 use crate::catalog::Catalog;
 use crate::kind::Kind;
 use crate::types::Value;
@@ -23,8 +25,22 @@ pub(crate) enum Bind {
     Truth { hole: usize },
     /// What never changes.
     Const { value: Value, slot: Slot },
+    /// What the host knows of the request.
+    Fact { fact: Fact, slot: Slot },
     /// A field of an earlier statement of the batch.
     Ref { statement: usize, field: String, slot: Slot },
+}
+
+impl Bind {
+    /// What fits there, where it is a value by itself.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        match self {
+            Bind::Hole { slot, .. } | Bind::Const { slot, .. } | Bind::Fact { slot, .. } | Bind::Ref { slot, .. } => {
+                Some(*slot)
+            }
+            Bind::Many { .. } | Bind::Rows { .. } | Bind::Truth { .. } => None,
+        }
+    }
 }
 
 /// What fits, and what for.

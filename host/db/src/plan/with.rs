@@ -77,11 +77,11 @@ impl Building<'_> {
                 return Err(invalid(problem).with("field", shown(follow)));
             }
         };
-        let quoted = table.quoted();
         let mut sql = self.apart(|query| {
             let condition = query.filter(start)?;
             let depth = if max_depth.is_some() { ", 0" } else { "" };
-            let mut sql = Sql::text(format!("SELECT t{}.{key}{depth} FROM {}", query.root, query.tables()));
+            let mut sql = Sql::text(format!("SELECT t{}.{key}{depth} FROM ", query.root));
+            sql.append(query.tables()?);
             if let Some(condition) = condition {
                 sql.push(" WHERE ").append(condition);
             }
@@ -91,9 +91,9 @@ impl Building<'_> {
             None => ("", String::new(), "k"),
             Some(depth) => (", w.d + 1", format!(" AND w.d < {depth}"), "k, d"),
         };
-        sql.push(&format!(
-            " UNION SELECT s.{next}{deeper} FROM {name} AS w JOIN {quoted} AS s ON s.{on} = w.k WHERE TRUE{holds}{limit}"
-        ));
+        sql.push(&format!(" UNION SELECT s.{next}{deeper} FROM {name} AS w JOIN "));
+        sql.append(self.source(self.table, "s")?);
+        sql.push(&format!(" ON s.{on} = w.k WHERE TRUE{holds}{limit}"));
         Ok((sql, columns, kind))
     }
 
@@ -111,7 +111,7 @@ impl Building<'_> {
 
     /// Plans something about the same model that stands beside this statement, not in it.
     fn apart<R>(&mut self, plan: impl FnOnce(&mut Self) -> Result<R, DbError>) -> Result<R, DbError> {
-        let mut beside = Building::new(self.catalog, self.table);
+        let mut beside = Building { fenced: self.fenced, ..Building::new(self.catalog, self.table) };
         beside.with.clone_from(&self.with);
         let made = plan(&mut beside)?;
         self.reads_text |= beside.reads_text;

@@ -1,8 +1,10 @@
 //! `insert`, `update`, `update_many`, `delete`.
 
+use host_core::access::Action as Doing;
+
 use super::building::{Building, Found};
 use super::sql::{Bind, Purpose, Slot, Sql};
-use super::{Action, Cell, Planner, Query, WritePlan, invalid, value_of};
+use super::{Action, Cell, Planner, WritePlan, invalid, value_of};
 use crate::catalog::{Column, Fill, Table};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
@@ -11,20 +13,23 @@ use crate::shape::{Condition, Conflict, Expr, Insert, Operand};
 use crate::types::Value;
 
 impl Planner<'_> {
-    fn write(&self, columns: Vec<usize>, action: Action) -> WritePlan {
-        WritePlan { table: self.table, columns: columns.into(), action }
+    fn write(&self, columns: Vec<usize>, action: Action) -> Result<WritePlan, DbError> {
+        let parents = self.parents(&columns)?.into();
+        Ok(WritePlan { table: self.table, columns: columns.into(), parents, action })
     }
 
     pub(super) fn insert(&self, insert: &Insert) -> Result<WritePlan, DbError> {
+        self.catalog.allow(self.table, Doing::Add)?;
         let (table, dialect) = (&self.catalog.tables[self.table], self.catalog.dialect);
         let mut given: Vec<Option<&Expr>> = vec![None; table.columns.len()];
         for (name, expr) in &insert.set {
             let column = table.column(name)?;
+            self.may_set(column)?;
             if given[column].replace(expr).is_some() {
                 return Err(invalid(format!("`set` gives `{}` two values", table.columns[column].field)));
             }
         }
-        let mut building = Building::new(self.catalog, self.table);
+        let mut building = self.building();
         building.has_row = false;
         let (mut names, mut values, mut fills, mut written) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (at, column) in table.columns.iter().enumerate() {
@@ -35,6 +40,12 @@ impl Planner<'_> {
                 fills.push(fill);
                 dialect.bound(column.kind, Bind::Hole { hole: self.holes + fills.len() - 1, slot })
             };
+            if let Some(value) = self.ruled_value(at) {
+                names.push(column.quoted());
+                values.push(value);
+                written.push(at);
+                continue;
+            }
             let value = match given[at] {
                 Some(_) if column.generated.is_some() => return Err(generated(table, column)),
                 Some(expr) => match (building.stored(expr, at)?, column.fill) {
@@ -81,7 +92,7 @@ impl Planner<'_> {
             sql.append(self.conflict(conflict, &given, !insert.returning.is_empty())?);
         }
         let cells = self.returned(&insert.returning, &mut sql)?;
-        let mut query = Query::new(dialect, self.owner, sql, self.holes + fills.len());
+        let mut query = self.query_of(sql, self.holes + fills.len());
         if insert.conflict.is_none()
             && let Some(row) = row
         {
@@ -89,10 +100,13 @@ impl Planner<'_> {
         }
         let returning = insert.returning.clone().into();
         let upserts = matches!(insert.conflict, Some(Conflict::Update { .. }));
-        Ok(self.write(written, Action::Insert { query, upserts, fills: fills.into(), cells, returning }))
+        self.write(written, Action::Insert { query, upserts, fills: fills.into(), cells, returning })
     }
 
     fn returned(&self, returning: &[String], sql: &mut Sql) -> Result<Box<[Cell]>, DbError> {
+        if !returning.is_empty() {
+            self.catalog.allow(self.table, Doing::View)?;
+        }
         let table = &self.catalog.tables[self.table];
         let mut cells = Vec::with_capacity(returning.len());
         for (at, name) in returning.iter().enumerate() {
@@ -126,6 +140,8 @@ impl Planner<'_> {
             columns.push(table.column(name)?);
         }
         columns.sort_unstable();
+        self.catalog.allow(self.table, Doing::Change)?;
+        self.may_upsert(&columns)?;
         let sets = unique_sets(table);
         if !sets.contains(&columns) {
             let named: Vec<String> = sets.iter().map(|set| field_names(table, set)).collect();
@@ -147,7 +163,7 @@ impl Planner<'_> {
             );
             return Err(DbError::new(code::UNSUPPORTED, problem).with("model", &table.model));
         }
-        let mut building = Building::new(self.catalog, self.table);
+        let mut building = self.building();
         building.inserted = true;
         let mut sql = if dialect == Dialect::Mariadb {
             building.prefix = Some(format!("{}.", table.quoted()));
@@ -167,6 +183,7 @@ impl Planner<'_> {
         let mut sql = Sql::default();
         for (name, expr) in set {
             let column = table.column(name)?;
+            self.may_set(column)?;
             if seen.contains(&column) {
                 return Err(invalid(format!("`set` gives `{}` two values", table.columns[column].field)));
             }
@@ -194,9 +211,10 @@ impl Planner<'_> {
         filter: &[Condition],
         returning: &[String],
     ) -> Result<WritePlan, DbError> {
+        self.catalog.allow(self.table, Doing::Change)?;
         let table = &self.catalog.tables[self.table];
         let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
-        let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;
+        let (assignments, columns) = self.assignments(&mut self.building(), set)?;
         sql.append(assignments);
         sql.append(self.rows_where(filter)?);
         if !returning.is_empty() && self.catalog.dialect == Dialect::Mariadb {
@@ -204,13 +222,14 @@ impl Planner<'_> {
             return Err(DbError::new(code::UNSUPPORTED, problem));
         }
         let cells = self.returned(returning, &mut sql)?;
-        Ok(self.write(columns, Action::Update { query: self.query(sql), cells, returning: returning.into() }))
+        self.write(columns, Action::Update { query: self.query(sql), cells, returning: returning.into() })
     }
 
     pub(super) fn update_many(&self, key: &[(String, usize)], set: &[(String, Expr)]) -> Result<WritePlan, DbError> {
+        self.catalog.allow(self.table, Doing::Change)?;
         let table = &self.catalog.tables[self.table];
         let mut sql = Sql::text(format!("UPDATE {} AS t0 SET ", table.quoted()));
-        let (assignments, columns) = self.assignments(&mut Building::new(self.catalog, self.table), set)?;
+        let (assignments, columns) = self.assignments(&mut self.building(), set)?;
         sql.append(assignments);
         for (at, (name, hole)) in key.iter().enumerate() {
             let column = table.column(name)?;
@@ -219,10 +238,14 @@ impl Planner<'_> {
             sql.push(&format!("t0.{} = ", table.columns[column].quoted()));
             sql.append(self.catalog.dialect.bound(slot.kind, Bind::Hole { hole: *hole, slot }));
         }
-        Ok(self.write(columns, Action::UpdateMany(self.query(sql))))
+        if let Some(rule) = self.catalog.rule(self.table, "t0.") {
+            sql.push(" AND ").append(rule);
+        }
+        self.write(columns, Action::UpdateMany(self.query(sql)))
     }
 
     pub(super) fn delete(&self, filter: &[Condition]) -> Result<WritePlan, DbError> {
+        self.catalog.allow(self.table, Doing::Delete)?;
         let table = &self.catalog.tables[self.table];
         let rows = self.rows_where(filter)?;
         // MariaDB deletes from no table that the condition reads, so there the keys are read first.
@@ -237,7 +260,7 @@ impl Planner<'_> {
             sql.append(rows);
             Action::Delete(self.query(sql))
         };
-        Ok(self.write(Vec::new(), action))
+        self.write(Vec::new(), action)
     }
 }
 
@@ -248,6 +271,7 @@ impl Building<'_> {
         let target = &catalog.tables[self.table].columns[column];
         let slot = Slot::of(catalog, self.table, column, Purpose::Store);
         let place = |bind| catalog.dialect.bound(target.kind, bind);
+        self.check_parent(column, matches!(expr, Expr::Operand(Operand::Hole(_, None) | Operand::Ref(..) | Operand::Literal(_))))?;
         match expr {
             Expr::Operand(Operand::Hole(hole, None)) => Ok(place(Bind::Hole { hole: *hole, slot })),
             Expr::Operand(Operand::Ref(statement, field)) => {

@@ -60,6 +60,8 @@ pub(crate) struct Shape {
     pub(crate) explain: bool,
     /// One more than the highest hole.
     pub(crate) holes: usize,
+    /// Whether it does more with values than compare them, so that some might make it fail.
+    pub(crate) reckons: bool,
 }
 
 /// Which model it is about.

@@ -1,6 +1,7 @@
 //! Values and shapes at the edge of what a database takes: an answer or an error value, the same from each.
 
 use host_core::budget::Limits;
+use host_core::access::ModelGrants;
 use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
 use host_db::{DbConfig, Param, RequestDb, Value};
@@ -245,7 +246,7 @@ async fn decimals_past_their_digits_are_named() {
 fn with_raw(manifest: Json) -> Site {
     let manifest = Manifest::parse(&manifest.to_string()).unwrap();
     let db = super::site::database(StoreConfig::temporary(), DbConfig::default());
-    let app = db.for_granted(&manifest, &both()).unwrap();
+    let app = db.for_granted(&manifest, &both(), &ModelGrants::default()).unwrap();
     Site { db, app, name: manifest.name.to_string(), manifest }
 }
 

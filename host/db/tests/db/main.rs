@@ -53,6 +53,8 @@ macro_rules! on {
             mod filters;
             #[path = "functions.rs"]
             mod functions;
+            #[path = "grants.rs"]
+            pub mod grants;
             #[path = "hostile.rs"]
             mod hostile;
             #[path = "keys.rs"]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use host_core::budget::Limits;
+use host_core::access::ModelGrants;
 use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
 use host_db::raw::{Cell, Database};
@@ -20,7 +21,7 @@ fn grants() -> Grants {
 fn site() -> Site {
     let manifest = Manifest::parse(&polls().to_string()).unwrap();
     let db = super::site::database(StoreConfig::temporary(), DbConfig::default());
-    let app = db.for_granted(&manifest, &grants()).unwrap();
+    let app = db.for_granted(&manifest, &grants(), &ModelGrants::default()).unwrap();
     Site { db, app, name: manifest.name.to_string(), manifest }
 }
 
@@ -173,7 +174,7 @@ async fn without_the_capability_there_is_none() {
 async fn vault(db: &std::sync::Arc<Db>, site: &Site) -> RequestDb {
     let secret = json!({"v":1,"name":"vault","models":[{"name":"secret","fields":[
         {"name":"id","kind":"auto"},{"name":"word","kind":"text"}]}]});
-    let vault = db.for_granted(&Manifest::parse(&secret.to_string()).unwrap(), &grants()).unwrap();
+    let vault = db.for_granted(&Manifest::parse(&secret.to_string()).unwrap(), &grants(), &ModelGrants::default()).unwrap();
     let owner = vault.for_request(site.context(Limits::default(), grants()));
     owner.add("secret", json!({"word": "hidden"})).await;
     owner

@@ -166,7 +166,9 @@ impl Connection {
             let result = match self.run_one(&prepared, params.clone(), row).await {
                 // Keys are looked at row by row here, and at the end in other databases. What points nowhere now, or is
                 // still pointed to, may be right at the end of the transaction: then it is looked at.
-                Err(Failure::Store(StoreError::Constraint { kind: Constraint::ForeignKey, .. })) if self.deferring => {
+                Err(Failure::Store(StoreError::Constraint { kind: Constraint::ForeignKey, .. }))
+                    if self.deferring && !statement.is_strict() =>
+                {
                     self.unlooked(&prepared, params, row).await
                 }
                 result => result,

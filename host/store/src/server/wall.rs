@@ -7,11 +7,13 @@
 //! For SQL that an app writes itself acting as a role is no wall, since SQL can go back to the login's own. So on PostgreSQL a
 //! role whose app may do that can log in, and such statements have connections of their own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::datum::{Datum, Type};
 use crate::error::StoreError;
 use crate::owner::{Owner, Statement};
+use crate::rights::Rights;
 use crate::server::Server;
 use crate::server::connection::Connection;
 use crate::server::target::{ServerKind, Wall};
@@ -25,6 +27,9 @@ const MARIADB_ACCOUNTS: &str = "CREATE TABLE IF NOT EXISTS `bandstand__account` 
 /// What was granted to whom. MariaDB doesn't tell it to a login that may grant but not read the server's own tables.
 const MARIADB_GRANTED: &str = "CREATE TABLE IF NOT EXISTS `bandstand__granted` (`name` varchar(80) NOT NULL, `table` varchar(64) NOT NULL, \
     PRIMARY KEY (`name`, `table`)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin";
+/// The rights on other apps' tables that an account has, to see whether they are others now.
+const MARIADB_SHARED: &str = "CREATE TABLE IF NOT EXISTS `bandstand__shared` (`name` varchar(80) NOT NULL, `table` varchar(64) NOT NULL, \
+    `rights` longtext NOT NULL, PRIMARY KEY (`name`, `table`)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin";
 const POSTGRES_ACCOUNTS: &str =
     "CREATE TABLE IF NOT EXISTS \"bandstand__account\" (\"name\" text PRIMARY KEY, \"password\" text NOT NULL)";
 
@@ -164,25 +169,44 @@ async fn grant_postgres(connection: &mut Connection, owner: &Owner, role: &str) 
     }
     for table in owner.tables() {
         run(connection, format!("GRANT {RIGHTS} ON TABLE \"{table}\" TO \"{role}\"")).await?;
-        let counters = "SELECT quote_ident(c.relname) FROM pg_catalog.pg_class c \
-            JOIN pg_catalog.pg_depend d ON d.objid = c.oid AND d.deptype IN ('i', 'a') \
-            WHERE c.relkind = 'S' AND d.refobjid = to_regclass(quote_ident($1))";
-        for counter in texts(connection, counters, &table).await? {
-            run(connection, format!("GRANT USAGE, SELECT, UPDATE ON SEQUENCE {counter} TO \"{role}\"")).await?;
+        grant_counters(connection, &table, role).await?;
+    }
+    let rights = owner.rights();
+    for (table, rights) in &rights {
+        // Together they are one step: nobody sees what is between.
+        run(connection, format!("REVOKE ALL ON TABLE \"{table}\" FROM \"{role}\"")).await?;
+        if let Some(clause) = rights.clause(|column| format!("\"{column}\"")) {
+            run(connection, format!("GRANT {clause} ON TABLE \"{table}\" TO \"{role}\"")).await?;
+        }
+        if !rights.insert.is_empty() {
+            grant_counters(connection, table, role).await?;
         }
     }
-    let may = "SELECT DISTINCT table_name::text FROM information_schema.role_table_grants \
+    let may = "SELECT table_name::text FROM information_schema.role_table_grants \
+        WHERE grantee = $1 AND table_schema = current_schema() \
+        UNION SELECT table_name::text FROM information_schema.role_column_grants \
         WHERE grantee = $1 AND table_schema = current_schema()";
-    for table in texts(connection, may, role).await?.iter().filter(|table| is_withdrawn(owner, table)) {
+    for table in texts(connection, may, role).await?.iter().filter(|table| is_withdrawn(owner, &rights, table)) {
         run(connection, format!("REVOKE ALL ON TABLE \"{}\" FROM \"{role}\"", table.replace('"', "\"\""))).await?;
+    }
+    Ok(())
+}
+
+/// Lets the role count up the table's keys.
+async fn grant_counters(connection: &mut Connection, table: &str, role: &str) -> Result<(), StoreError> {
+    let counters = "SELECT quote_ident(c.relname) FROM pg_catalog.pg_class c \
+        JOIN pg_catalog.pg_depend d ON d.objid = c.oid AND d.deptype IN ('i', 'a') \
+        WHERE c.relkind = 'S' AND d.refobjid = to_regclass(quote_ident($1))";
+    for counter in texts(connection, counters, table).await? {
+        run(connection, format!("GRANT USAGE, SELECT, UPDATE ON SEQUENCE {counter} TO \"{role}\"")).await?;
     }
     Ok(())
 }
 
 /// Whether the operator granted the table once and doesn't any more. Tables of the app's own stay its own: another host may
 /// run a version that still has them.
-fn is_withdrawn(owner: &Owner, table: &str) -> bool {
-    !owner.owns(table) && !table.starts_with(&format!("{}__", owner.app()))
+fn is_withdrawn(owner: &Owner, rights: &Rights, table: &str) -> bool {
+    !owner.owns(table) && !rights.contains_key(table) && !table.starts_with(&format!("{}__", owner.app()))
 }
 
 /// Lets a role log in, or no longer.
@@ -234,10 +258,46 @@ async fn grant_mariadb(connection: &mut Connection, owner: &Owner, name: &str) -
         run(connection, format!("INSERT IGNORE INTO `bandstand__granted` VALUES ('{name}', '{table}')")).await?;
     }
     let granted = "SELECT `table` FROM `bandstand__granted` WHERE `name` = ?";
-    for table in texts(connection, granted, name).await?.iter().filter(|table| is_withdrawn(owner, table)) {
+    let none = Rights::new();
+    for table in texts(connection, granted, name).await?.iter().filter(|table| is_withdrawn(owner, &none, table)) {
         run(connection, format!("REVOKE ALL PRIVILEGES ON `{table}` FROM {account}")).await?;
         run(connection, format!("DELETE FROM `bandstand__granted` WHERE `name` = '{name}' AND `table` = '{table}'"))
             .await?;
     }
+    share_mariadb(connection, owner, name, &account).await?;
     Ok(password)
+}
+
+/// Brings the account's rights on other apps' tables to what they are now.
+async fn share_mariadb(
+    connection: &mut Connection,
+    owner: &Owner,
+    name: &str,
+    account: &str,
+) -> Result<(), StoreError> {
+    run(connection, MARIADB_SHARED.into()).await?;
+    let mut before = BTreeMap::new();
+    let known = "SELECT concat(`table`, '=', `rights`) FROM `bandstand__shared` WHERE `name` = ?";
+    for line in texts(connection, known, name).await? {
+        if let Some((table, rights)) = line.split_once('=') {
+            before.insert(table.to_owned(), rights.to_owned());
+        }
+    }
+    let mut now = BTreeMap::new();
+    for (table, rights) in owner.rights() {
+        if let Some(clause) = rights.clause(|column| format!("`{column}`")) {
+            now.insert(table, clause);
+        }
+    }
+    for table in before.keys().filter(|table| before.get(*table) != now.get(*table)) {
+        run(connection, format!("REVOKE ALL PRIVILEGES ON `{table}` FROM {account}")).await?;
+        run(connection, format!("DELETE FROM `bandstand__shared` WHERE `name` = '{name}' AND `table` = '{table}'"))
+            .await?;
+    }
+    for (table, clause) in &now {
+        // Each time: the account may be there from a database that is gone, with other rights than are remembered.
+        run(connection, format!("GRANT {clause} ON `{table}` TO {account}")).await?;
+        run(connection, format!("REPLACE INTO `bandstand__shared` VALUES ('{name}', '{table}', '{clause}')")).await?;
+    }
+    Ok(())
 }

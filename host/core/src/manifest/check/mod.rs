@@ -2,6 +2,7 @@
 
 mod field;
 mod model;
+mod shared;
 
 use std::collections::HashSet;
 
@@ -151,6 +152,7 @@ fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     unique("models", manifest.models.iter().map(|m| m.name.as_str()))?;
     for model in &manifest.models {
         model::check(manifest, model)?;
+        shared::check(manifest, model)?;
     }
     // SQLite and MariaDB take `Album` and `album` for the same.
     let tables: Vec<String> =

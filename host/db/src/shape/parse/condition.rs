@@ -130,6 +130,9 @@ impl Reader {
     }
 
     fn operands(&mut self, lookup: Lookup, node: Node, place: &Place<'_>, depth: usize) -> Result<Vec<Expr>, DbError> {
+        if !matches!(lookup, Lookup::Exact | Lookup::Compare(_) | Lookup::Range | Lookup::IsNull) {
+            self.count_call(place)?;
+        }
         match lookup {
             Lookup::Range => {
                 let Node::List(pair) = node else {

@@ -44,7 +44,7 @@ impl Reader {
             explain = truth(members.take("explain"), &Place::Member(&root, "explain"))?;
         }
         let op = self.op(&op, members)?;
-        Ok(Shape { from, op, with, explain, holes: self.holes })
+        Ok(Shape { from, op, with, explain, holes: self.holes, reckons: self.calls > 0 })
     }
 
     fn op(&mut self, op: &str, mut members: Members) -> Result<Op, DbError> {
