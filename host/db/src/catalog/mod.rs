@@ -244,6 +244,11 @@ impl Catalog {
         self.tables.iter().filter(|table| table.access.is_none()).map(|table| table.name.clone())
     }
 
+    /// Whether some rows of other apps aren't there for the app.
+    pub(crate) fn has_rules(&self) -> bool {
+        self.tables.iter().any(|table| table.access.as_ref().is_some_and(|access| access.has_rule()))
+    }
+
     /// The model that a shape is about.
     pub(crate) fn find(&self, from: &From) -> Result<usize, DbError> {
         let name = match from {

@@ -29,7 +29,7 @@ pub(crate) struct Parent {
 
 impl Catalog {
     /// Whether the app may do it with the rows of a table at all.
-    pub(super) fn allow(&self, table: usize, action: Action) -> Result<(), DbError> {
+    pub(crate) fn allow(&self, table: usize, action: Action) -> Result<(), DbError> {
         let table = &self.tables[table];
         table.access.as_ref().map_or(Ok(()), |access| access.allow(action, &table.model))
     }

@@ -121,6 +121,11 @@ impl Planner<'_> {
     fn conflict(&self, conflict: &Conflict, given: &[Option<&Expr>], returns: bool) -> Result<Sql, DbError> {
         let table = &self.catalog.tables[self.table];
         let dialect = self.catalog.dialect;
+        if dialect == Dialect::Mariadb && table.access.is_some() {
+            // It wants the right to set all columns that a new row gets.
+            let problem = "MariaDB takes no `on_conflict` for another app's model; read first, then insert or update";
+            return Err(DbError::new(code::UNSUPPORTED, problem).with("model", &table.model));
+        }
         let (target, set) = match (conflict, dialect) {
             (Conflict::Ignore, Dialect::Sqlite | Dialect::Postgres) => return Ok(Sql::text(" ON CONFLICT DO NOTHING")),
             // Its own way to ignore them ignores values that don't fit as well.
@@ -217,11 +222,11 @@ impl Planner<'_> {
         let (assignments, columns) = self.assignments(&mut self.building(), set)?;
         sql.append(assignments);
         sql.append(self.rows_where(filter)?);
+        let cells = self.returned(returning, &mut sql)?;
         if !returning.is_empty() && self.catalog.dialect == Dialect::Mariadb {
             let problem = "MariaDB returns nothing from an update; read the rows in the same transaction";
             return Err(DbError::new(code::UNSUPPORTED, problem));
         }
-        let cells = self.returned(returning, &mut sql)?;
         self.write(columns, Action::Update { query: self.query(sql), cells, returning: returning.into() })
     }
 

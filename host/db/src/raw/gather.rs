@@ -78,7 +78,7 @@ pub(super) struct OfModel {
 
 impl OfModel {
     pub(super) fn new(catalog: Arc<Catalog>, table: usize) -> Self {
-        let width = catalog.tables[table].columns.len();
+        let width = catalog.tables[table].shown;
         let rows = Rows { width: u32::try_from(width).unwrap_or(u32::MAX), cells: Vec::new() };
         Self { catalog, table, picks: Vec::new(), rows }
     }
@@ -101,7 +101,7 @@ impl Gather for OfModel {
             })?;
             Ok((at, plan::Cell::of(column.kind)))
         };
-        self.picks = table.columns.iter().map(pick).collect::<Result<_, DbError>>()?;
+        self.picks = table.fields().iter().map(pick).collect::<Result<_, DbError>>()?;
         Ok(())
     }
 

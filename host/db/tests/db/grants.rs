@@ -349,6 +349,8 @@ async fn fields_are_granted_one_by_one_and_the_database_knows_it() {
     let error = db.run(json!({"v":1,"op":"update","from":"book","set":{"name":"xx"}}), vec![]).await.unwrap_err();
     assert_eq!((error.code, error.detail("field")), ("access-denied", Some("name")), "{error}");
     assert_eq!(db.run(json!({"v":1,"op":"update","from":"book","set":{"balance":5}}), vec![]).await.unwrap().affected, 4);
+    let rows = db.fetch_raw_model("book", "SELECT id, name, total FROM ledger__account ORDER BY id", vec![]).await.unwrap();
+    assert_eq!(rows.cells[..2], [Value::Integer(keys[0]), Value::Text("ann".into())]);
     // Past the planner, the database says the same.
     let table = db.fetch_raw("SELECT name, total FROM ledger__account ORDER BY id", vec![]).await.unwrap();
     assert_eq!(table.cells.len(), 8);

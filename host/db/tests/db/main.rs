@@ -67,6 +67,8 @@ macro_rules! on {
             mod related;
             #[path = "relations.rs"]
             mod relations;
+            #[path = "rules.rs"]
+            mod rules;
             #[path = "schema.rs"]
             mod schema;
             #[path = "shop.rs"]
