@@ -11,6 +11,7 @@
 mod abi;
 mod apps;
 mod bombs;
+mod branch;
 mod chinook;
 mod client;
 mod command;

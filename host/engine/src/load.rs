@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use host_core::access::ModelGrants;
+use host_core::grants::Capability;
 use host_core::manifest::{Manifest, Model};
 use host_core::name::AppId;
 use sha2::{Digest, Sha256};
@@ -191,6 +193,7 @@ impl Candidate {
             return Err(refuse.hinted(Step::Grant, message, hint));
         }
         self.check_tables(&refuse, config)?;
+        self.check_models(&refuse, config)?;
         let (weight, largest) = (self.inspected.weight, core.slots.largest());
         if weight > largest {
             return Err(refuse.hinted(
@@ -281,6 +284,23 @@ impl Candidate {
         ))
     }
 
+    /// Checks what the operator says of other apps' models.
+    fn check_models(&self, refuse: &Refuse<'_>, config: &AppConfig) -> Result<(), LoadError> {
+        let app = self.app();
+        if let Some((of, problem)) = config.models.problems().into_iter().next() {
+            let message = format!("has a grant that can't be held to: [apps.{app}.models.\"{of}\"] {problem}");
+            return Err(refuse.hinted(Step::Config, message, "see \"Models of other apps\" in docs/reference/config.md".into()));
+        }
+        if config.grants.has(Capability::DbRaw) && config.models.have_rules() {
+            let message = format!(
+                "was granted `db-raw`, and [apps.{app}.models] has rules about rows, to which SQL of its own can't be held"
+            );
+            let hint = "take `db-raw` from its grants, or the rules (`rows`, `filter`) from its models";
+            return Err(refuse.hinted(Step::Config, message, hint.into()));
+        }
+        Ok(())
+    }
+
     /// What it would do to the database.
     pub(crate) fn schema(&self, parts: &Parts, models: &ModelGrants) -> Result<Vec<String>, LoadError> {
         let refuse = Refuse(&self.origin);
@@ -317,7 +337,10 @@ impl Candidate {
         let (templates, assets) = self.files(parts)?;
         let refuse = Refuse(&self.origin);
         let db = match &parts.db {
-            Some(db) => Some(db.for_granted(&self.manifest, &config.grants, &config.models).map_err(|e| refuse.schema(&e))?),
+            Some(db) => {
+                let db = db.for_granted(&self.manifest, &config.grants, &config.models);
+                Some(ArcSwap::new(db.map_err(|error| refuse.schema(&error))?))
+            }
             None => None,
         };
         Ok(Version {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use host_core::access::Facts;
 use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
-use host_core::grants::Capability;
 use host_core::http::{Arrival, Body, Request, Response, Served};
 use host_core::name::AppId;
 use host_core::queries::QueryLog;
@@ -120,6 +120,9 @@ impl Site {
         };
         let mut ctx =
             RequestContext::new(arrival.id, version.id.clone(), version.grants.clone(), version.config.limits.clone());
+        if !version.config.models.is_empty() {
+            ctx = ctx.with_facts(Facts { host: asked(request.headers()), user: None });
+        }
         if self.parts.dev || QueryLog::is_wanted() {
             ctx = ctx.with_query_log();
         }
@@ -323,13 +326,15 @@ fn job(
             (Call::Http(request), None)
         }
     };
-    let db = version
-        .db
-        .as_ref()
-        .filter(|_| ctx.may(Capability::Db) || ctx.may(Capability::DbRaw))
-        .map(|db| Arc::new(db.for_request(ctx.clone())));
+    let db = version.request_db(ctx);
     let current = Current { version: version.clone(), urls: urls.clone(), db, parts, arrival: *arrival, body };
     Job { version: version.clone(), ctx: ctx.clone(), current, call, route: hit.route.unwrap_or(0) as usize }
+}
+
+/// The name under which the site is asked, as rules about rows compare it.
+fn asked(headers: &HeaderMap) -> Option<Box<str>> {
+    let host: http::uri::Authority = headers.get(header::HOST)?.to_str().ok()?.parse().ok()?;
+    Some(host.host().trim_end_matches('.').to_ascii_lowercase().into())
 }
 
 /// The request's address with scheme and host, as `wasi:http` has it.

@@ -264,11 +264,11 @@ impl Again {
             return None;
         }
         let Current { version, urls, db, parts, arrival, .. } = &job.current;
-        let again = version.db.as_ref().filter(|_| db.is_some());
+        let again = db.as_ref().and_then(|_| version.request_db(&job.ctx));
         let current = Current {
             version: version.clone(),
             urls: urls.clone(),
-            db: again.map(|db| Arc::new(db.for_request(job.ctx.clone()))),
+            db: again,
             parts: parts.clone(),
             arrival: *arrival,
             body: Some(Body::empty()),

@@ -121,7 +121,10 @@ impl Site {
             site.table_with(candidate.app(), &candidate, &config, &origin)?;
             let before = site.snapshot.load().apps.get(candidate.app()).cloned();
             let version = candidate.install(&site.core, &site.parts, config, before.as_deref())?;
-            site.swap_in(Arc::new(version))
+            let app = version.id.clone();
+            site.swap_in(Arc::new(version))?;
+            site.tell_users(&app);
+            Ok(())
         })
         .await
         .map_err(|e| Refuse(&source.origin).at(Step::File)(format!("could not be loaded: {e}")))??;
@@ -246,6 +249,16 @@ impl Site {
             let hint = format!("set another `mount` under [apps.{app}] in bandstand.toml");
             Refuse(origin).hinted(Step::Routes, format!("can't be mounted: {error}"), hint)
         })
+    }
+
+    /// Has the apps that use models of `app` read them anew.
+    fn tell_users(&self, app: &AppId) {
+        let Some(db) = &self.parts.db else { return };
+        for user in self.snapshot.load().apps.values().filter(|user| user.manifest.shares().contains(app.as_str())) {
+            if let Err(error) = user.refresh(db) {
+                tracing::error!(app = %user.id, %error, "the models of `{app}` that it uses can't be read anew");
+            }
+        }
     }
 
     fn swap_in(&self, version: Arc<Version>) -> Result<(), LoadError> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use host_core::grants::Grants;
+use arc_swap::ArcSwap;
+use host_core::context::RequestContext;
+use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
 use host_core::name::AppId;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -65,7 +67,8 @@ pub(crate) struct Version {
     pub(crate) wasi: bool,
     pub(crate) weight: u32,
     pub(crate) share: Share,
-    pub(crate) db: Option<Arc<host_db::AppDb>>,
+    /// Replaced when an app whose models this one uses has changed.
+    pub(crate) db: Option<ArcSwap<host_db::AppDb>>,
     pub(crate) templates: Arc<host_templates::AppTemplates>,
     /// The relations that its templates followed.
     pub(crate) followed: Followed,
@@ -75,6 +78,23 @@ pub(crate) struct Version {
     pub(crate) company: Company,
     /// For each route, whether a request to it was moved to the slow lane lately.
     pub(crate) offenders: Vec<Arc<AtomicBool>>,
+}
+
+impl Version {
+    /// Its database for one request, where it was granted any.
+    pub(crate) fn request_db(&self, ctx: &Arc<RequestContext>) -> Option<Arc<host_db::RequestDb>> {
+        let granted = ctx.may(Capability::Db) || ctx.may(Capability::DbRaw);
+        let db = self.db.as_ref().filter(|_| granted)?;
+        Some(Arc::new(db.load().for_request(ctx.clone())))
+    }
+
+    /// Reads other apps' models anew. Blocks on the database.
+    pub(crate) fn refresh(&self, site: &Arc<host_db::Db>) -> Result<(), host_db::SchemaError> {
+        if let Some(db) = &self.db {
+            db.store(site.for_granted(&self.manifest, &self.config.grants, &self.config.models)?);
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Version {

@@ -128,6 +128,9 @@ pub(crate) struct ModelAttributes {
     pub(crate) label: Option<LitStr>,
     pub(crate) label_plural: Option<LitStr>,
     pub(crate) table: Option<LitStr>,
+    /// The other app's model that it is.
+    pub(crate) of: Option<LitStr>,
+    pub(crate) actions: Vec<LitStr>,
     pub(crate) unmanaged: bool,
     pub(crate) primary_key: Vec<LitStr>,
     pub(crate) ordering: Vec<LitStr>,
@@ -146,6 +149,8 @@ impl ModelAttributes {
             "label",
             "label_plural",
             "table",
+            "of",
+            "actions",
             "managed",
             "primary_key",
             "ordering",
@@ -162,6 +167,8 @@ impl ModelAttributes {
                 "label" => this.label = Some(value(input)?),
                 "label_plural" => this.label_plural = Some(value(input)?),
                 "table" => this.table = Some(value(input)?),
+                "of" => this.of = Some(of(value(input)?)?),
+                "actions" => this.actions = actions(assigned(input, texts)?)?,
                 "managed" => this.unmanaged = !flag(input)?,
                 "primary_key" => this.primary_key = assigned(input, texts)?,
                 "ordering" => this.ordering = assigned(input, texts)?,
@@ -181,6 +188,27 @@ impl ModelAttributes {
             Ok(())
         });
         this
+    }
+}
+
+/// `"polls.question"`
+fn of(name: LitStr) -> syn::Result<LitStr> {
+    let text = name.value();
+    if text.split('.').count() == 2 && text.split('.').all(|part| names::check(part, name.span(), "a model").is_ok()) {
+        return Ok(name);
+    }
+    let problem = "`of` names another app's model by both names: \"polls.question\"";
+    Err(syn::Error::new(name.span(), problem))
+}
+
+fn actions(words: Vec<LitStr>) -> syn::Result<Vec<LitStr>> {
+    const KNOWN: [&str; 4] = ["view", "add", "change", "delete"];
+    match words.iter().find(|word| !KNOWN.contains(&word.value().as_str())) {
+        None => Ok(words),
+        Some(other) => {
+            let problem = format!("actions are of \"{}\"", KNOWN.join("\", \""));
+            Err(syn::Error::new(other.span(), problem))
+        }
     }
 }
 

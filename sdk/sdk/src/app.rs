@@ -70,10 +70,12 @@ fn model(out: &mut Vec<u8>, model: &ModelMeta) {
     word(out, "label", model.label);
     word(out, "label_plural", model.label_plural);
     word(out, "table", model.table);
+    word(out, "of", model.of);
     off(out, "managed", model.managed);
     member(out, "fields");
     list(out, model.fields, field);
-    for (name, values) in [("primary_key", model.primary_key), ("ordering", model.ordering)] {
+    let lists = [("actions", model.actions), ("primary_key", model.primary_key), ("ordering", model.ordering)];
+    for (name, values) in lists {
         if !values.is_empty() {
             member(out, name);
             words(out, values);

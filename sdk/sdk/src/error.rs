@@ -135,10 +135,8 @@ impl Error {
             "busy" | "conflict-retry" | "timeout" => 503,
             _ => 500,
         };
-        let hint = match error.code.as_str() {
-            "access-denied" => " (grant the app `db` in bandstand.toml)",
-            _ => "",
-        };
+        let capability = error.details.iter().find(|(name, _)| name == "capability");
+        let hint = capability.map_or_else(String::new, |(_, word)| format!(" (grant the app `{word}` in bandstand.toml)"));
         let mut this = Self::with_code(status, &error.code, format!("{}{hint}", error.message));
         this.0.details = error.details;
         this
@@ -255,7 +253,10 @@ mod tests {
             let error = of_db(code);
             assert_eq!((error.status(), error.code(), error.field()), (status, code, Some("title")));
         }
-        assert!(of_db("access-denied").to_string().contains("grant the app `db`"));
+        let details = vec![("capability".into(), "db".into())];
+        let denied = db::types::Error { code: "access-denied".into(), message: "why".into(), details };
+        assert!(Error::from(denied).to_string().contains("grant the app `db`"));
+        assert_eq!(of_db("access-denied").to_string(), "why");
     }
 
     #[test]

@@ -274,6 +274,12 @@ impl Config {
                 });
             }
         }
+        for (app, section) in &self.apps {
+            for (of, problem) in section.models.problems() {
+                let message = format!("[apps.{app}.models.\"{}\"] {problem}", of.escape_debug());
+                problems.push(Problem::new("config.E010", file, message));
+            }
+        }
         if let Err(error) = self.server.check() {
             problems.push(Problem::new("config.E008", file, error.to_string()));
         }

@@ -21,8 +21,13 @@ impl Model {
             (quote!(label), &attributes.label),
             (quote!(label_plural), &attributes.label_plural),
             (quote!(table), &attributes.table),
+            (quote!(of), &attributes.of),
         ] {
             members.extend(text.as_ref().map(|text| quote!(#member: #text)));
+        }
+        if !attributes.actions.is_empty() {
+            let actions = &attributes.actions;
+            members.push(quote!(actions: &[#(#actions),*]));
         }
         if attributes.unmanaged {
             members.push(quote!(managed: false));

@@ -99,6 +99,9 @@ pub struct ModelMeta {
     pub primary_key: &'static [&'static str],
     /// Empty for the host's own name.
     pub table: &'static str,
+    /// The other app's model that it is; empty where it is the app's own.
+    pub of: &'static str,
+    pub actions: &'static [&'static str],
     pub managed: bool,
     pub ordering: &'static [&'static str],
     pub unique_together: &'static [&'static [&'static str]],
@@ -120,6 +123,8 @@ impl ModelMeta {
         fields: &[],
         primary_key: &[],
         table: "",
+        of: "",
+        actions: &[],
         managed: true,
         ordering: &[],
         unique_together: &[],
