@@ -251,7 +251,8 @@ impl ModelGrant {
             ));
         }
         if has(Action::Add)
-            && let Some((field, _)) = self.rows.iter().find(|(_, must)| matches!(must, Must::Be(values) if values.len() > 1))
+            && let Some((field, _)) =
+                self.rows.iter().find(|(_, must)| matches!(must, Must::Be(values) if values.len() > 1))
         {
             return Some(format!(
                 "grants `add`, and `rows` has several values for `{field}`; a new row gets one, so list one"

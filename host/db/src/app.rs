@@ -154,7 +154,9 @@ impl Db {
         }
         let dialect = Dialect::of(&self.store);
         others.manifests = match self.store.backend() {
-            Backend::Sqlite(sqlite) => sqlite.write_as_host(move |work| now(expand::remembered(work, dialect, &apps)))?,
+            Backend::Sqlite(sqlite) => {
+                sqlite.write_as_host(move |work| now(expand::remembered(work, dialect, &apps)))?
+            }
             Backend::Server(server) => {
                 let store = self.store.clone();
                 server.blocking(async move { tables::remembered(&store, dialect, &apps).await })??

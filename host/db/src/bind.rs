@@ -56,7 +56,9 @@ pub(crate) fn check_facts(binds: &[Bind], facts: &Facts) -> Result<(), DbError> 
         let Bind::Fact { fact, slot } = bind else { continue };
         if slot.purpose == Purpose::Store && matches!(known(*fact, facts), Datum::Null) {
             let problem = match fact {
-                Fact::Host => "the rows of this app are told apart by the site's name, and the request doesn't have one",
+                Fact::Host => {
+                    "the rows of this app are told apart by the site's name, and the request doesn't have one"
+                }
                 Fact::User => "the rows of this app are told apart by user, and nobody is logged in",
             };
             return Err(DbError::new(code::ACCESS_DENIED, problem));

@@ -253,7 +253,8 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                 let mut connection = scope.reader(server).await?;
                 let params = bind::canonical(&read.query.binds, &params);
                 let statement = read.query.statement(&params);
-                let values: Vec<Datum<'_>> = bind::values(&read.query.binds, &params, 0, Around::alone(context)).collect();
+                let values: Vec<Datum<'_>> =
+                    bind::values(&read.query.binds, &params, 0, Around::alone(context)).collect();
                 let mut pieces = pieces;
                 let told = Told::of(context, &statement);
                 let take = |row: &Cells<'_>| {

@@ -289,7 +289,11 @@ impl Candidate {
         let app = self.app();
         if let Some((of, problem)) = config.models.problems().into_iter().next() {
             let message = format!("has a grant that can't be held to: [apps.{app}.models.\"{of}\"] {problem}");
-            return Err(refuse.hinted(Step::Config, message, "see \"Models of other apps\" in docs/reference/config.md".into()));
+            return Err(refuse.hinted(
+                Step::Config,
+                message,
+                "see \"Models of other apps\" in docs/reference/config.md".into(),
+            ));
         }
         if config.grants.has(Capability::DbRaw) && config.models.have_rules() {
             let message = format!(

@@ -136,7 +136,8 @@ impl Error {
             _ => 500,
         };
         let capability = error.details.iter().find(|(name, _)| name == "capability");
-        let hint = capability.map_or_else(String::new, |(_, word)| format!(" (grant the app `{word}` in bandstand.toml)"));
+        let hint =
+            capability.map_or_else(String::new, |(_, word)| format!(" (grant the app `{word}` in bandstand.toml)"));
         let mut this = Self::with_code(status, &error.code, format!("{}{hint}", error.message));
         this.0.details = error.details;
         this

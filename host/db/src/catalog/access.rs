@@ -61,7 +61,9 @@ impl Access {
         match &self.refusal {
             Some(why) => denied(format!("`{model}` is `{}` of another app, and {why}", self.of)),
             None if self.actions.contains(&action) => Ok(()),
-            None => denied(format!("`{model}` is `{}` of another app, and no grant lets this one {action} it", self.of)),
+            None => {
+                denied(format!("`{model}` is `{}` of another app, and no grant lets this one {action} it", self.of))
+            }
         }
     }
 }
@@ -157,7 +159,10 @@ fn fields<'m>(
     }
     let keys = |model: &Model| model.key().map(|field| field.name.clone()).collect::<Vec<_>>();
     if keys(model) != keys(of) {
-        return Err(format!("its primary key is `{}`; list those fields and no others as the key", keys(of).join("`, `")));
+        return Err(format!(
+            "its primary key is `{}`; list those fields and no others as the key",
+            keys(of).join("`, `")
+        ));
     }
     Ok(order)
 }
@@ -234,7 +239,9 @@ impl Inline {
 /// What the operator's grant means for the table.
 fn access(catalog: &Catalog, at: usize, table: &Table, of: &str, grant: &ModelGrant) -> Result<Access, String> {
     let column = |name: &str| table.columns.iter().position(|column| column.field == name);
-    let unknown = |key: &str, name: &str| format!("the grant's `{key}` names `{}`, which is none of its fields", shape::shown(name));
+    let unknown = |key: &str, name: &str| {
+        format!("the grant's `{key}` names `{}`, which is none of its fields", shape::shown(name))
+    };
     let mut rows = Vec::with_capacity(grant.rows.len());
     for (name, must) in &grant.rows {
         let at = column(name).ok_or_else(|| unknown("rows", name))?;
@@ -300,7 +307,8 @@ pub(crate) fn rights(catalog: &Catalog) -> Rights {
     for table in &catalog.tables {
         let Some(access) = table.access.as_ref().filter(|access| access.refusal.is_none()) else { continue };
         let may = |action| access.actions.contains(&action);
-        let named = |columns: &mut dyn Iterator<Item = usize>| columns.map(|at| table.columns[at].name.clone()).collect();
+        let named =
+            |columns: &mut dyn Iterator<Item = usize>| columns.map(|at| table.columns[at].name.clone()).collect();
         let mut of = TableRights { delete: may(Action::Delete), ..TableRights::default() };
         if may(Action::View) {
             of.read = named(&mut (0..table.shown));

@@ -236,7 +236,8 @@ impl Catalog {
     /// Reads a manifest. Errors are about what the manifest's own check can't see: names that mean two things, defaults
     /// that don't fit, what the database can't do.
     pub(crate) fn new(manifest: &Manifest, dialect: Dialect, others: &Others) -> Result<Self, SchemaError> {
-        build::catalog(manifest, dialect, others).map_err(|problem| SchemaError { app: manifest.name.to_string(), problem })
+        build::catalog(manifest, dialect, others)
+            .map_err(|problem| SchemaError { app: manifest.name.to_string(), problem })
     }
 
     /// The tables of its own.

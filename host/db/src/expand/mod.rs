@@ -239,11 +239,7 @@ pub(crate) fn lines(changes: Vec<Change>) -> Vec<String> {
 }
 
 /// The manifests of these apps that the database remembers.
-pub(crate) async fn remembered(
-    on: &mut impl Run,
-    dialect: Dialect,
-    apps: &[String],
-) -> Result<Vec<Manifest>, Refusal> {
+pub(crate) async fn remembered(on: &mut impl Run, dialect: Dialect, apps: &[String]) -> Result<Vec<Manifest>, Refusal> {
     let mut manifests = Vec::new();
     for app in apps {
         manifests.extend(stored(on, dialect, app).await?);

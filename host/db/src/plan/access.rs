@@ -11,8 +11,8 @@ use super::invalid;
 use super::lookup::among;
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{Planner, Query};
-use crate::catalog::access::{Access, Holds};
 use crate::catalog::Catalog;
+use crate::catalog::access::{Access, Holds};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 
@@ -55,9 +55,7 @@ impl Catalog {
 
     fn held<'s>(&'s self, holds: &'s Holds, slot: Slot) -> impl Iterator<Item = Sql> + 's {
         let binds: Vec<Bind> = match holds {
-            Holds::Values(values) => {
-                values.iter().map(|value| Bind::Const { value: value.clone(), slot }).collect()
-            }
+            Holds::Values(values) => values.iter().map(|value| Bind::Const { value: value.clone(), slot }).collect(),
             Holds::Fact(fact) => vec![Bind::Fact { fact: *fact, slot }],
         };
         binds.into_iter().map(move |bind| self.dialect.bound(slot.kind, bind))

@@ -132,9 +132,7 @@ fn is_collected(catalog: &Catalog, reference: &Reference) -> bool {
     let may = |action| access.allow(action, "").is_ok();
     let has = match reference.on_delete {
         OnDelete::Cascade => may(Action::Delete),
-        OnDelete::SetNull | OnDelete::SetDefault => {
-            may(Action::Change) && access.writes.contains(&reference.column)
-        }
+        OnDelete::SetNull | OnDelete::SetDefault => may(Action::Change) && access.writes.contains(&reference.column),
         OnDelete::Protect | OnDelete::Restrict => true,
         OnDelete::DoNothing => false,
     };
@@ -155,7 +153,9 @@ fn incoming(catalog: &Catalog, owner: &Arc<Owner>, target: &Table, reference: Re
     let pointing: Vec<(&str, Kind)> = key(target).into_iter().map(|(_, kind)| (points, kind)).collect();
     Incoming {
         reference,
-        find: ByKeys::new(catalog, owner, child, &pointing, None, |among| format!("SELECT {list} FROM {name} WHERE {among}")),
+        find: ByKeys::new(catalog, owner, child, &pointing, None, |among| {
+            format!("SELECT {list} FROM {name} WHERE {among}")
+        }),
         replace: replaces.then(|| {
             ByKeys::new(catalog, owner, child, &key(child), Some(column.kind), |among| {
                 format!("UPDATE {name} SET {points} = ? WHERE {among}")

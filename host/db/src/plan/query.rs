@@ -45,8 +45,17 @@ impl Query {
             }
         };
         let has_many = binds.iter().any(|bind| matches!(bind, Bind::Many { .. }));
-        let mut query =
-            Self { binds, holes, sql, same, owner: owner.clone(), strict, fixed: None, sized: Mutex::default(), row: None };
+        let mut query = Self {
+            binds,
+            holes,
+            sql,
+            same,
+            owner: owner.clone(),
+            strict,
+            fixed: None,
+            sized: Mutex::default(),
+            row: None,
+        };
         if !has_many {
             query.fixed = Some(Arc::new(query.made(&[])));
         }

@@ -276,7 +276,10 @@ impl Building<'_> {
         let target = &catalog.tables[self.table].columns[column];
         let slot = Slot::of(catalog, self.table, column, Purpose::Store);
         let place = |bind| catalog.dialect.bound(target.kind, bind);
-        self.check_parent(column, matches!(expr, Expr::Operand(Operand::Hole(_, None) | Operand::Ref(..) | Operand::Literal(_))))?;
+        self.check_parent(
+            column,
+            matches!(expr, Expr::Operand(Operand::Hole(_, None) | Operand::Ref(..) | Operand::Literal(_))),
+        )?;
         match expr {
             Expr::Operand(Operand::Hole(hole, None)) => Ok(place(Bind::Hole { hole: *hole, slot })),
             Expr::Operand(Operand::Ref(statement, field)) => {

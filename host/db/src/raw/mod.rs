@@ -71,7 +71,8 @@ impl Scope {
             return Err(DbError::denied(Capability::DbRaw));
         }
         if self.app.catalog.has_rules() {
-            let problem = "the app's grants have rules about rows of other apps, and SQL of its own can't be held to them";
+            let problem =
+                "the app's grants have rules about rows of other apps, and SQL of its own can't be held to them";
             return Err(DbError::new(code::ACCESS_DENIED, problem));
         }
         self.still_open()

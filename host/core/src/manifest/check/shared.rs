@@ -8,7 +8,10 @@ pub(super) fn check(manifest: &Manifest, model: &Model) -> Result<(), ManifestEr
     let place = format!("model `{}`", shown(&model.name));
     if model.of.is_empty() {
         if !model.actions.is_empty() {
-            return Err(error(place, "has `actions`, which say what is done with another app's model; name that in `of`"));
+            return Err(error(
+                place,
+                "has `actions`, which say what is done with another app's model; name that in `of`",
+            ));
         }
         return pointing(manifest, model);
     }

@@ -4,6 +4,7 @@
 //! The cases are the same in every run. More of them, and others, come with `BANDSTAND_PROPERTY_CASES=1000` (worlds, each with
 //! some queries) and `BANDSTAND_PROPERTY_SEED=7`. What fails is made as small as possible before it is shown.
 
+mod hidden;
 mod judge;
 mod query;
 mod world;
@@ -37,9 +38,9 @@ fn wish(name: &str) -> Option<u32> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn runner() -> TestRunner {
+fn runner(cases: u32) -> TestRunner {
     let config = Config {
-        cases: wish("BANDSTAND_PROPERTY_CASES").unwrap_or(CASES),
+        cases: wish("BANDSTAND_PROPERTY_CASES").unwrap_or(cases),
         failure_persistence: None,
         max_shrink_iters: 20_000,
         ..Config::default()
@@ -218,7 +219,7 @@ fn the_host_finds_what_the_reference_says() {
     let site = Site::with(world::manifest(), StoreConfig::temporary(), DbConfig::default());
     let worth = Worth::default();
     let cases = (world(), proptest::collection::vec(query(), 1..=QUERIES));
-    let done = runner().run(&cases, |(world, queries)| {
+    let done = runner(CASES).run(&cases, |(world, queries)| {
         runtime.block_on(async {
             fill(&site.request_with(patient()), &world).await;
             for query in &queries {
