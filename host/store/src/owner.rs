@@ -45,6 +45,11 @@ impl Owner {
         }
     }
 
+    /// An app without tables, for statements that are never run.
+    pub fn of_nothing(app: &AppId) -> Arc<Self> {
+        Arc::new(Self::new(app.clone(), 0))
+    }
+
     /// The app.
     pub fn app(&self) -> &AppId {
         &self.app
