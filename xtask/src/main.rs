@@ -7,6 +7,7 @@ mod bench;
 mod chinook;
 mod ci;
 mod demo;
+mod fuzz;
 mod guests;
 mod http;
 mod reference;
@@ -41,6 +42,8 @@ enum Task {
     Demo(demo::Options),
     /// Makes the Chinook sample database: a SQLite file, or SQL for another database
     Chinook(chinook::Options),
+    /// Runs the fuzz targets in fuzz/ for a while
+    Fuzz(fuzz::Options),
     /// Runs the comparisons in benches/
     Bench {
         /// Handed on
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Reference => reference::run(),
         Task::Demo(options) => demo::run(&options),
         Task::Chinook(options) => chinook::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { arguments } => bench::run(&arguments),
     };
     match result {
