@@ -28,6 +28,7 @@ mod claim;
 mod code_cache;
 mod config;
 mod control;
+pub mod copy;
 mod datum;
 mod error;
 mod fair;
