@@ -183,13 +183,17 @@ fn dangling(connection: &Connection) -> rusqlite::Result<Option<String>> {
 ///
 /// Errors: it can't be opened, or is no database.
 pub fn is_open_elsewhere(path: &Path) -> Result<bool, StoreError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = Path::new(&log).exists();
     let look = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(Duration::from_millis(500))?;
         // Whoever has a file with a log open holds a shared lock on it all the time, and this asks for the only one.
         connection.pragma_update(None, "locking_mode", "exclusive")?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // A log that is there stays as it is; one that SQLite makes to look into goes.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
     };
     match look() {
