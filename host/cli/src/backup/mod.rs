@@ -189,6 +189,9 @@ fn target(file: Option<&Path>, folder: &Folder, made: Timestamp) -> Result<PathB
             path.display()
         ),
         Some(path) if path.is_dir() => path.join(own()),
+        Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            bail!("there is no folder {}", path.display())
+        }
         Some(path) => path.to_path_buf(),
     };
     ensure!(target.symlink_metadata().is_err(), there(&target));

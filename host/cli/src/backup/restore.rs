@@ -54,6 +54,8 @@ struct Plan {
 
 pub(super) fn restore(options: &Restore, overrides: &[Override], work: &Work) -> Result<()> {
     let begun = Instant::now();
+    // A mistyped name is told before all else.
+    drop(open(&options.file)?);
     let into = absolute(&options.into)?;
     let target = look(&into, &options.into, options.replace, overrides)?;
     let plan = plan(&options.file, &into, overrides, work)?;
@@ -81,8 +83,9 @@ pub(super) fn restore(options: &Restore, overrides: &[Override], work: &Work) ->
     }
     if let Some(kept) = &kept {
         terminal::step("Kept", &format!("the old site in {}", kept.display()));
-        for name in missing(kept, &into) {
-            terminal::note(&format!("only the old site has {}", one_line(&name, 300)));
+        let missing = missing(kept, &into);
+        if !missing.is_empty() {
+            terminal::note(&format!("only the old site has {}", one_line(&missing.join(", "), 1_000)));
         }
         if std::env::current_dir().is_ok_and(|here| here.starts_with(kept)) {
             terminal::note("this shell stands in the old site now: `cd \"$PWD\"` leads to the new one");
@@ -309,5 +312,5 @@ fn missing(old: &Path, new: &Path) -> Vec<String> {
     };
     let new = names(new);
     let private = super::manifest::PRIVATE;
-    names(old).into_iter().filter(|name| !new.contains(name) && name != private).take(20).collect()
+    names(old).into_iter().filter(|name| !new.contains(name) && name != private).collect()
 }

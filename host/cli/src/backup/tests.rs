@@ -229,6 +229,7 @@ fn an_archive_goes_where_nothing_is_and_nobody_can_fetch_it() {
     assert!(refused(to(desk.at("site"))).contains("backup --site"));
     assert!(refused(to(desk.at("site/static/deep.tar.zst"))).contains("all the world"));
     assert!(refused(to(desk.at("missing/a.tar.zst"))).contains("can't write to"));
+    assert!(refused(to(desk.at("missing/"))).contains("there is no folder"));
     fs::create_dir(desk.at("backups")).expect("made");
     to(desk.at("backups")).expect("a backup");
     let name = files(&desk.at("backups")).into_keys().next().expect("an archive");
