@@ -12,7 +12,7 @@ use tar::{Archive, Builder, Entry, EntryType, Header};
 use zstd::{Decoder, Encoder};
 
 use super::manifest::{self, MAX_BYTES, MAX_PATH, Manifest, Part, SITE};
-use super::work::{Hashing, Work};
+use super::work::{BUFFER, Hashing, Work};
 
 /// zstd's own default: beyond it each step costs more time than it saves space.
 const LEVEL: i32 = 3;
@@ -78,9 +78,9 @@ pub(crate) fn write(out: &File, manifest: &Manifest, sources: &Sources<'_>, work
             (0o600, made)
         };
         // What was added to its end since isn't in the list.
-        let mut content = Hashing::new(file.take(part.bytes), &bar);
+        let mut content = BufReader::with_capacity(BUFFER, Hashing::new(file.take(part.bytes), &bar));
         builder.append_data(&mut header(part.bytes, mode, time), &part.path, &mut content)?;
-        let (bytes, hash) = content.end();
+        let (bytes, hash) = content.into_inner().end();
         ensure!(bytes == part.bytes && hash == part.sha256, changed());
     }
     let mut out = builder.into_inner()?.finish()?;
@@ -108,8 +108,8 @@ pub(crate) struct Look {
     pub(crate) modified: u64,
 }
 
-/// Reads an archive to its end and returns its manifest. Each part's content goes to `take`; that it is the right one is known when
-/// this returns.
+/// Reads an archive to its end and returns its manifest, which must be `expected` if one is. Each part's content goes to `take`;
+/// that it is the right one is known when this returns.
 ///
 /// Fails where anything isn't as it must be: a file too many or too few, another size or hash, something that is no plain
 /// file, an end that comes early or late. No more is ever read for a part than the manifest says it has.
@@ -117,7 +117,8 @@ pub(crate) fn read(
     file: &File,
     verb: &str,
     work: &Work,
-    mut take: impl FnMut(&Manifest, &Part, Look, &mut dyn Read) -> Result<()>,
+    expected: Option<&Manifest>,
+    mut take: impl FnMut(&Part, Look, &mut dyn Read) -> Result<()>,
 ) -> Result<Manifest> {
     let mut input = BufReader::with_capacity(1 << 20, file);
     ensure!(
@@ -135,6 +136,7 @@ pub(crate) fn read(
         { first }.read_to_end(&mut json)?;
         ensure!(json.len() as u64 == size, CUT);
         let manifest = Manifest::read(&json)?;
+        ensure!(expected.is_none_or(|expected| *expected == manifest), "it was changed since it was checked");
         let bar = work.bar(verb, manifest.bytes());
         for part in &manifest.parts {
             let wanted = || format!("`{}`", one_line(&part.path, 300));
@@ -150,7 +152,7 @@ pub(crate) fn read(
             ensure!(size == part.bytes, "{} has {size} bytes instead of {}", wanted(), part.bytes);
             let look = Look { mode: entry.header().mode()?, modified: entry.header().mtime()? };
             let mut content = Hashing::new(entry, &bar);
-            take(&manifest, part, look, &mut content).with_context(wanted)?;
+            take(part, look, &mut content).with_context(wanted)?;
             let (bytes, hash) = content.drained()?;
             ensure!(bytes == part.bytes, CUT);
             ensure!(hash == part.sha256, "{} isn't what was backed up: its SHA-256 is another", wanted());
@@ -226,8 +228,9 @@ pub(crate) fn unpack(dir: &Dir, path: &Path, look: Look, secret: bool, content: 
     }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
-    let mut file = dir.open_with(path, &options)?;
+    let mut file = BufWriter::with_capacity(BUFFER, dir.open_with(path, &options)?);
     io::copy(content, &mut file)?;
+    let file = file.into_inner()?;
     // Its owner can always read and write it, the world never writes it.
     let mode = if secret { 0o600 } else { look.mode & 0o775 | 0o600 };
     file.set_permissions(Permissions::from_mode(mode))?;

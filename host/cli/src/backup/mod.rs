@@ -16,12 +16,13 @@ mod work;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use host_core::text::one_line;
+use host_store::StoreError;
 use host_store::copy::{CopyError, Progress, copy};
 use jiff::Timestamp;
 
@@ -37,6 +38,8 @@ use work::{Hashing, Work};
 
 /// How often the files are read anew where one of them changed meanwhile.
 const ATTEMPTS: usize = 5;
+/// How long to wait before that.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// `bandstand backup [FILE]`.
 pub(crate) fn run(options: Backup, overrides: Vec<Override>) -> Result<()> {
@@ -62,7 +65,7 @@ fn check(path: &Path, work: &Work) -> Result<()> {
 /// Reads an archive from its beginning to its end.
 fn verify(path: &Path, work: &Work) -> Result<Manifest> {
     let file = open(path)?;
-    archive::read(&file, "Checking", work, |_, _, _, _| Ok(())).with_context(|| damaged(path))
+    archive::read(&file, "Checking", work, None, |_, _, _| Ok(())).with_context(|| damaged(path))
 }
 
 /// Opens an archive.
@@ -125,7 +128,11 @@ fn make(options: &Backup, overrides: &[Override], work: &Work) -> Result<()> {
         });
         match packed {
             Ok(manifest) => break manifest,
-            Err(error) if error.is::<Changed>() && attempt < ATTEMPTS => attempt += 1,
+            Err(error) if error.is::<Changed>() && attempt < ATTEMPTS => {
+                attempt += 1;
+                // Whoever writes the file may be done by then.
+                std::thread::sleep(PAUSE);
+            }
             Err(error) if error.is::<Changed>() => {
                 return Err(error).context("tried several times; make the backup when nobody writes to that file");
             }
@@ -247,6 +254,9 @@ fn why_not(name: &str, file: &Path, error: CopyError) -> anyhow::Error {
              {file} .recover` prints what can be saved",
             one_line(&words, 1_000)
         ),
+        CopyError::Store(error @ StoreError::ReadOnly(_)) => {
+            anyhow::anyhow!("[{name}] can't be copied: {file}: {error}; make backups as the user who runs the host")
+        }
         error => anyhow::anyhow!("[{name}] can't be copied: {file}: {error}"),
     }
 }

@@ -154,7 +154,7 @@ fn look(into: &Path, shown: &Path, replace: bool, overrides: &[Override]) -> Res
 fn plan(path: &Path, into: &Path, overrides: &[Override], work: &Work) -> Result<Plan> {
     let file = open(path)?;
     let mut text = Vec::new();
-    let checked = archive::read(&file, "Checking", work, |_, part, _, content| {
+    let checked = archive::read(&file, "Checking", work, None, |part, _, content| {
         if part.of_site() == Some(config::FILE) {
             // The manifest's check has bounded its size.
             content.read_to_end(&mut text)?;
@@ -239,17 +239,18 @@ fn unpack(path: &Path, plan: &Plan, new: &Path, work: &Work) -> Result<()> {
     std::fs::create_dir(new).with_context(place)?;
     let dir = Dir::open_ambient_dir(new, ambient_authority()).with_context(place)?;
     let file = open(path)?;
-    let read = archive::read(&file, "Unpacking", work, |manifest, part, look, content: &mut dyn Read| {
-        ensure!(*manifest == plan.manifest, "it was changed while it was read");
-        match part.path.strip_prefix(SITE) {
+    let read =
+        archive::read(&file, "Unpacking", work, Some(&plan.manifest), |part, look, content: &mut dyn Read| match part
+            .path
+            .strip_prefix(SITE)
+        {
             Some(below) => archive::unpack(&dir, Path::new(below), look, false, content),
             None => {
                 let found = plan.databases.iter().find(|(name, _)| *name == part.path);
                 let (_, path) = found.context("it has no place")?;
                 archive::unpack(&dir, path, look, true, content)
             }
-        }
-    });
+        });
     read.with_context(|| format!("can't unpack {}", path.display()))?;
     place::sync_files(new).with_context(place)
 }

@@ -320,13 +320,13 @@ fn a_file_that_changes_meanwhile_isnt_taken_for_what_it_was() {
     let open = |path: &str| Dir::open_ambient_dir(desk.at(path), ambient_authority()).expect("a folder");
     fs::create_dir(desk.at("copies")).expect("made");
     let file = fs::File::open(desk.at("a.tar.zst")).expect("there");
-    let take = |_: &_, part: &super::Part, _, content: &mut dyn std::io::Read| {
+    let take = |part: &super::Part, _, content: &mut dyn std::io::Read| {
         if part.path == "database.db" {
             std::io::copy(content, &mut fs::File::create(desk.at("copies/database.db"))?)?;
         }
         Ok(())
     };
-    read(&file, "Reading", &Work::unseen(), take).expect("whole");
+    read(&file, "Reading", &Work::unseen(), None, take).expect("whole");
     let (site, databases) = (open("site"), open("copies"));
     let sources = super::archive::Sources { site: &site, databases: &databases };
     let write = |name: &str| {
@@ -342,6 +342,27 @@ fn a_file_that_changes_meanwhile_isnt_taken_for_what_it_was() {
     desk.put("site/static/a.css", "a { color: red } b { color: blue }");
     write("longer").expect("written");
     assert_eq!(verify(&desk.at("longer"), &Work::unseen()).expect("whole"), manifest);
+}
+
+#[test]
+fn a_file_that_is_being_written_is_waited_for() {
+    let desk = Desk::new();
+    desk.put("site/bandstand.toml", "");
+    let (css, next) = (desk.put("site/static/a.css", "first"), desk.at("next.css"));
+    let writer = std::thread::spawn(move || {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(200) {
+            fs::write(&next, format!("{begun:?}{:?}", begun.elapsed())).expect("written");
+            fs::rename(&next, &css).expect("renamed");
+        }
+        fs::write(&next, "last").expect("written");
+        fs::rename(&next, &css).expect("renamed");
+    });
+    desk.backup(&[]).expect("a backup, in the end");
+    writer.join().expect("it wrote");
+    desk.restore("new", false).expect("restored");
+    // Whichever of them was there at one moment.
+    assert!(!fs::read(desk.at("new/static/a.css")).expect("there").is_empty());
 }
 
 #[test]
@@ -539,7 +560,7 @@ fn a_part_is_read_no_further_than_it_is_long() {
     let desk = Desk::with_archive();
     let file = fs::File::open(desk.at("a.tar.zst")).expect("there");
     let mut sizes = Vec::new();
-    let manifest = read(&file, "Reading", &Work::unseen(), |_, part, _, content| {
+    let manifest = read(&file, "Reading", &Work::unseen(), None, |part, _, content| {
         sizes.push((part.bytes, std::io::copy(content, &mut std::io::sink())?));
         Ok(())
     })

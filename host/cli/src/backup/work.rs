@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::serve::in_runtime;
 
 /// Bytes that are read at once.
-const BUFFER: usize = 256 << 10;
+pub(crate) const BUFFER: usize = 256 << 10;
 
 /// What is under way.
 #[derive(Debug, Clone)]
@@ -23,27 +23,25 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Does `work` on a thread of its own. Ctrl-C, SIGTERM and a closed terminal end it where it next looks, and it tidies up.
+    /// Does `work` on a thread of its own. Ctrl-C and SIGTERM end it where it next looks, and it tidies up.
+    /// A closed terminal ends it as any program, and `nohup` keeps it from that.
     pub(crate) fn run<T: Send + 'static>(
         plain: bool,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let this = Self { stop: Arc::default(), plain };
         in_runtime(async {
-            let mut signals = Vec::new();
-            for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-                signals.push(signal(kind).context("can't listen for signals")?);
-            }
+            let deaf = "can't listen for signals";
+            let mut interrupt = signal(SignalKind::interrupt()).context(deaf)?;
+            let mut terminate = signal(SignalKind::terminate()).context(deaf)?;
             let mut task = tokio::task::spawn_blocking({
                 let this = this.clone();
                 move || work(&this)
             });
-            let [interrupt, terminate, hangup] = &mut signals[..] else { bail!("can't listen for signals") };
             let ended = tokio::select! {
                 ended = &mut task => ended,
                 _ = interrupt.recv() => this.stopped(task).await,
                 _ = terminate.recv() => this.stopped(task).await,
-                _ = hangup.recv() => this.stopped(task).await,
             };
             match ended.context("the work broke off")? {
                 // Whatever failed failed because of that.
