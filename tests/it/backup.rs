@@ -127,6 +127,87 @@ async fn a_site_under_load_is_backed_up_and_comes_back_with_all_that_was_acknowl
     fs::remove_dir_all(kept).expect("removed");
 }
 
+/// Loads a server's dump into a database, as the message of `bandstand restore` says.
+fn load(server: &test_servers::Server, kind: test_servers::Kind, dump: &Path, url: &str) {
+    if kind == test_servers::Kind::Mariadb {
+        return server.script(url, &fs::read_to_string(dump).expect("SQL"));
+    }
+    let (folder, database) =
+        (url.split("socket=").nth(1).expect("a socket"), url.split(['/', '?']).nth(3).expect("a name"));
+    let mut load = std::process::Command::new("pg_restore");
+    load.args(["--exit-on-error", "--no-owner", "--no-privileges", "--dbname", database]).arg(dump);
+    let (user, password) = test_servers::LOGIN;
+    let loaded =
+        load.env("PGHOST", folder).env("PGUSER", user).env("PGPASSWORD", password).output().expect("it starts");
+    assert!(loaded.status.success(), "{}", said(&loaded));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_on_a_server_goes_in_when_asked_and_serves_again() {
+    for (kind, dump) in [(test_servers::Kind::Postgres, "dump"), (test_servers::Kind::Mariadb, "sql")] {
+        let server = kind.shared();
+        let (url, other) = (server.database(), server.database());
+        let config = |url: &str| format!("[database]\nurl = \"{url}\"\n\n[plugins]\ngrants = [\"db\"]\n");
+        let site = site(&config(&url));
+        fs::write(site.path().join("plugins/hostile.wasm"), guest("hostile")).expect("written");
+        let host = Host::start(site.path(), "serve").await;
+        let first = json!([{"do": "execute", "shape": {"v": 1, "op": "insert", "from": "row", "set": {"number": 0}}}]);
+        assert!(ask(&host, first).await.contains("affected"));
+        let stop = Arc::new(AtomicBool::new(false));
+        let writer = tokio::spawn({
+            let (stop, address) = (stop.clone(), host.address);
+            async move {
+                let mut written = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    assert!(send(address, Method::POST, "/hostile/db/", step()).await.text().contains("\"ok\""));
+                    written += 1;
+                }
+                written
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let folder = site.path().to_path_buf();
+        let made = tokio::task::spawn_blocking(move || {
+            let without = done(&folder, &["backup", "without.tar.zst"]);
+            assert!(said(&without).contains("give --servers"), "{}", said(&without));
+            done(&folder, &["backup", "with.tar.zst", "--servers"])
+        });
+        let made = made.await.expect("it ran");
+        assert!(made.status.success(), "{}", said(&made));
+        assert!(!said(&made).contains("not in it: [database]"), "{}", said(&made));
+        stop.store(true, Ordering::Relaxed);
+        let written: i64 = writer.await.expect("every write was acknowledged");
+        assert!(host.end(Signal::TERM).success());
+
+        let restored = done(site.path(), &["restore", "with.tar.zst", "--into", "back"]);
+        assert!(restored.status.success() && said(&restored).contains("load it into an empty"), "{}", said(&restored));
+        load(server, kind, &site.path().join("back/restored/database").with_extension(dump), &other);
+        fs::write(site.path().join("back/bandstand.toml"), config(&other)).expect("written");
+        let host = Host::start(&site.path().join("back"), "serve").await;
+        let nodes = json!([{"do": "fetch", "shape": {"v": 1, "op": "count", "from": "node"}}]);
+        let number = json!([{"do": "fetch", "shape": {"v": 1, "from": "row", "fields": ["number"]}}]);
+        let cells = |answer: String| -> i64 {
+            let answer: Value = serde_json::from_str(&answer).expect("JSON");
+            answer[0]["ok"]["cells"][0].as_i64().unwrap_or_else(|| panic!("{answer}"))
+        };
+        let count = cells(ask(&host, nodes.clone()).await);
+        assert_eq!(count, cells(ask(&host, number).await), "half of a batch is in the backup");
+        assert!((1..=written).contains(&count), "{count} of {written}");
+        // The apps have their rights again, and keys go on where they were.
+        assert!(send(host.address, Method::POST, "/hostile/db/", step()).await.text().contains("\"ok\""));
+        assert_eq!(cells(ask(&host, nodes).await), count + 1);
+        assert!(host.end(Signal::TERM).success());
+
+        // What the server's program says is told, and no archive is left.
+        let gone = url.split("socket=").next().expect("a URL").to_owned() + "socket=/nonexistent";
+        fs::write(site.path().join("bandstand.toml"), config(&gone)).expect("written");
+        let failed = done(site.path(), &["backup", "gone.tar.zst", "--servers"]);
+        assert_eq!(failed.status.code(), Some(1));
+        assert!(said(&failed).contains("says: ") && said(&failed).contains("/nonexistent"), "{}", said(&failed));
+        assert!(!said(&failed).contains(test_servers::LOGIN.1) && !site.path().join("gone.tar.zst").exists());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_has_its_database_alone_has_to_be_stopped() {
     let site = site("[site]\nname = \"it\"\n\n[database]\nexclusive = true\n");

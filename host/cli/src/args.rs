@@ -135,8 +135,11 @@ pub(crate) struct Backup {
     /// The site's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) site: PathBuf,
+    /// Put databases on servers in as well, copied by pg_dump or mariadb-dump
+    #[arg(long)]
+    pub(crate) servers: bool,
     /// Make nothing, but read FILE to its end and say whether it is whole
-    #[arg(long, requires = "file", conflicts_with_all = ["site", "no_verify"])]
+    #[arg(long, requires = "file", conflicts_with_all = ["site", "no_verify", "servers"])]
     pub(crate) check: bool,
     /// Don't read the archive back after writing it
     #[arg(long)]

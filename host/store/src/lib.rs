@@ -59,6 +59,7 @@ pub use owner::{Owner, Statement};
 pub use rust_decimal::Decimal;
 pub use server::Server;
 pub use server::connection::{Connection, Isolation, Pause};
+pub use server::dump::Dump;
 pub use server::target::{ServerConfig, ServerKind, Target, Wall};
 pub use server::transaction::{Inside, ServerTransaction};
 pub use session::{KEEP_SQL, Session};

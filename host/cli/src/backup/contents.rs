@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use host_core::text::one_line;
-use host_store::ServerKind;
+use host_store::{ServerKind, Target};
 
 use super::manifest::{self, Database, Kind, LeftOut, MAX_PARTS, PRIVATE, SITE};
 use super::place::{SCRATCH, inside};
@@ -32,12 +32,14 @@ pub(crate) struct Contents {
     pub(crate) databases: Vec<Database>,
     /// The files of those that go in, by name.
     pub(crate) sqlite: BTreeMap<String, PathBuf>,
+    /// Those on servers that go in, by name.
+    pub(crate) servers: BTreeMap<String, Target>,
     /// What doesn't go in.
     pub(crate) left_out: Vec<LeftOut>,
 }
 
-/// Looks what there is.
-pub(crate) fn collect(folder: &Folder, overrides: &[Override]) -> Result<Contents> {
+/// Looks what there is. With `servers`, databases on servers go in.
+pub(crate) fn collect(folder: &Folder, overrides: &[Override], servers: bool) -> Result<Contents> {
     let root = std::fs::canonicalize(&folder.path)
         .with_context(|| format!("can't open the site's folder {}", folder.path.display()))?;
     let dir = Dir::open_ambient_dir(&root, ambient_authority())
@@ -46,9 +48,10 @@ pub(crate) fn collect(folder: &Folder, overrides: &[Override]) -> Result<Content
         files: BTreeSet::from([config::FILE.to_owned()]),
         databases: Vec::new(),
         sqlite: BTreeMap::new(),
+        servers: BTreeMap::new(),
         left_out: Vec::new(),
     };
-    contents.databases(folder, &root)?;
+    contents.databases(folder, &root, servers)?;
     let mut apart: BTreeSet<PathBuf> = BTreeSet::from([PathBuf::from(PRIVATE)]);
     apart.extend(inside(&root, &folder.config.site.cache));
     for path in contents.sqlite.values() {
@@ -84,15 +87,22 @@ impl Contents {
         self.left_out.push(LeftOut { what: what.to_owned(), why: why.to_owned() });
     }
 
-    fn databases(&mut self, folder: &Folder, root: &Path) -> Result<()> {
+    fn databases(&mut self, folder: &Folder, root: &Path, servers: bool) -> Result<()> {
         let named = folder.config.databases.iter().map(|(name, section)| (format!("databases.{name}"), section));
         for (name, section) in std::iter::once(("database".to_owned(), &folder.config.database)).chain(named) {
-            self.database(name, section, folder, root)?;
+            self.database(name, section, folder, root, servers)?;
         }
         Ok(())
     }
 
-    fn database(&mut self, name: String, section: &DatabaseSection, folder: &Folder, root: &Path) -> Result<()> {
+    fn database(
+        &mut self,
+        name: String,
+        section: &DatabaseSection,
+        folder: &Folder,
+        root: &Path,
+        servers: bool,
+    ) -> Result<()> {
         let mut database = Database { name, kind: Kind::Sqlite, path: None, part: None };
         let what = format!("[{}]", database.name);
         match section.parse().map_err(anyhow::Error::msg).with_context(|| what.clone())? {
@@ -101,19 +111,27 @@ impl Contents {
                 self.leave_out(&what, "it lives in memory and is gone whenever the host stops");
             }
             DatabaseUrl::Server(target) => {
-                let (kind, tool) = match target.kind() {
-                    ServerKind::Postgres => (Kind::Postgresql, "pg_dump"),
-                    ServerKind::Mariadb => (Kind::Mariadb, "mariadb-dump"),
+                database.kind = match target.kind() {
+                    ServerKind::Postgres => Kind::Postgresql,
+                    ServerKind::Mariadb => Kind::Mariadb,
                 };
-                database.kind = kind;
-                self.leave_out(&what, &format!("it is on a server, {target}; make its backup with {tool}"));
+                if servers {
+                    let store = section.on_server(target, &folder.path).map_err(anyhow::Error::msg);
+                    let server = store.with_context(|| what.clone())?.server.context("it is on a server")?;
+                    database.part = manifest::part_of(&database.name, database.kind);
+                    self.servers.insert(database.name.clone(), server.target);
+                } else {
+                    let tool = target.dump().program;
+                    let why = format!("it is on a server, {target}; make its backup with {tool}, or give --servers");
+                    self.leave_out(&what, &why);
+                }
             }
             DatabaseUrl::Sqlite(path) => {
                 let shown = inside(root, &path).unwrap_or_else(|| path.clone());
                 database.path = shown.to_str().map(str::to_owned);
                 let file = folder.at(&path);
                 if file.exists() {
-                    database.part = Some(manifest::part_of(&database.name));
+                    database.part = manifest::part_of(&database.name, Kind::Sqlite);
                     // Absolute: it's compared with other paths.
                     let file = std::fs::canonicalize(&file)
                         .with_context(|| format!("can't look at {what}, {}", folder.shown(&path).display()))?;

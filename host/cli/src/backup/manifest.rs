@@ -106,12 +106,18 @@ impl Part {
     }
 }
 
-/// The part that holds the database of a section.
-pub(crate) fn part_of(name: &str) -> String {
-    match name.strip_prefix("databases.") {
-        Some(name) => format!("databases/{name}.db"),
-        None => format!("{name}.db"),
-    }
+/// The part that holds the database of a section; none for one that can't be held.
+pub(crate) fn part_of(name: &str, kind: Kind) -> Option<String> {
+    let end = match kind {
+        Kind::Sqlite => "db",
+        Kind::Postgresql => "dump",
+        Kind::Mariadb => "sql",
+        Kind::Memory => return None,
+    };
+    Some(match name.strip_prefix("databases.") {
+        Some(name) => format!("databases/{name}.{end}"),
+        None => format!("{name}.{end}"),
+    })
 }
 
 impl Manifest {
@@ -174,8 +180,11 @@ impl Manifest {
             }
             ensure!(names.insert(database.name.as_str()), "the database `{shown}` stands there twice");
             if let Some(part) = &database.part {
-                let right = database.kind == Kind::Sqlite && *part == part_of(&database.name);
-                ensure!(right && seen.contains(part.as_str()), "the database `{shown}` lies in no file of its own");
+                let right = part_of(&database.name, database.kind);
+                ensure!(
+                    right.as_ref() == Some(part) && seen.contains(part.as_str()),
+                    "the database `{shown}` lies in no file of its own"
+                );
             }
         }
         let unclaimed = self.parts.iter().find(|part| {

@@ -7,6 +7,7 @@
 
 mod archive;
 mod contents;
+mod dump;
 mod manifest;
 mod place;
 pub(crate) mod restore;
@@ -109,7 +110,7 @@ fn make(options: &Backup, overrides: &[Override], work: &Work) -> Result<()> {
     let folder = Folder::read(&options.site, overrides)?;
     let made = Timestamp::from_second(Timestamp::now().as_second()).context("the clock is wrong")?;
     let target = target(options.file.as_deref(), &folder, made)?;
-    let contents = contents::collect(&folder, overrides)?;
+    let contents = contents::collect(&folder, overrides, options.servers)?;
     let parent = parent(&target);
     let scratch = Scratch::make(parent)?;
     let copies = copy_databases(&contents, &scratch, parent, work)?;
@@ -222,10 +223,12 @@ fn copy_databases(contents: &Contents, scratch: &Scratch, parent: &Path, work: &
         .with_context(|| format!("can't write to {}", parent.display()))?;
     let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
     room(parent, contents.sqlite.values().map(size).sum(), "to copy the databases")?;
+    let part = |name: &str| contents.databases.iter().find(|database| database.name == name)?.part.clone();
     for (name, file) in &contents.sqlite {
+        let Some(part) = part(name) else { continue };
         let begun = Instant::now();
         let bar = work.bar("Copying", size(file));
-        let to = path.join(copy_name(&manifest::part_of(name)));
+        let to = path.join(copy_name(&part));
         let copied = copy(file, &to, work.stop(), &mut |progress| match progress {
             Progress::Copying { done, total } => bar.set(done, total),
             Progress::Examining => bar.wait("Examining"),
@@ -237,6 +240,11 @@ fn copy_databases(contents: &Contents, scratch: &Scratch, parent: &Path, work: &
         terminal::step("Copied", &format!("[{name}]: {size}, examined, in {time}"));
         for note in &copied.notes {
             terminal::note(&format!("[{name}] {}", one_line(note, 1_000)));
+        }
+    }
+    for (name, target) in &contents.servers {
+        if let Some(part) = part(name) {
+            dump::dump(name, target, &path.join(copy_name(&part)), &scratch.at("words"), work)?;
         }
     }
     Dir::open_ambient_dir(&path, ambient_authority()).with_context(|| format!("can't write to {}", parent.display()))

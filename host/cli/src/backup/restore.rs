@@ -14,7 +14,7 @@ use host_store::copy::is_open_elsewhere;
 use jiff::Timestamp;
 
 use super::archive;
-use super::manifest::{Manifest, SITE, part_of};
+use super::manifest::{Kind, Manifest, SITE};
 use super::place::{self, SCRATCH, Scratch, inside};
 use super::work::Work;
 use super::{damaged, open, room, summary, tell};
@@ -183,7 +183,29 @@ fn plan(path: &Path, into: &Path, overrides: &[Override], work: &Work) -> Result
     let mut taken: BTreeSet<PathBuf> =
         manifest.parts.iter().filter_map(|part| part.of_site()).map(PathBuf::from).collect();
     let mut databases = Vec::new();
-    for database in manifest.databases.iter().filter(|database| database.part.is_some()) {
+    for database in &manifest.databases {
+        let Some(part) = database.part.clone() else { continue };
+        if database.kind != Kind::Sqlite {
+            let path = Path::new(ELSEWHERE).join(archive::copy_name(&part));
+            ensure!(is_free(&path, &taken), "it has a file at {}, where a database must go", path.display());
+            let here = into.join(&path);
+            let load = match database.kind {
+                Kind::Postgresql => {
+                    format!(
+                        "pg_restore --exit-on-error --no-owner --no-privileges --dbname=DATABASE {}",
+                        here.display()
+                    )
+                }
+                _ => format!("mariadb DATABASE < {}", here.display()),
+            };
+            notes.push(format!(
+                "[{}] is on a server: load it into an empty database there, as the host's login, before you serve the site: `{load}`",
+                database.name
+            ));
+            taken.insert(path.clone());
+            databases.push((part, path));
+            continue;
+        }
         let wanted = match &config {
             None => database.path.as_ref().map(PathBuf::from),
             Some(config) => match database.name.strip_prefix("databases.") {
@@ -196,7 +218,6 @@ fn plan(path: &Path, into: &Path, overrides: &[Override], work: &Work) -> Result
             }),
         };
         let below = wanted.as_ref().and_then(|path| inside(into, path)).filter(|path| is_free(path, &taken));
-        let part = part_of(&database.name);
         let path = match below {
             Some(path) => path,
             None => {

@@ -65,7 +65,14 @@ impl Desk {
     }
 
     fn options(&self) -> Backup {
-        Backup { file: Some(self.at("a.tar.zst")), site: self.at("site"), check: false, no_verify: false, plain: true }
+        Backup {
+            file: Some(self.at("a.tar.zst")),
+            site: self.at("site"),
+            servers: false,
+            check: false,
+            no_verify: false,
+            plain: true,
+        }
     }
 
     fn backup(&self, overrides: &[Override]) -> Result<()> {
