@@ -20,8 +20,14 @@ const MEDIA: &str = "media";
 const MAX_DEPTH: usize = 100;
 /// Names of single files that are told as left out. Beyond that their number says enough.
 const MAX_TOLD: usize = 50;
-/// What SQLite puts behind a database's name for the files beside it.
-const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+/// A SQLite file and those that may lie beside it and belong to it.
+pub(crate) fn beside(path: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    })
+}
 
 /// All of a site.
 #[derive(Debug)]
@@ -55,8 +61,7 @@ pub(crate) fn collect(folder: &Folder, overrides: &[Override], servers: bool) ->
     let mut apart: BTreeSet<PathBuf> = BTreeSet::from([PathBuf::from(PRIVATE)]);
     apart.extend(inside(&root, &folder.config.site.cache));
     for path in contents.sqlite.values() {
-        let Some(path) = inside(&root, path) else { continue };
-        apart.extend(BESIDE.iter().map(|end| PathBuf::from(format!("{}{end}", path.display()))));
+        apart.extend(inside(&root, path).iter().flat_map(|path| beside(path)));
     }
     let mut walk = Walk { root: &root, dir: &dir, apart, told: 0, contents };
     let config = &folder.config;

@@ -84,18 +84,22 @@ pub(crate) fn replace(new: &Path, old: &Path, kept: &Path) -> io::Result<()> {
     rename_new(new, kept)?;
     match renameat_with(CWD, kept, CWD, old, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(()),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            std::fs::rename(kept, new)?;
-            std::fs::rename(old, kept)?;
-            std::fs::rename(new, old).inspect_err(|_| {
-                let _ = std::fs::rename(kept, old);
-            })
-        }
         Err(error) => {
             std::fs::rename(kept, new)?;
-            Err(error.into())
+            match error {
+                Errno::INVAL | Errno::NOSYS | Errno::NOTSUP => replace_in_steps(new, old, kept),
+                error => Err(error.into()),
+            }
         }
     }
+}
+
+/// The same where the system can't exchange names: for a moment there is nothing under the name of `old`.
+fn replace_in_steps(new: &Path, old: &Path, kept: &Path) -> io::Result<()> {
+    std::fs::rename(old, kept)?;
+    std::fs::rename(new, old).inspect_err(|_| {
+        let _ = std::fs::rename(kept, old);
+    })
 }
 
 /// Waits until the names in a folder are on the disk.
@@ -181,20 +185,26 @@ mod tests {
 
     #[test]
     fn folders_change_places() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| folder.path().join(name);
-        for name in ["new", "old"] {
-            fs::create_dir(at(name)).expect("made");
-            fs::write(at(name).join("which"), name).expect("written");
+        for replace in [replace, replace_in_steps] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let at = |name: &str| folder.path().join(name);
+            for name in ["new", "old"] {
+                fs::create_dir(at(name)).expect("made");
+                fs::write(at(name).join("which"), name).expect("written");
+            }
+            replace(&at("new"), &at("old"), &at("kept")).expect("replaced");
+            assert_eq!(fs::read(at("old/which")).expect("there"), b"new");
+            assert_eq!(fs::read(at("kept/which")).expect("there"), b"old");
+            assert!(!at("new").exists());
+            // A name that is taken: nothing has changed.
+            fs::create_dir(at("next")).expect("made");
+            assert!(replace(&at("next"), &at("old"), &at("kept")).is_err());
+            assert!(at("next").exists() && at("old/which").exists() && at("kept/which").exists());
+            // Something that isn't there: neither.
+            assert!(replace(&at("missing"), &at("old"), &at("second")).is_err());
+            assert_eq!(fs::read(at("old/which")).expect("there"), b"new");
+            assert!(!at("second").exists());
         }
-        replace(&at("new"), &at("old"), &at("kept")).expect("replaced");
-        assert_eq!(fs::read(at("old/which")).expect("there"), b"new");
-        assert_eq!(fs::read(at("kept/which")).expect("there"), b"old");
-        assert!(!at("new").exists());
-        // A name that is taken: nothing has changed.
-        fs::create_dir(at("next")).expect("made");
-        assert!(replace(&at("next"), &at("old"), &at("kept")).is_err());
-        assert!(at("next").exists() && at("old/which").exists() && at("kept/which").exists());
     }
 
     #[test]

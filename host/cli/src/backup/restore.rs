@@ -14,6 +14,7 @@ use host_store::copy::is_open_elsewhere;
 use jiff::Timestamp;
 
 use super::archive;
+use super::contents::beside;
 use super::manifest::{Kind, Manifest, SITE};
 use super::place::{self, SCRATCH, Scratch, inside};
 use super::work::Work;
@@ -186,8 +187,7 @@ fn plan(path: &Path, into: &Path, overrides: &[Override], work: &Work) -> Result
     for database in &manifest.databases {
         let Some(part) = database.part.clone() else { continue };
         if database.kind != Kind::Sqlite {
-            let path = Path::new(ELSEWHERE).join(archive::copy_name(&part));
-            ensure!(is_free(&path, &taken), "it has a file at {}, where a database must go", path.display());
+            let path = aside(&part, &mut taken)?;
             let here = into.join(&path);
             let load = match database.kind {
                 Kind::Postgresql => {
@@ -202,7 +202,6 @@ fn plan(path: &Path, into: &Path, overrides: &[Override], work: &Work) -> Result
                 "[{}] is on a server: load it into an empty database there, as the host's login, before you serve the site: `{load}`",
                 database.name
             ));
-            taken.insert(path.clone());
             databases.push((part, path));
             continue;
         }
@@ -217,34 +216,38 @@ fn plan(path: &Path, into: &Path, overrides: &[Override], work: &Work) -> Result
                 _ => None,
             }),
         };
-        let below = wanted.as_ref().and_then(|path| inside(into, path)).filter(|path| is_free(path, &taken));
-        let path = match below {
-            Some(path) => path,
-            None => {
-                let path = Path::new(ELSEWHERE).join(archive::copy_name(&part));
-                ensure!(is_free(&path, &taken), "it has a file at {}, where a database must go", path.display());
-                let here = into.join(&path);
-                notes.push(match &wanted {
-                    Some(wanted) => format!(
-                        "[{}] belongs to {}, outside of the site's folder: move {} there before you serve the site, and the old file \
-                         away with those beside it that end with -wal and -shm",
-                        database.name,
-                        wanted.display(),
-                        here.display()
-                    ),
-                    None => format!(
-                        "[{}] is no SQLite file in this configuration; what was in it is in {}",
-                        database.name,
-                        here.display()
-                    ),
-                });
-                path
+        let below = wanted.as_ref().and_then(|path| inside(into, path));
+        // SQLite would take what lies beside it for its log.
+        let is_clear = |path: &PathBuf| beside(path).iter().all(|path| is_free(path, &taken));
+        if let Some(path) = below.clone().filter(is_clear) {
+            taken.extend(beside(&path));
+            databases.push((part, path));
+            continue;
+        }
+        let path = aside(&part, &mut taken)?;
+        let (name, here) = (&database.name, into.join(&path).display().to_string());
+        let wanted = wanted.map(|path| one_line(&path.display().to_string(), 1_000));
+        notes.push(match (wanted, below) {
+            (Some(wanted), None) => format!(
+                "[{name}] belongs to {wanted}, outside of the site's folder: move {here} there before you serve the site, and \
+                 the old file away with those beside it that end with -wal and -shm"
+            ),
+            (Some(wanted), Some(_)) => {
+                format!("[{name}] can't go to {wanted}, where something else of the archive lies; it is in {here}")
             }
-        };
-        taken.insert(path.clone());
+            (None, _) => format!("[{name}] is no SQLite file in this configuration; what was in it is in {here}"),
+        });
         databases.push((part, path));
     }
     Ok(Plan { manifest, databases, notes })
+}
+
+/// Where a database goes that has no place of its own in the site's folder.
+fn aside(part: &str, taken: &mut BTreeSet<PathBuf>) -> Result<PathBuf> {
+    let path = Path::new(ELSEWHERE).join(archive::copy_name(part));
+    ensure!(is_free(&path, taken), "it has a file at {}, where a database must go", path.display());
+    taken.insert(path.clone());
+    Ok(path)
 }
 
 /// Whether a file can be put there.
@@ -287,6 +290,7 @@ fn swap(new: &Path, into: &Path, target: &Target) -> Result<Option<PathBuf>> {
         }
         Target::Empty => {
             // The folder stays the same: it may be a mount, or where a shell stands.
+            tell_owner(into)?;
             let dir = Dir::open_ambient_dir(new, ambient_authority())?;
             let mut names = dir.entries()?.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>>>()?;
             // Without its configuration, half a site isn't taken for one.
@@ -298,19 +302,9 @@ fn swap(new: &Path, into: &Path, target: &Target) -> Result<Option<PathBuf>> {
             Ok(None)
         }
         Target::Site(_) => {
-            let old = Dir::open_ambient_dir(into, ambient_authority())?.dir_metadata()?;
+            let old = tell_owner(into)?;
             let dir = Dir::open_ambient_dir(new, ambient_authority())?;
             dir.set_permissions(".", Permissions::from_mode(old.mode() & 0o777))?;
-            let me = rustix::process::geteuid().as_raw();
-            if old.uid() != me {
-                terminal::note(&format!(
-                    "the old site belonged to user {}, the new one belongs to {me}: `chown -R {}:{} {}`",
-                    old.uid(),
-                    old.uid(),
-                    old.gid(),
-                    into.display()
-                ));
-            }
             let name = into.file_name().context("it has no name")?.to_string_lossy().into_owned();
             let kept = parent.join(format!("{name}.before-{}", Timestamp::now().strftime("%Y-%m-%d-%H%M%S")));
             place::replace(new, into, &kept).map_err(|error| match error.kind() {
@@ -323,6 +317,19 @@ fn swap(new: &Path, into: &Path, target: &Target) -> Result<Option<PathBuf>> {
             Ok(Some(kept))
         }
     }
+}
+
+/// Says so where the folder belonged to somebody else than the one who restores it.
+fn tell_owner(into: &Path) -> Result<cap_std::fs::Metadata> {
+    let old = Dir::open_ambient_dir(into, ambient_authority())?.dir_metadata()?;
+    let (user, group, me) = (old.uid(), old.gid(), rustix::process::geteuid().as_raw());
+    if user != me {
+        terminal::note(&format!(
+            "the folder belonged to user {user}, what is restored belongs to {me}: `chown -R {user}:{group} {}`",
+            into.display()
+        ));
+    }
+    Ok(old)
 }
 
 /// The names that the old site's folder has and the new one doesn't: what no backup holds, such as sources.

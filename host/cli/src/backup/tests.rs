@@ -271,6 +271,14 @@ fn a_database_outside_of_the_folder_is_put_aside_with_what_to_do() {
     let set = Override { name: "BANDSTAND__DATABASE__URL".into(), value: Some("sqlite:bandstand.toml".into()) };
     desk.restore_with("newest", false, &[set]).expect("restored");
     assert_eq!(desk.row("newest/restored/database.db"), "one");
+    // Nor one that would find a log beside it.
+    let forged = Forged::right().file("site/data/site.db-wal", b"a log").file("database.db", b"a database");
+    let bytes = forged.database("database").bytes();
+    let good = fs::read(desk.at("a.tar.zst")).expect("there");
+    fs::write(desk.at("a.tar.zst"), bytes).expect("written");
+    desk.restore("beside", false).expect("restored");
+    assert!(desk.at("beside/restored/database.db").exists() && !desk.at("beside/data/site.db").exists());
+    fs::write(desk.at("a.tar.zst"), good).expect("written");
     let set = Override { name: "BANDSTAND__DATABASE__URL".into(), value: Some("sqlite:.bandstand/cache/x".into()) };
     desk.restore_with("private", false, &[set]).expect("restored");
     assert!(!desk.at("private/.bandstand").exists());
@@ -451,6 +459,13 @@ impl Forged {
 
     fn holds(mut self, kind: EntryType, path: &str, content: &[u8]) -> Self {
         self.entries.push((header(kind, content.len() as u64), path.into(), content.into()));
+        self
+    }
+
+    /// Says that the database of a section is the part of its name.
+    fn database(mut self, name: &str) -> Self {
+        let databases = self.manifest["databases"].as_array_mut().expect("a list");
+        databases.push(json!({"name": name, "kind": "sqlite", "part": format!("{name}.db")}));
         self
     }
 
