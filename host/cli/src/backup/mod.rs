@@ -54,6 +54,7 @@ pub(crate) fn run(options: Backup, overrides: Vec<Override>) -> Result<()> {
 /// `bandstand backup --check FILE`.
 fn check(path: &Path, work: &Work) -> Result<()> {
     let begun = Instant::now();
+    terminal::step("Checking", &path.display().to_string());
     let manifest = verify(path, work)?;
     terminal::step("Checked", &format!("{}: {}", path.display(), summary(&manifest)));
     for left_out in &manifest.left_out {
@@ -113,6 +114,8 @@ fn make(options: &Backup, overrides: &[Override], work: &Work) -> Result<()> {
     let contents = contents::collect(&folder, overrides, options.servers)?;
     let parent = parent(&target);
     let scratch = Scratch::make(parent)?;
+    let name = one_line(&folder.config.site.name, 100);
+    terminal::step("Backing up", &format!("the site {name} to {}", target.display()));
     let copies = copy_databases(&contents, &scratch, parent, work)?;
     let site = Dir::open_ambient_dir(&folder.path, ambient_authority())
         .with_context(|| format!("can't open the site's folder {}", folder.path.display()))?;

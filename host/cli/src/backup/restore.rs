@@ -59,6 +59,7 @@ pub(super) fn restore(options: &Restore, overrides: &[Override], work: &Work) ->
     drop(open(&options.file)?);
     let into = absolute(&options.into)?;
     let target = look(&into, &options.into, options.replace, overrides)?;
+    terminal::step("Restoring", &format!("{} from {}", options.into.display(), options.file.display()));
     let plan = plan(&options.file, &into, overrides, work)?;
     let parent = match target {
         Target::Empty => into.clone(),
