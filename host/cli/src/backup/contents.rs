@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use host_core::text::one_line;
@@ -134,16 +134,20 @@ impl Contents {
             DatabaseUrl::Sqlite(path) => {
                 let shown = inside(root, &path).unwrap_or_else(|| path.clone());
                 database.path = shown.to_str().map(str::to_owned);
-                let file = folder.at(&path);
-                if file.exists() {
-                    database.part = manifest::part_of(&database.name, Kind::Sqlite);
-                    // Absolute: it's compared with other paths.
-                    let file = std::fs::canonicalize(&file)
-                        .with_context(|| format!("can't look at {what}, {}", folder.shown(&path).display()))?;
-                    self.sqlite.insert(database.name.clone(), file);
-                } else {
-                    let shown = folder.shown(&path);
-                    self.leave_out(&what, &format!("there is no {} yet", shown.display()));
+                // Absolute: it's compared with other paths.
+                match std::fs::canonicalize(folder.at(&path)) {
+                    Ok(file) => {
+                        database.part = manifest::part_of(&database.name, Kind::Sqlite);
+                        self.sqlite.insert(database.name.clone(), file);
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        self.leave_out(&what, &format!("there is no {} yet", folder.shown(&path).display()));
+                    }
+                    // Above all where the folder is closed to this user: a backup without the data would be none.
+                    Err(error) => bail!(
+                        "{what} can't be looked at: {}: {error}; make backups as the user who runs the host",
+                        folder.shown(&path).display()
+                    ),
                 }
             }
         }

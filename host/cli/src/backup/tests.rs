@@ -254,6 +254,14 @@ fn a_damaged_database_gives_no_backup() {
 }
 
 #[test]
+fn a_database_that_cant_be_looked_at_isnt_taken_for_one_that_isnt_there() {
+    let desk = Desk::new();
+    desk.put("site/bandstand.toml", "[database]\nurl = \"sqlite:bandstand.toml/site.db\"\n");
+    let said = refused(desk.backup(&[]));
+    assert!(said.contains("[database] can't be looked at") && said.contains("as the user who"), "{said}");
+}
+
+#[test]
 fn a_database_outside_of_the_folder_is_put_aside_with_what_to_do() {
     let desk = Desk::new();
     desk.put("site/bandstand.toml", format!("[database]\nurl = \"sqlite:{}\"\n", desk.at("lib/site.db").display()));
