@@ -185,14 +185,7 @@ fn what_is_left_out_is_told() {
     desk.put("site/templates/a.html", "a");
     desk.put("site/templates/bad\nname", "a");
     symlink("/etc/passwd", desk.at("site/templates/link")).expect("made");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        desk.at("site/templates/pipe"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR,
-        0,
-    )
-    .expect("made");
+    let _socket = std::os::unix::net::UnixListener::bind(desk.at("site/templates/socket")).expect("made");
     let more = "[databases.remote]\nurl = \"postgres://u:secret@db.example.org/x\"\n[databases.gone]\nurl = \"sqlite:gone.db\"\n\
                 [databases.memory]\nurl = \"sqlite::memory:\"\n[databases.locked]\nurl = \"mariadb://u@localhost/x\"\npassword_file = \"secret\"\n";
     let text = fs::read_to_string(desk.at("site/bandstand.toml")).expect("there") + more;
@@ -209,7 +202,7 @@ fn what_is_left_out_is_told() {
     for words in [
         "[static]: ../shared lies outside",
         "templates/link: a symbolic link",
-        "templates/pipe: neither a file nor a folder",
+        "templates/socket: neither a file nor a folder",
         "templates/bad\\nname: has a control character",
         "PostgreSQL at db.example.org:5432, database x, user u; make its backup with pg_dump",
         "mariadb-dump",
