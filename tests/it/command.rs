@@ -20,7 +20,7 @@ use crate::site::{guest, target};
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The command, as `cargo xtask guests` builds it before the tests.
-fn bandstand(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn bandstand(folder: &Path, arguments: &[&str]) -> Command {
     let program = target().join("debug/bandstand");
     assert!(program.exists(), "{} isn't built; build it first: cargo xtask guests", program.display());
     let mut command = Command::new(program);
@@ -29,25 +29,25 @@ fn bandstand(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs it to its end.
-fn done(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn done(folder: &Path, arguments: &[&str]) -> Output {
     bandstand(folder, arguments).output().expect("it starts")
 }
 
 /// All that it wrote.
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// A host that runs in the background.
-struct Host {
+pub(crate) struct Host {
     child: Child,
     said: Arc<Mutex<String>>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Host {
     /// Starts it on a free port and waits until it says where it is.
-    async fn start(folder: &Path, command: &str) -> Self {
+    pub(crate) async fn start(folder: &Path, command: &str) -> Self {
         let mut child = bandstand(folder, &[command, "--bind", "127.0.0.1:0"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -74,12 +74,12 @@ impl Host {
         self
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for a line with these words.
-    async fn hears(&mut self, words: &str) -> String {
+    pub(crate) async fn hears(&mut self, words: &str) -> String {
         let begun = Instant::now();
         loop {
             if let Some(line) = self.said().lines().find(|line| line.contains(words)) {
@@ -93,12 +93,12 @@ impl Host {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         send(self.address, Method::GET, path, Bytes::new()).await
     }
 
     /// Asks until the answer is as it should be.
-    async fn shows(&self, path: &str, status: u16, words: &str) -> Answer {
+    pub(crate) async fn shows(&self, path: &str, status: u16, words: &str) -> Answer {
         let begun = Instant::now();
         loop {
             let answer = self.get(path).await;
@@ -112,7 +112,7 @@ impl Host {
     }
 
     /// Sends a signal and waits for the end.
-    fn end(mut self, signal: Signal) -> ExitStatus {
+    pub(crate) fn end(mut self, signal: Signal) -> ExitStatus {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("it is ours");
         let begun = Instant::now();
         loop {
@@ -134,13 +134,13 @@ impl Drop for Host {
 }
 
 /// Puts a file into its place at once, as `mv` does.
-fn put(path: &Path, bytes: impl AsRef<[u8]>) {
+pub(crate) fn put(path: &Path, bytes: impl AsRef<[u8]>) {
     let new = path.with_extension("new");
     fs::write(&new, bytes).expect("written");
     fs::rename(&new, path).expect("renamed");
 }
 
-fn site(config: &str) -> tempfile::TempDir {
+pub(crate) fn site(config: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("bandstand.toml"), config).expect("written");
     fs::create_dir_all(folder.path().join("apps")).expect("made");

@@ -10,6 +10,7 @@
 
 mod abi;
 mod apps;
+mod backup;
 mod bombs;
 mod branch;
 mod chinook;

@@ -46,6 +46,14 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  bandstand inspectdb > apps/shop/src/models.rs\n  \
         bandstand inspectdb --url sqlite:old.db --table Customer --table Invoice")]
     Inspectdb(Inspect),
+    /// Makes a backup of a site: its files and its SQLite databases, also while it serves
+    #[command(after_help = "Examples:\n  bandstand backup\n  bandstand backup /var/backups/ --site /srv/mysite\n  \
+        bandstand backup --check mysite-2026-01-31-040000.tar.zst")]
+    Backup(Backup),
+    /// Makes a site of a backup again
+    #[command(after_help = "Examples:\n  bandstand restore mysite-2026-01-31-040000.tar.zst --into mysite\n  \
+        bandstand restore mysite-2026-01-31-040000.tar.zst --into mysite --replace")]
+    Restore(Restore),
     /// Makes a new site or a new app
     #[command(subcommand, arg_required_else_help = true)]
     New(New),
@@ -117,6 +125,44 @@ pub(crate) struct Inspect {
     /// Let the host change the tables as the models change
     #[arg(long)]
     pub(crate) managed: bool,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The archive to make, or a folder to make it in; SITE-YYYY-MM-DD-HHMMSS.tar.zst by default, in UTC
+    pub(crate) file: Option<PathBuf>,
+    /// The site's folder
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) site: PathBuf,
+    /// Put databases on servers in as well, copied by pg_dump or mariadb-dump
+    #[arg(long)]
+    pub(crate) servers: bool,
+    /// Make nothing, but read FILE to its end and say whether it is whole
+    #[arg(long, requires = "file", conflicts_with_all = ["site", "no_verify", "servers"])]
+    pub(crate) check: bool,
+    /// Don't read the archive back after writing it
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// No progress bar, as where nobody sits at a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The archive
+    pub(crate) file: PathBuf,
+    /// The site's folder: a new one, or one that is empty
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) into: PathBuf,
+    /// Take the place of a site that is there and that no host serves; it is kept beside, under another name
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// No progress bar, as where nobody sits at a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
 }
 
 /// Arguments of `serve` and `dev`.

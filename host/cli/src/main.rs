@@ -5,11 +5,13 @@
 
 mod apps;
 mod args;
+mod backup;
 mod build;
 mod check;
 mod config;
 mod dev;
 mod inspect;
+mod lock;
 mod logging;
 mod new;
 mod plugins;
@@ -68,6 +70,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Inspectdb(options) => {
             logging::start("warn", args::LogFormat::Text)?;
             inspect::run(&options, &overrides)?;
+        }
+        Command::Backup(options) => {
+            logging::start("warn", args::LogFormat::Text)?;
+            backup::run(options, overrides)?;
+        }
+        Command::Restore(options) => {
+            logging::start("warn", args::LogFormat::Text)?;
+            backup::restore::run(options, overrides)?;
         }
         Command::New(New::Site { folder }) => new::site(&folder)?,
         Command::New(New::App(app)) => new::app(&app.folder, app.sdk.as_deref())?,

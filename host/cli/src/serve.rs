@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::apps::Apps;
 use crate::config::Override;
 use crate::dev::sources::tells_of_content;
+use crate::lock;
 use crate::plugins::Plugins;
 use crate::site::{Folder, Opened, Purpose};
 use crate::terminal::{self, BOLD, DIM};
@@ -21,6 +22,7 @@ use crate::terminal::{self, BOLD, DIM};
 /// `bandstand serve [DIR]`.
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
+    let _lock = lock::shared(&folder)?;
     in_runtime(async {
         let opened = folder.open(Purpose::Serve)?;
         let server = Server::new(folder.config.server.clone(), opened.site.clone())?;

@@ -29,11 +29,13 @@ pub(crate) fn error(text: &str) {
 }
 
 /// A number of bytes as people read it.
-pub(crate) fn size(bytes: usize) -> String {
+pub(crate) fn size(bytes: impl TryInto<u64>) -> String {
+    let bytes = bytes.try_into().unwrap_or(u64::MAX);
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
     }
 }
 
@@ -46,8 +48,9 @@ pub(crate) fn time(time: std::time::Duration) -> String {
 mod tests {
     #[test]
     fn sizes_are_readable() {
-        assert_eq!(super::size(0), "0 B");
-        assert_eq!(super::size(1024), "1 KiB");
-        assert_eq!(super::size(1_500_000), "1.4 MiB");
+        assert_eq!(super::size(0_u64), "0 B");
+        assert_eq!(super::size(1024_u64), "1 KiB");
+        assert_eq!(super::size(1_500_000_u64), "1.4 MiB");
+        assert_eq!(super::size(3_000_000_000_u64), "2.8 GiB");
     }
 }

@@ -166,6 +166,11 @@ impl DatabaseSection {
         }
     }
 
+    /// The file that holds the login's password.
+    pub(crate) fn password_file(&self) -> Option<&Path> {
+        self.password_file.as_deref()
+    }
+
     /// What types can't say, a sentence for each problem, with the key that it is about.
     pub(crate) fn check(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();

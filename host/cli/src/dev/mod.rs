@@ -21,6 +21,7 @@ use crate::apps::Apps;
 use crate::build::cargo::{CargoError, Profile};
 use crate::build::{self, App};
 use crate::config::Override;
+use crate::lock;
 use crate::serve::{finish, in_runtime, listen, print_addresses, stopped, watch_plugins};
 use crate::site::{Folder, Opened, Purpose};
 use crate::terminal;
@@ -39,6 +40,7 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
 
 /// Serves until somebody stops it, or until there is another valid configuration to go on with.
 async fn develop(folder: &Folder, path: &Path, overrides: &[Override]) -> Result<Option<Folder>> {
+    let _lock = lock::shared(folder)?;
     let opened = folder.open(Purpose::Develop)?;
     let live = {
         let site = opened.site.clone();

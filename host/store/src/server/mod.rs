@@ -11,6 +11,7 @@
 //! Connections are driven by threads of the store's own, so that nobody's wait for something else holds up their answers.
 
 pub(crate) mod connection;
+pub(crate) mod dump;
 pub(crate) mod pool;
 pub(crate) mod statements;
 pub(crate) mod target;
