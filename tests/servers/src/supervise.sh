@@ -1,7 +1,7 @@
 # Runs one database server for a test process and ends it with that process: at the end of standard input, which comes by
 # whatever way the process ends, the server is stopped and its files go.
 #
-# Arguments: the folder, then the server's command line. Words on standard input: start, stop.
+# Arguments: the folder, then the server's command line. Words on standard input: start, stop, fast, quit, kill.
 folder=$1
 shift
 pid=
@@ -24,8 +24,20 @@ while read -r word; do
             end TERM
             echo stopped
             ;;
+        fast)
+            end INT
+            echo stopped
+            ;;
         quit)
             end QUIT
+            echo stopped
+            ;;
+        kill)
+            # The processes that a server starts for its clients outlive it for a moment, and would keep it from starting again.
+            for child in $(cat "/proc/$pid/task/$pid/children" 2>/dev/null); do
+                kill -KILL "$child" 2>/dev/null
+            done
+            end KILL
             echo stopped
             ;;
     esac
