@@ -48,21 +48,21 @@ pub(crate) struct Connection {
 pub(crate) struct Stopper {
     opts: Opts,
     id: u32,
+    says_so: bool,
 }
 
 impl Stopper {
-    /// Whether the server was told.
-    pub(crate) async fn stop(self) -> bool {
+    pub(crate) async fn stop(self) {
         let stopped = async {
             let mut conn = Conn::new(self.opts).await?;
-            conn.query_drop(format!("KILL CONNECTION {}", self.id)).await?;
+            // Whose connection is killed isn't told whether its statement was.
+            let what = if self.says_so { "QUERY" } else { "CONNECTION" };
+            conn.query_drop(format!("KILL {what} {}", self.id)).await?;
             conn.disconnect().await
         };
         if let Err(error) = stopped.await {
             tracing::debug!(%error, "a statement could not be stopped; its connection is closed");
-            return false;
         }
-        true
     }
 }
 
@@ -118,12 +118,25 @@ impl Connection {
         Ok(open)
     }
 
+    /// What tells another connection about this one.
+    pub(crate) fn process(&self) -> u32 {
+        self.conn.id()
+    }
+
+    /// Whether the server works for the connection whose [`Connection::process`] this is, which has the same login. Where it
+    /// doesn't say, it may.
+    pub(crate) async fn sees_working(&mut self, process: u32) -> bool {
+        let ask = format!("SELECT 1 FROM information_schema.processlist WHERE id = {process}");
+        self.conn.query_first::<u8, _>(ask).await.map_or(true, |found| found.is_some())
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.broken || self.conn.is_disconnected()
     }
 
-    pub(crate) fn stopper(&self) -> Stopper {
-        Stopper { opts: self.opts.clone(), id: self.conn.id() }
+    /// With `says_so` the server tells what became of the statement, as far as it hears at once.
+    pub(crate) fn stopper(&self, says_so: bool) -> Stopper {
+        Stopper { opts: self.opts.clone(), id: self.conn.id(), says_so }
     }
 
     pub(crate) async fn close(self, within: Duration) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use futures::future::try_join_all;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{CancelToken, Client, Config, NoTls, RowStream};
+use tokio_postgres::{CancelToken, Client, Config, NoTls, RowStream, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::datum::{Cells, Datum, Row};
@@ -38,6 +38,8 @@ const UNHEARD: Duration = Duration::from_secs(15);
 /// One connection.
 pub(crate) struct Connection {
     client: Client,
+    /// The number of the server's process, in digits.
+    process: String,
     tls: Option<MakeRustlsConnect>,
     prepared: Prepared<tokio_postgres::Statement>,
     /// The command that makes it work for another role, where it has to be told.
@@ -55,17 +57,14 @@ pub(crate) struct Stopper {
 }
 
 impl Stopper {
-    /// Whether the server was told.
-    pub(crate) async fn stop(self) -> bool {
+    pub(crate) async fn stop(self) {
         let stopped = match self.tls {
             Some(tls) => self.token.cancel_query(tls).await,
             None => self.token.cancel_query(NoTls).await,
         };
         if let Err(error) = stopped {
             tracing::debug!(%error, "a statement could not be stopped; its connection is closed");
-            return false;
         }
-        true
     }
 }
 
@@ -97,9 +96,31 @@ impl Connection {
             None => drive(config.connect(NoTls).await),
         };
         let client = client.map_err(|error| refusal(&error))?;
-        let open = Self { client, tls, prepared: Prepared::new(keep), turn: None, prelude: Vec::new(), role: None };
-        open.client.batch_execute(SESSION).await.map_err(|error| refusal(&error))?;
-        Ok(open)
+        let told = client.simple_query(&format!("{SESSION}; SELECT pg_backend_pid()")).await;
+        let process = told.map_err(|error| refusal(&error))?.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        let process =
+            process.ok_or_else(|| Refusal::Denied("the server doesn't say which process serves it".into()))?;
+        let prepared = Prepared::new(keep);
+        Ok(Self { client, process, tls, prepared, turn: None, prelude: Vec::new(), role: None })
+    }
+
+    /// What tells another connection about this one.
+    pub(crate) fn process(&self) -> &str {
+        &self.process
+    }
+
+    /// Whether the server works for the connection whose [`Connection::process`] this is. Where it doesn't say, it may.
+    pub(crate) async fn sees_working(&self, process: &str) -> bool {
+        let ask = format!(
+            "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = {process} AND (state IS NULL OR state = 'active')"
+        );
+        match self.client.simple_query(&ask).await {
+            Ok(messages) => messages.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))),
+            Err(_) => true,
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -23,8 +23,11 @@ use crate::server::{Endpoint, HOST_LANE};
 /// How long a statement that was stopped may take to say so.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
-/// How long a server that was told to stop may be deaf before its connection is given up.
+/// How long a server may be deaf before its connection is given up.
 const DEAF_TIME: Duration = Duration::from_secs(3_600);
+
+/// How often it is asked meanwhile whether it is.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// How long the rest of a result that nobody wants may take to arrive before its connection is closed.
 const DRAIN_TIME: Duration = Duration::from_millis(250);
@@ -80,7 +83,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let Some(wire) = self.wire.take() else { return };
         let (place, endpoint, phase) = (self.place.take(), self.endpoint.clone(), self.phase);
-        let (lane, raw) = (self.lane(), self.raw);
+        let (lane, raw, owner) = (self.lane(), self.raw, self.owner.take());
         match phase {
             Phase::Free if !wire.is_closed() && !raw => endpoint.places.give_back(lane, wire),
             Phase::Free if !wire.is_closed() => {
@@ -113,14 +116,28 @@ impl Drop for Connection {
                 let inner = endpoint.clone();
                 inner.runtime.spawn(async move {
                     let mut wire = wire;
-                    let told = tokio::time::timeout(STOP_TIME, wire.stopper().stop()).await;
-                    // A server may be deaf while it works on one value. Until it has heard, the place stays taken, so that an
-                    // app's share bounds what it makes the server do. Where it can't even be told, it is out of reach.
-                    let patience = if told == Ok(true) { DEAF_TIME } else { Duration::ZERO };
-                    let _ = tokio::time::timeout(patience, wire.drain()).await;
+                    let _ = tokio::time::timeout(STOP_TIME, wire.stopper(false).stop()).await;
+                    endpoint.until_heard(&mut wire, owner.as_ref()).await;
                     close(wire).await;
                     drop((place, endpoint));
                 });
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    /// Waits until the server has heard that it is to stop. It may be deaf while it works on one value; until then the place stays
+    /// taken, so that an app's share bounds what it makes the server do. Where the server says that it works no more, or can't be
+    /// asked, the way to it is broken, and nothing will be heard.
+    async fn until_heard(&self, wire: &mut Wire, owner: Option<&Arc<Owner>>) {
+        let end = Instant::now() + DEAF_TIME;
+        while tokio::time::timeout(LOOK, wire.drain()).await.is_err() && Instant::now() < end {
+            let Ok(mut other) = self.connect(owner).await else { return };
+            let works = tokio::time::timeout(STOP_TIME, other.sees_working(wire)).await;
+            close(other).await;
+            if works != Ok(true) {
+                return;
             }
         }
     }
@@ -236,7 +253,7 @@ impl Connection {
         let before = self.phase;
         self.phase = Phase::Busy;
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
-        let result = timed(&self.endpoint, self.deadline, wire.stopper(), wire.flush(command)).await;
+        let result = timed(&self.endpoint, self.deadline, wire.stopper(false), wire.flush(command)).await;
         self.fresh = false;
         self.settle(before, result.map_err(Timed::other), true)
     }
@@ -295,7 +312,8 @@ impl Connection {
         loop {
             self.phase = Phase::Busy;
             let Some(wire) = &mut self.wire else { return Err(StoreError::Closed.into()) };
-            let stopper = wire.stopper();
+            // What is undone by the loss of its connection needn't say so.
+            let stopper = wire.stopper(before == Phase::Free && !reads);
             let mut taken = false;
             let mut take = |cells: &Cells<'_>| {
                 taken = true;
@@ -407,7 +425,7 @@ impl Connection {
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
         // A commit has no deadline of the request's: it is short, and stopping it halfway would leave its outcome unknown.
         let until = Instant::now() + Duration::from_secs(30);
-        let result = timed(&self.endpoint, until, wire.stopper(), wire.flush(Some("COMMIT"))).await;
+        let result = timed(&self.endpoint, until, wire.stopper(false), wire.flush(Some("COMMIT"))).await;
         match result {
             Ok(()) => {
                 self.heard();

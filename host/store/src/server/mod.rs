@@ -104,7 +104,7 @@ impl Endpoint {
     }
 
     /// A new connection. Call it on the store's own threads, to which the connection belongs from then on.
-    async fn connect(&self, owner: Option<&Arc<Owner>>) -> Result<Wire, Refusal> {
+    pub(crate) async fn connect(&self, owner: Option<&Arc<Owner>>) -> Result<Wire, Refusal> {
         let login = owner.filter(|_| self.own_logins).and_then(|owner| owner.login().cloned());
         let target = match login {
             Some((user, password)) => self.target.with_login(&user, &password),

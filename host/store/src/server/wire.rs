@@ -102,10 +102,20 @@ impl Wire {
         heard
     }
 
-    pub(crate) fn stopper(&self) -> Stopper {
+    /// Whether the server still works for `other`, another connection of the same login. Where it doesn't say, it may.
+    pub(crate) async fn sees_working(&mut self, other: &Wire) -> bool {
+        match (&mut self.line, &other.line) {
+            (Line::Postgres(connection), Line::Postgres(other)) => connection.sees_working(other.process()).await,
+            (Line::Mariadb(connection), Line::Mariadb(other)) => connection.sees_working(other.process()).await,
+            _ => true,
+        }
+    }
+
+    /// With `says_so` what is stopped tells whether it was done; without, it is stopped more surely.
+    pub(crate) fn stopper(&self, says_so: bool) -> Stopper {
         match &self.line {
             Line::Postgres(connection) => Stopper::Postgres(Box::new(connection.stopper())),
-            Line::Mariadb(connection) => Stopper::Mariadb(Box::new(connection.stopper())),
+            Line::Mariadb(connection) => Stopper::Mariadb(Box::new(connection.stopper(says_so))),
         }
     }
 
@@ -207,8 +217,7 @@ impl Wire {
 }
 
 impl Stopper {
-    /// Whether the server was told.
-    pub(crate) async fn stop(self) -> bool {
+    pub(crate) async fn stop(self) {
         match self {
             Stopper::Postgres(stopper) => stopper.stop().await,
             Stopper::Mariadb(stopper) => stopper.stop().await,
