@@ -348,6 +348,9 @@ fn install_mariadb(folder: &Path, data: &Path, command: impl Fn(&Path) -> Comman
     let mut install = command(&Kind::Mariadb.binary("mariadb-install-db"));
     install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     install.arg(format!("--datadir={}", data.display()));
+    // A server that starts clears away what it takes for leavings of its own, also in a folder that others use.
+    let temporary = format!("--tmpdir={}", folder.display());
+    install.arg(&temporary);
     checked(install);
     let socket = folder.join("mariadb.sock");
     let line = vec![
@@ -355,6 +358,7 @@ fn install_mariadb(folder: &Path, data: &Path, command: impl Fn(&Path) -> Comman
         "--no-defaults".into(),
         format!("--datadir={}", data.display()),
         format!("--socket={}", socket.display()),
+        temporary,
         format!("--pid-file={}", folder.join("pid").display()),
         "--skip-networking".into(),
         "--skip-log-bin".into(),

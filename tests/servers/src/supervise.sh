@@ -34,10 +34,17 @@ while read -r word; do
             ;;
         kill)
             # The processes that a server starts for its clients outlive it for a moment, and would keep it from starting again.
-            for child in $(cat "/proc/$pid/task/$pid/children" 2>/dev/null); do
+            kill -STOP "$pid"
+            children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
+            for child in $children; do
                 kill -KILL "$child" 2>/dev/null
             done
             end KILL
+            for child in $children; do
+                while [ -n "$(tr -d '\0' <"/proc/$child/cmdline" 2>/dev/null)" ]; do
+                    sleep 0.02
+                done
+            done
             echo stopped
             ;;
     esac
