@@ -126,7 +126,7 @@ impl Connection {
     /// Whether the server works for the connection whose [`Connection::process`] this is, which has the same login. Where it
     /// doesn't say, it may.
     pub(crate) async fn sees_working(&mut self, process: u32) -> bool {
-        let ask = format!("SELECT 1 FROM information_schema.processlist WHERE id = {process}");
+        let ask = format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} AND command <> 'Sleep'");
         self.conn.query_first::<u8, _>(ask).await.map_or(true, |found| found.is_some())
     }
 
