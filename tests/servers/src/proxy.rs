@@ -34,6 +34,7 @@ type Mark = Box<dyn Fn(&[u8]) -> bool + Send>;
 struct Shared {
     server: PathBuf,
     silent: AtomicBool,
+    refusing: AtomicBool,
     cut: Mutex<Option<(Mark, Cut)>>,
     turns: AtomicU64,
     connections: AtomicU64,
@@ -79,6 +80,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             server: server.socket.clone(),
             silent: AtomicBool::new(false),
+            refusing: AtomicBool::new(false),
             cut: Mutex::new(None),
             turns: AtomicU64::new(0),
             connections: AtomicU64::new(0),
@@ -105,6 +107,16 @@ impl Proxy {
         *self.shared.cut.lock().unwrap() = Some((Box::new(mark), when));
     }
 
+    /// The same, and from then on nobody can connect until [`Proxy::forward`].
+    pub fn cut_and_refuse(&self, when: Cut, mark: impl Fn(&[u8]) -> bool + Send + 'static) {
+        let shared = self.shared.clone();
+        self.cut(when, move |bytes| {
+            let met = mark(bytes);
+            shared.refusing.fetch_or(met, Ordering::SeqCst);
+            met
+        });
+    }
+
     /// Whether the last [`Proxy::cut`] still waits for its mark.
     pub fn waits(&self) -> bool {
         self.shared.cut.lock().unwrap().is_some()
@@ -122,6 +134,7 @@ impl Proxy {
     /// Lets new connections through again. Those that went silent stay so.
     pub fn forward(&self) {
         self.shared.silent.store(false, Ordering::SeqCst);
+        self.shared.refusing.store(false, Ordering::SeqCst);
     }
 
     /// Closes all connections.
@@ -145,6 +158,9 @@ impl Proxy {
 impl Shared {
     fn accept(self: &Arc<Self>, client: TcpStream) {
         self.connections.fetch_add(1, Ordering::SeqCst);
+        if self.refusing.load(Ordering::SeqCst) {
+            return;
+        }
         // Where there is no server, the client sees its connection closed.
         let Ok(server) = UnixStream::connect(&self.server) else { return };
         let _ = client.set_nodelay(true);
