@@ -36,6 +36,8 @@ struct Shared {
     silent: AtomicBool,
     refusing: AtomicBool,
     cut: Mutex<Option<(Mark, Cut)>>,
+    /// Milliseconds by which answers are late.
+    late: AtomicU64,
     turns: AtomicU64,
     connections: AtomicU64,
     open: Mutex<Vec<Arc<Line>>>,
@@ -82,6 +84,7 @@ impl Proxy {
             silent: AtomicBool::new(false),
             refusing: AtomicBool::new(false),
             cut: Mutex::new(None),
+            late: AtomicU64::new(0),
             turns: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             open: Mutex::new(Vec::new()),
@@ -144,7 +147,13 @@ impl Proxy {
         }
     }
 
-    /// How often a client has waited for an answer so far: what goes in one flight counts once.
+    /// Makes answers late, as those of a distant server are: then what goes in one flight has left before the first answer comes.
+    pub fn delay(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).expect("a short time");
+        self.shared.late.store(by, Ordering::SeqCst);
+    }
+
+    /// How often a client has waited for an answer so far: what goes in one flight counts once, surely so with a [`Proxy::delay`].
     pub fn turns(&self) -> u64 {
         self.shared.turns.load(Ordering::SeqCst)
     }
@@ -168,13 +177,13 @@ impl Shared {
         let (cutting, answered) = (AtomicBool::new(false), AtomicBool::new(true));
         let line = Arc::new(Line { client, server, silent, cutting, answered });
         self.open.lock().unwrap().push(line.clone());
-        let (up, down, shared) = (line.clone(), line, self.clone());
+        let (up, down, shared, late) = (line.clone(), line, self.clone(), self.clone());
         std::thread::spawn(move || {
             shared.to_server(&up);
             up.end();
         });
         std::thread::spawn(move || {
-            to_client(&down);
+            late.to_client(&down);
             down.end();
         });
     }
@@ -206,24 +215,25 @@ impl Shared {
             }
         }
     }
-}
 
-fn to_client(line: &Line) {
-    let mut buffer = vec![0; 64 << 10];
-    while let Ok(count) = (&line.server).read(&mut buffer) {
-        if count == 0 {
-            return;
-        }
-        if line.silent.load(Ordering::SeqCst) {
-            continue;
-        }
-        line.answered.store(true, Ordering::SeqCst);
-        if line.cutting.load(Ordering::SeqCst) {
-            std::thread::sleep(ANSWERED);
-            return;
-        }
-        if (&line.client).write_all(&buffer[..count]).is_err() {
-            return;
+    fn to_client(&self, line: &Line) {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(count) = (&line.server).read(&mut buffer) {
+            if count == 0 {
+                return;
+            }
+            if line.silent.load(Ordering::SeqCst) {
+                continue;
+            }
+            std::thread::sleep(Duration::from_millis(self.late.load(Ordering::SeqCst)));
+            line.answered.store(true, Ordering::SeqCst);
+            if line.cutting.load(Ordering::SeqCst) {
+                std::thread::sleep(ANSWERED);
+                return;
+            }
+            if (&line.client).write_all(&buffer[..count]).is_err() {
+                return;
+            }
         }
     }
 }

@@ -81,6 +81,13 @@ impl std::fmt::Debug for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+impl Connection {
+    /// Gives the connection back, or closes it, as soon as the server is through with it. Nobody waits for that.
+    fn let_go(&mut self) {
         let Some(wire) = self.wire.take() else { return };
         let (place, endpoint, phase) = (self.place.take(), self.endpoint.clone(), self.phase);
         let (lane, raw, owner) = (self.lane(), self.raw, self.owner.take());
@@ -419,8 +426,13 @@ impl Connection {
         }
     }
 
-    /// Makes the transaction final: on the server's disk when this returns `Ok`.
+    /// Makes the transaction final: on the server's disk when this returns `Ok`. Where it has written nothing there is nothing to
+    /// wait for, and the connection is given back at once.
     pub async fn commit(&mut self) -> Result<(), StoreError> {
+        if self.phase == Phase::Open && !self.wrote {
+            self.let_go();
+            return Ok(());
+        }
         self.phase = Phase::Busy;
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
         // A commit has no deadline of the request's: it is short, and stopping it halfway would leave its outcome unknown.
