@@ -119,6 +119,38 @@ async fn cut_at_the_commit(kind: Kind) {
     }
 }
 
+/// What the how-to shows for a single statement: the same again says what is.
+async fn cut_in_a_statement(kind: Kind) {
+    let proxy = Proxy::to(kind.shared());
+    let site = behind(&proxy, kind).await;
+    for (at, cut) in [Cut::Before, Cut::After].into_iter().enumerate() {
+        let done = cut == Cut::After;
+        let mark = |mark: String| move |bytes: &[u8]| bytes.windows(mark.len()).any(|part| part == mark.as_bytes());
+        let path = format!("by-key/key{at}/name{at}");
+        // The question for the row has the key alone; who it is stands in the insert.
+        proxy.cut(cut, mark(format!("name{at}")));
+        assert_eq!(post(&site, &path).await[1], "unknown-outcome", "{cut:?}");
+        assert_eq!(post(&site, &path).await, json!([format!("name{at}"), !done]), "{cut:?}");
+        assert_eq!(post(&site, &path).await, json!([format!("name{at}"), false]), "{cut:?}");
+        assert_eq!(count(&site).await.0, at as u64 + 1, "{cut:?}");
+        let path = format!("ship/name{at}");
+        proxy.cut(cut, mark("shipped".into()));
+        assert_eq!(post(&site, &path).await[1], "unknown-outcome", "{cut:?}");
+        assert_eq!(post(&site, &path).await, json!(u8::from(!done)), "{cut:?}");
+        assert_eq!(post(&site, &path).await, json!(0), "{cut:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_is_cut_off_on_postgres() {
+    cut_in_a_statement(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_is_cut_off_on_mariadb() {
+    cut_in_a_statement(Kind::Mariadb).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_is_cut_off_on_postgres() {
     cut_at_the_commit(Kind::Postgres).await;

@@ -14,6 +14,10 @@ pub struct Order {
     pub id: Id<Self>,
     #[field(max_length = 40)]
     pub who: String,
+    #[field(unique, max_length = 40)]
+    pub request: Option<String>,
+    #[field(default = "open", max_length = 10)]
+    pub state: String,
 }
 
 async fn order(who: &str) -> Result<Order> {
@@ -84,6 +88,27 @@ async fn write(who: Path<String>) -> Answer {
     Ok(Json(told(order(&who).await)))
 }
 
+/// The row has the request's key itself. Answers its number, and whether it is new.
+#[post("/by-key/{key}/{who}/")]
+async fn by_key(key: Path<String>, who: Path<String>) -> Answer {
+    let new = NewOrder { who: who.to_string() }.request(key.as_str());
+    let placed = Order::objects().get_or_create(Order::REQUEST.eq(key.as_str()), new).await;
+    Ok(Json(match placed {
+        Ok((order, new)) => json!([order.who, new]),
+        Err(error) => told::<()>(Err(error)),
+    }))
+}
+
+/// A step that can be taken once. Answers how many rows took it.
+#[post("/ship/{who}/")]
+async fn ship(who: Path<String>) -> Answer {
+    let open = Order::objects().filter(Order::WHO.eq(who.as_str()) & Order::STATE.eq("open"));
+    Ok(Json(match open.update([Order::STATE.set("shipped")]).await {
+        Ok(rows) => json!(rows),
+        Err(error) => told::<()>(Err(error)),
+    }))
+}
+
 #[get("/count/")]
 async fn count_all() -> Answer {
     Ok(Json(json!([orders().await?, Once::objects().count().await?, once_key().len()])))
@@ -92,5 +117,5 @@ async fn count_all() -> Answer {
 app! {
     name: "once",
     models: [Order, Once],
-    routes: [buy, fail, number, nested, in_transaction, write, count_all],
+    routes: [buy, fail, number, nested, in_transaction, write, by_key, ship, count_all],
 }
