@@ -201,10 +201,12 @@ impl Endpoint {
             return Some(wire);
         }
         self.lost("an idle connection gave no answer");
+        // Nor would the others, and each would have its time for that.
+        self.places.forget_idle();
         None
     }
 
-    /// A connection broke: its neighbours, which nobody has used since, are likely to be gone as well.
+    /// A connection broke: its neighbours, which nobody has heard of since, may be gone as well.
     pub(crate) fn lost(&self, why: &str) {
         if self.outage.may_say() {
             tracing::warn!(server = %self.target, why, "a connection to the database was lost");
@@ -212,7 +214,6 @@ impl Endpoint {
             tracing::debug!(server = %self.target, why, "a connection to the database was lost");
         }
         self.outage.broke();
-        self.places.forget_idle();
     }
 }
 

@@ -92,10 +92,7 @@ impl Wire {
 
     /// Asks the server whether it is there.
     pub(crate) async fn answers(&mut self, within: Duration) -> bool {
-        let heard = match tokio::time::timeout(within, self.drain()).await {
-            Ok(heard) => heard,
-            Err(_) => false,
-        };
+        let heard = tokio::time::timeout(within, self.drain()).await.is_ok_and(|heard| heard);
         if heard {
             self.answered = Instant::now();
         }

@@ -372,6 +372,15 @@ fn a_server_that_is_not_there_is_said_at_the_start() {
     }
 }
 
+#[test]
+fn a_lifetime_has_bounds() {
+    for lifetime_s in [0, 31_536_001, u64::MAX] {
+        let server = ServerConfig { lifetime_s, ..config("postgres://me@127.0.0.1:1/site") };
+        let error = Store::open(StoreConfig::server(server)).unwrap_err().to_string();
+        assert!(error.contains("lifetime_s") && error.contains("1 to 31536000"), "{error}");
+    }
+}
+
 macro_rules! on_both {
     ($($test:ident,)*) => {
         mod postgres {
@@ -411,6 +420,7 @@ elsewhere_on_both! {
     outages::connections_that_died_while_they_were_idle,
     outages::connections_that_a_firewall_forgot,
     outages::a_server_that_is_silent_costs_few_requests_their_time,
+    outages::replicas_that_are_away_are_passed_over,
     outages::an_old_connection_is_replaced,
     outages::a_statement_that_goes_unheard_gives_its_place_back,
     unknown::a_commit_that_is_cut_off,

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use host_store::{ServerConfig, Statement, StoreError};
+use host_store::{ServerConfig, Statement, StoreError, Target};
 use test_servers::{Kind, Proxy};
 
 use crate::{as_app, config, count, open, run, sleep, soon};
@@ -137,6 +137,35 @@ pub(crate) async fn a_server_that_is_silent_costs_few_requests_their_time(kind: 
     let with = |words: &str| said.iter().filter(|line| line.contains(words)).count();
     assert_eq!((with("can't be reached"), with("is back")), (1, 1), "{said:#?}");
     assert!(said.len() < 6, "{said:#?}");
+}
+
+/// Who only reads is served by the server itself where its copies are away.
+pub(crate) async fn replicas_that_are_away_are_passed_over(kind: Kind) {
+    let (good, bad) = (Proxy::to(kind.shared()), Proxy::to(kind.shared()));
+    let url = kind.shared().database();
+    let at = |proxy: &Proxy| Target::parse(&proxy.url(&url)).unwrap();
+    let replicas = vec![at(&bad), at(&good), Target::parse(&url.replace("?socket=", "?socket=/nowhere")).unwrap()];
+    let (store, a, _) = open(ServerConfig { replicas, connect_ms: 500, ..config(&url) }).await;
+    let server = store.server().unwrap();
+    let ask = Statement::of_app(&a, "SELECT n FROM a__t");
+    let read = async || run(&mut server.reader(&a, soon()).await?, &ask).await.map(drop);
+    bad.swallow(true);
+    assert_eq!(read().await, Ok(()));
+    let began = Instant::now();
+    for _ in 0..300 {
+        assert_eq!(read().await, Ok(()));
+    }
+    assert!(began.elapsed() < Duration::from_secs(3), "the wait for a silent one isn't repeated");
+    assert!(good.turns() > 100, "the one that answers has its share");
+    good.close_all();
+    assert_eq!(read().await, Ok(()));
+    bad.forward();
+    let (before, end) = (bad.turns(), Instant::now() + Duration::from_secs(10));
+    while bad.turns() < before + 20 {
+        assert!(Instant::now() < end, "the one that is back has its share again");
+        assert_eq!(read().await, Ok(()));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 pub(crate) async fn an_old_connection_is_replaced(kind: Kind) {
