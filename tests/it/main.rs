@@ -22,6 +22,7 @@ mod hostile;
 mod loading;
 mod memory;
 mod neighbours;
+mod once;
 mod queries;
 mod requests;
 mod shared;

@@ -77,6 +77,11 @@ impl TestSite {
         Self::made(CompileConfig::default(), store).await
     }
 
+    /// The same with a database elsewhere, or with other limits.
+    pub(crate) async fn with_store(store: host_store::StoreConfig) -> Self {
+        Self::made(CompileConfig::default(), store).await
+    }
+
     async fn made(compile: CompileConfig, store: host_store::StoreConfig) -> Self {
         listen_to_the_log();
         // Kept from run to run, since compiling takes long; a component that is meant not to compile is never in it.

@@ -81,6 +81,39 @@ impl Unit for Serving<'_> {
     }
 }
 
+/// When the keys of a unit are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// By the commit itself, which costs nothing and can't say what is wrong.
+    AtCommit,
+    /// Before, where what is wrong can still be looked for.
+    Before,
+}
+
+/// A unit on PostgreSQL whose commit looks at its keys.
+struct AtCommit<'c>(Serving<'c>);
+
+impl Run for AtCommit<'_> {
+    async fn run(&mut self, statement: &Statement, params: Params<'_, '_>, row: OnRow<'_>) -> Result<u64, Fault> {
+        self.0.run(statement, params, row).await
+    }
+}
+
+impl Unit for AtCommit<'_> {
+    async fn run_rows(
+        &mut self,
+        statement: &Statement,
+        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
+        row: OnRow<'_>,
+    ) -> Result<u64, Fault> {
+        self.0.run_rows(statement, rows, row).await
+    }
+
+    async fn has_dangling_keys(&mut self) -> Result<bool, Fault> {
+        Ok(false)
+    }
+}
+
 /// Runs the statements of a batch, or the only one, as one unit.
 pub(crate) async fn write(
     server: &Server,
@@ -89,8 +122,20 @@ pub(crate) async fn write(
     statements: &[(Arc<Plan>, Vec<Param>)],
 ) -> Result<Vec<Outcome>, Fault> {
     let mut attempts = Attempts::default();
+    let mut keys = match server.kind() {
+        ServerKind::Postgres => Keys::AtCommit,
+        // It knows by itself whether there is anything to look at.
+        ServerKind::Mariadb => Keys::Before,
+    };
     loop {
-        let result = try_write(server, app, context, statements).await;
+        let result = try_write(server, app, context, statements, keys).await;
+        if let (Keys::AtCommit, Err(Fault::Store(StoreError::Constraint { kind: Constraint::ForeignKey, .. }))) =
+            (keys, &result)
+        {
+            // The commit said no and undid it all. Once more, to be able to say which statement it is about.
+            keys = Keys::Before;
+            continue;
+        }
         if !attempts.again(&result).await {
             return result;
         }
@@ -102,6 +147,7 @@ async fn try_write(
     app: &Arc<AppDb>,
     context: &RequestContext,
     statements: &[(Arc<Plan>, Vec<Param>)],
+    keys: Keys,
 ) -> Result<Vec<Outcome>, Fault> {
     let mut connection = server.connection(&app.owner, context.deadline).await?;
     let deadline = until(context)?;
@@ -114,7 +160,11 @@ async fn try_write(
         connection.begin(Isolation::Statement);
     }
     let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
-    let result = match unit(&mut on, app, context, statements, deadline).await {
+    let result = match keys {
+        Keys::AtCommit => unit(&mut AtCommit(on), app, context, statements, deadline).await,
+        Keys::Before => unit(&mut on, app, context, statements, deadline).await,
+    };
+    let result = match result {
         Ok(outcomes) if single => Ok(outcomes),
         Ok(outcomes) => connection.commit().await.map(|()| outcomes).map_err(Fault::Store),
         Err(fault) => Err(fault),

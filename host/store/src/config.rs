@@ -109,6 +109,7 @@ impl StoreConfig {
         if let Some(server) = &self.server {
             within("connections", server.connections as u64, 2, 10_000)?;
             within("connect_ms", server.connect_ms, 1, 600_000)?;
+            within("lifetime_s", server.lifetime_s, 1, 31_536_000)?;
         }
         Ok(())
     }

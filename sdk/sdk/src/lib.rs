@@ -65,15 +65,15 @@ pub use serde;
 #[doc(hidden)]
 pub use wit_bindgen;
 
-#[cfg(test)]
+// The SDK has a model of its own, for `db::once`.
 __root!();
 
 /// All that an app usually needs.
 pub mod prelude {
     pub use crate::db::{
-        Choices, Edge, FilePath, ForeignKey, Id, ImagePath, Lock, Many, ManyToMany, Model, OnConflict, OneToOne,
+        Choices, Edge, FilePath, ForeignKey, Id, ImagePath, Lock, Many, ManyToMany, Model, OnConflict, Once, OneToOne,
         PerRow, Q, QuerySet, Row, Term, Unit, case, count, dense_rank, durable_transaction, exists, functions,
-        on_commit, outer, partition_by, rank, row_number, subquery, transaction, value, window,
+        on_commit, once, once_key, outer, partition_by, rank, row_number, subquery, transaction, value, window,
     };
     pub use crate::environment::random_bytes;
     pub use crate::error::{Context as _, Error, Result};

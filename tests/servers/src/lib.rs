@@ -10,6 +10,8 @@
 // Only tests use this: what goes wrong here is theirs to see. They start programs.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod proxy;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
@@ -19,6 +21,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
+
+pub use proxy::{Cut, Proxy};
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +177,25 @@ impl Server {
         });
     }
 
+    /// Kills it and its processes, as the machine does that has no memory left. What it acknowledged is on the machine's disk or on
+    /// its way there.
+    pub fn kill(&self) {
+        self.tell("kill");
+    }
+
+    /// Stops it as its administrator would: on PostgreSQL connections are ended with a word, and what is committed meanwhile is kept.
+    pub fn stop_gently(&self) {
+        self.tell(match self.kind {
+            Kind::Postgres => "fast",
+            Kind::Mariadb => "stop",
+        });
+    }
+
+    /// Which server it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
@@ -325,6 +348,9 @@ fn install_mariadb(folder: &Path, data: &Path, command: impl Fn(&Path) -> Comman
     let mut install = command(&Kind::Mariadb.binary("mariadb-install-db"));
     install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     install.arg(format!("--datadir={}", data.display()));
+    // A server that starts clears away what it takes for leavings of its own, also in a folder that others use.
+    let temporary = format!("--tmpdir={}", folder.display());
+    install.arg(&temporary);
     checked(install);
     let socket = folder.join("mariadb.sock");
     let line = vec![
@@ -332,10 +358,12 @@ fn install_mariadb(folder: &Path, data: &Path, command: impl Fn(&Path) -> Comman
         "--no-defaults".into(),
         format!("--datadir={}", data.display()),
         format!("--socket={}", socket.display()),
+        temporary,
         format!("--pid-file={}", folder.join("pid").display()),
         "--skip-networking".into(),
         "--skip-log-bin".into(),
-        "--innodb-flush-log-at-trx-commit=0".into(),
+        // At each commit to the machine, which writes it to the disk later: what is killed has lost nothing.
+        "--innodb-flush-log-at-trx-commit=2".into(),
         "--innodb-flush-method=nosync".into(),
         "--innodb-doublewrite=0".into(),
         "--innodb-buffer-pool-size=64M".into(),

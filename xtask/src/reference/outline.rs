@@ -209,6 +209,7 @@ pub(super) static OUTLINE: &[Section] = &[
         intro: "",
         subjects: &[
             subject("All or nothing", &[Functions(&["transaction", "durable_transaction", "on_commit"])]),
+            subject("Once for each key", &[Functions(&["once", "once_key"])]),
             subject("Locks on rows", &[Methods("QuerySet", &["select_for_update"]), Type("Lock")]),
         ],
     },

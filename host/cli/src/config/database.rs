@@ -37,6 +37,7 @@ pub(crate) struct DatabaseSection {
     password_file: Option<PathBuf>,
     connections: usize,
     connect_ms: u64,
+    lifetime_s: u64,
     wall: Wall,
     readers: usize,
     inline_readers: usize,
@@ -72,6 +73,7 @@ impl Default for DatabaseSection {
             password_file: None,
             connections: 16,
             connect_ms: 3_000,
+            lifetime_s: 1_800,
             wall: Wall::default(),
             readers: store.readers,
             inline_readers: store.inline_readers,
@@ -147,6 +149,7 @@ impl DatabaseSection {
             replicas: replicas.collect::<Result<_, _>>().map_err(|problem| format!("a replica {problem}"))?,
             connections: self.connections,
             connect_ms: self.connect_ms,
+            lifetime_s: self.lifetime_s,
             wall: self.wall,
         };
         Ok(StoreConfig { server: Some(server), ..self.store(None) })

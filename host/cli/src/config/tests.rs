@@ -122,13 +122,14 @@ fn what_is_said_of_servers_is_checked_and_no_password_is_shown() {
 fn a_server_has_its_settings_and_its_password_from_where_the_operator_keeps_it() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("secret"), "p@ss word\n").expect("it's ours");
-    let text = "[database]\nurl = \"postgres://me@localhost/site\"\npassword_file = \"secret\"\nconnections = 5\n\
+    let text = "[database]\nurl = \"postgres://me@localhost/site\"\npassword_file = \"secret\"\nconnections = 5\nlifetime_s = 60\n\
                 replicas = [\"postgres://me@localhost:5433/site\"]\nwall = \"require\"\n";
     let config = Config::parse("bandstand.toml", text, &[]).expect("a site");
     let Ok(DatabaseUrl::Server(target)) = config.database.parse() else { panic!("a server") };
     let store = config.database.on_server(target.clone(), folder.path()).expect("settings");
     let server = store.server.as_ref().expect("a server");
     assert_eq!((server.connections, server.replicas.len(), server.wall), (5, 1, host_store::Wall::Require));
+    assert_eq!(server.lifetime_s, 60);
     assert_eq!(server.target, target.clone().with_password("p@ss word"));
     for shown in [format!("{store:?}"), format!("{config:?}")] {
         assert!(!shown.contains("p@ss"), "{shown}");

@@ -91,6 +91,8 @@ on!(sqlite, crate::Backend::Sqlite);
 on!(postgres, crate::Backend::Postgres);
 on!(mariadb, crate::Backend::Mariadb);
 
+mod flights;
+
 /// What is about SQLite's file alone.
 #[path = "."]
 mod file {

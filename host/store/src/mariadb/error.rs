@@ -1,14 +1,41 @@
 //! What MariaDB says, in the store's words.
 
-use mysql_async::{Error, ServerError};
+use std::io::ErrorKind;
+
+use mysql_async::{DriverError, Error, IoError, ServerError};
 
 use crate::error::{Constraint, StoreError};
-use crate::server::connection::Failure;
+use crate::server::outage::Refusal;
+use crate::server::wire::Failure;
 
 pub(super) fn failure(error: &Error) -> Failure {
     match error {
         Error::Server(said) => of_server(said),
-        other => Failure::Lost(other.to_string()),
+        other => Failure::Lost { why: other.to_string(), sent: !never_left(other) },
+    }
+}
+
+/// Whether the driver failed before the server can have had all of what it was to send.
+fn never_left(error: &Error) -> bool {
+    match error {
+        Error::Driver(DriverError::ConnectionClosed) => true,
+        // Only writing gives this, and a command is done once its last byte has come.
+        Error::Io(IoError::Io(error)) => error.kind() == ErrorKind::BrokenPipe,
+        _ => false,
+    }
+}
+
+/// Why a connection can't be opened.
+pub(super) fn refusal(error: &Error) -> Refusal {
+    let why = error.to_string();
+    match error {
+        Error::Server(said) => match said.code {
+            1040 | 1041 | 1203 | 1226 => Refusal::Full(why),
+            1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 => Refusal::Away(why),
+            _ => Refusal::Denied(why),
+        },
+        Error::Io(_) | Error::Driver(DriverError::ConnectionClosed) => Refusal::Away(why),
+        _ => Refusal::Denied(why),
     }
 }
 
@@ -43,7 +70,9 @@ fn of_server(said: &ServerError) -> Failure {
         1040 | 1041 | 1203 | 1226 => StoreError::Busy("the database server has no room for now"),
         1290 | 1792 | 1836 => StoreError::ReadOnly(text()),
         1118 | 1153 | 1301 => StoreError::TooBig(65_535),
-        1053 | 1077 | 1079 | 1080 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1927 => return Failure::Lost(text()),
+        1053 | 1077 | 1079 | 1080 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1927 => {
+            return Failure::Lost { why: text(), sent: true };
+        }
         1243 | 1615 => return Failure::Stale,
         _ => StoreError::Internal(text()),
     })

@@ -12,10 +12,11 @@ use mysql_async::{Conn, Opts, OptsBuilder, Params, SslOpts};
 use crate::datum::{Cells, Datum, Row};
 use crate::error::{Constraint, StoreError};
 use crate::owner::Statement;
-use crate::server::connection::{Failure, TakeRow};
+use crate::server::outage::Refusal;
 use crate::server::statements::Prepared;
 use crate::server::target::{Host, Target, Tls};
-use error::failure;
+use crate::server::wire::{Failure, TakeRow};
+use error::{failure, refusal};
 
 /// What holds for every connection: texts compared by their bytes; moments in UTC; a value that doesn't fit is an error, dividing by zero is NULL; names
 /// in backticks; what a transaction changes must be as it saw it; an update reads the row as it was. Backslashes keep their
@@ -25,6 +26,9 @@ const SESSION: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_bin; SET time_zone = '+
     innodb_snapshot_isolation = ON, \
     foreign_key_checks = 1, unique_checks = 1, div_precision_increment = 16, group_concat_max_len = 16777216, \
     lock_wait_timeout = 60; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+/// How long a connection may be silent before the machine asks whether its other end is still there.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// One connection.
 pub(crate) struct Connection {
@@ -44,13 +48,16 @@ pub(crate) struct Connection {
 pub(crate) struct Stopper {
     opts: Opts,
     id: u32,
+    says_so: bool,
 }
 
 impl Stopper {
     pub(crate) async fn stop(self) {
         let stopped = async {
             let mut conn = Conn::new(self.opts).await?;
-            conn.query_drop(format!("KILL CONNECTION {}", self.id)).await?;
+            // Whose connection is killed isn't told whether its statement was.
+            let what = if self.says_so { "QUERY" } else { "CONNECTION" };
+            conn.query_drop(format!("KILL {what} {}", self.id)).await?;
             conn.disconnect().await
         };
         if let Err(error) = stopped.await {
@@ -78,6 +85,7 @@ fn opts(target: &Target) -> Opts {
         .prefer_socket(false)
         .ssl_opts(tls)
         .tcp_nodelay(true)
+        .tcp_keepalive(Some(KEEPALIVE))
         // Asking for them costs two more round trips for each connection.
         .max_allowed_packet(Some(1 << 30))
         .wait_timeout(Some(28_800))
@@ -88,10 +96,10 @@ fn opts(target: &Target) -> Opts {
 }
 
 impl Connection {
-    /// Connects. The error is for the operator.
-    pub(crate) async fn open(target: &Target, keep: usize) -> Result<Self, String> {
+    /// Connects.
+    pub(crate) async fn open(target: &Target, keep: usize) -> Result<Self, Refusal> {
         let opts = opts(target);
-        let conn = Conn::new(opts.clone()).await.map_err(|error| error.to_string())?;
+        let conn = Conn::new(opts.clone()).await.map_err(|error| refusal(&error))?;
         let mut open = Self {
             conn,
             opts,
@@ -103,18 +111,32 @@ impl Connection {
         };
         let (major, minor, _) = open.conn.server_version();
         if (major, minor) < (10, 11) {
-            return Err(format!("the server is of version {major}.{minor}; MariaDB 10.11 is the oldest that works"));
+            let why = format!("the server is of version {major}.{minor}; MariaDB 10.11 is the oldest that works");
+            return Err(Refusal::Denied(why));
         }
-        open.conn.query_drop(SESSION).await.map_err(|error| error.to_string())?;
+        open.conn.query_drop(SESSION).await.map_err(|error| refusal(&error))?;
         Ok(open)
+    }
+
+    /// What tells another connection about this one.
+    pub(crate) fn process(&self) -> u32 {
+        self.conn.id()
+    }
+
+    /// Whether the server works for the connection whose [`Connection::process`] this is, which has the same login. Where it
+    /// doesn't say, it may.
+    pub(crate) async fn sees_working(&mut self, process: u32) -> bool {
+        let ask = format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} AND command <> 'Sleep'");
+        self.conn.query_first::<u8, _>(ask).await.map_or(true, |found| found.is_some())
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.broken || self.conn.is_disconnected()
     }
 
-    pub(crate) fn stopper(&self) -> Stopper {
-        Stopper { opts: self.opts.clone(), id: self.conn.id() }
+    /// With `says_so` the server tells what became of the statement, as far as it hears at once.
+    pub(crate) fn stopper(&self, says_so: bool) -> Stopper {
+        Stopper { opts: self.opts.clone(), id: self.conn.id(), says_so }
     }
 
     pub(crate) async fn close(self, within: Duration) {
@@ -124,6 +146,11 @@ impl Connection {
     /// Sends `command` before the next statement.
     pub(crate) fn first(&mut self, command: impl Into<Cow<'static, str>>) {
         self.prelude.push(command.into());
+    }
+
+    /// What goes before the next statement.
+    pub(crate) fn waiting(&self) -> &[Cow<'static, str>] {
+        &self.prelude
     }
 
     /// Sends what waits, and `command`, without a statement.
@@ -144,14 +171,15 @@ impl Connection {
         several: &[&[Datum<'_>]],
         row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
-        self.flush(None).await.map_err(Failure::other)?;
+        self.flush(None).await.map_err(|failure| failure.not_sent().other())?;
         let known = self.prepared.get(statement.id()).cloned();
         let prepared = match known {
             Some(prepared) => prepared,
             None => {
-                let prepared = self.conn.prep(statement.sql()).await.map_err(|error| self.failed(&error).other())?;
+                let prepared = self.conn.prep(statement.sql()).await;
+                let prepared = prepared.map_err(|error| self.failed(&error).not_sent().other())?;
                 for old in self.prepared.keep(statement.id(), prepared.clone()) {
-                    self.conn.close(old).await.map_err(|error| self.failed(&error).other())?;
+                    self.conn.close(old).await.map_err(|error| self.failed(&error).not_sent().other())?;
                 }
                 prepared
             }

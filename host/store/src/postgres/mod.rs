@@ -5,19 +5,21 @@ pub(crate) mod wire;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use futures::future::try_join_all;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{CancelToken, Client, Config, NoTls, RowStream};
+use tokio_postgres::{CancelToken, Client, Config, NoTls, RowStream, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::datum::{Cells, Datum, Row};
 use crate::error::StoreError;
 use crate::owner::Statement;
-use crate::server::connection::{Failure, TakeRow};
+use crate::server::outage::Refusal;
 use crate::server::statements::Prepared;
 use crate::server::target::{Host, Target, Tls};
+use crate::server::wire::{Failure, TakeRow};
 use error::{Meaning, meaning};
 use wire::Param;
 
@@ -26,11 +28,22 @@ const SESSION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVE
     SET TIME ZONE 'UTC'; SET client_min_messages = error; SET jit = off; SET client_connection_check_interval = '2s'; \
     SET standard_conforming_strings = on; SET synchronous_commit = on";
 
+/// How long a connection may be silent before the machine asks whether its other end is still there.
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(15);
+/// The time between two such questions.
+const KEEPALIVE_AGAIN: Duration = Duration::from_secs(5);
+/// How long what was sent may go without the other machine's confirmation.
+const UNHEARD: Duration = Duration::from_secs(15);
+
 /// One connection.
 pub(crate) struct Connection {
     client: Client,
+    /// The number of the server's process, in digits.
+    process: String,
     tls: Option<MakeRustlsConnect>,
     prepared: Prepared<tokio_postgres::Statement>,
+    /// The command that makes it work for another role, where it has to be told.
+    turn: Option<Cow<'static, str>>,
     /// Commands that go in front of the next statement, in the same flight.
     prelude: Vec<Cow<'static, str>>,
     /// For whose role it works: `None` is the login's own.
@@ -66,22 +79,48 @@ fn config(target: &Target) -> Config {
         .password(&target.password.0)
         .dbname(&target.database)
         .application_name("bandstand")
+        .keepalives_idle(KEEPALIVE)
+        .keepalives_interval(KEEPALIVE_AGAIN)
+        .keepalives_retries(3)
+        .tcp_user_timeout(UNHEARD)
         .ssl_mode(if target.tls == Tls::Off { SslMode::Disable } else { SslMode::Require });
     config
 }
 
 impl Connection {
-    /// Connects. The error is for the operator.
-    pub(crate) async fn open(target: &Target, tls: Option<MakeRustlsConnect>, keep: usize) -> Result<Self, String> {
+    /// Connects.
+    pub(crate) async fn open(target: &Target, tls: Option<MakeRustlsConnect>, keep: usize) -> Result<Self, Refusal> {
         let config = config(target);
         let client = match &tls {
             Some(tls) => drive(config.connect(tls.clone()).await),
             None => drive(config.connect(NoTls).await),
         };
-        let client = client.map_err(|error| said(&error))?;
-        let open = Self { client, tls, prepared: Prepared::new(keep), prelude: Vec::new(), role: None };
-        open.client.batch_execute(SESSION).await.map_err(|error| said(&error))?;
-        Ok(open)
+        let client = client.map_err(|error| refusal(&error))?;
+        let told = client.simple_query(&format!("{SESSION}; SELECT pg_backend_pid()")).await;
+        let process = told.map_err(|error| refusal(&error))?.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        let process =
+            process.ok_or_else(|| Refusal::Denied("the server doesn't say which process serves it".into()))?;
+        let prepared = Prepared::new(keep);
+        Ok(Self { client, process, tls, prepared, turn: None, prelude: Vec::new(), role: None })
+    }
+
+    /// What tells another connection about this one.
+    pub(crate) fn process(&self) -> &str {
+        &self.process
+    }
+
+    /// Whether the server works for the connection whose [`Connection::process`] this is. Where it doesn't say, it may.
+    pub(crate) async fn sees_working(&self, process: &str) -> bool {
+        let ask = format!(
+            "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = {process} AND (state IS NULL OR state = 'active')"
+        );
+        match self.client.simple_query(&ask).await {
+            Ok(messages) => messages.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))),
+            Err(_) => true,
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -103,16 +142,26 @@ impl Connection {
         if self.role.as_ref() == role {
             return;
         }
-        self.prelude.push(match role {
+        self.turn = Some(match role {
             Some(role) => format!("SET ROLE \"{role}\"").into(),
             None => "RESET ROLE".into(),
         });
         self.role = role.cloned();
     }
 
+    /// What goes in front of the next statement, but for whose role it works.
+    pub(crate) fn waiting(&self) -> &[Cow<'static, str>] {
+        &self.prelude
+    }
+
+    fn take_prelude(&mut self) -> Vec<Cow<'static, str>> {
+        let prelude = std::mem::take(&mut self.prelude);
+        self.turn.take().into_iter().chain(prelude).collect()
+    }
+
     /// Sends what waits, and `command`, without a statement.
     pub(crate) async fn flush(&mut self, command: Option<&'static str>) -> Result<(), Failure> {
-        let mut prelude = std::mem::take(&mut self.prelude);
+        let mut prelude = self.take_prelude();
         prelude.extend(command.map(Cow::Borrowed));
         self.send(&prelude).await.map_err(|error| self.failed(&error))
     }
@@ -132,7 +181,10 @@ impl Connection {
         several: &[&[Datum<'_>]],
         row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
-        let prelude = std::mem::take(&mut self.prelude);
+        if self.client.is_closed() {
+            return Err(Failure::Lost { why: "the connection is closed".into(), sent: false });
+        }
+        let prelude = self.take_prelude();
         let known = self.prepared.get(statement.id()).cloned();
         let (prepared, prelude) = match known {
             Some(prepared) => (prepared, prelude),
@@ -140,8 +192,8 @@ impl Connection {
                 let types: Vec<_> = statement.types().iter().map(|of| wire::declared(*of)).collect();
                 let preparing = self.client.prepare_typed(statement.sql(), &types);
                 let (sent, prepared) = futures::join!(self.send(&prelude), preparing);
-                sent.map_err(|error| self.failed(&error).other())?;
-                let prepared = prepared.map_err(|error| self.failed(&error).other())?;
+                sent.map_err(|error| self.failed(&error).not_sent().other())?;
+                let prepared = prepared.map_err(|error| self.failed(&error).not_sent().other())?;
                 self.prepared.keep(statement.id(), prepared.clone());
                 (prepared, Vec::new())
             }
@@ -205,8 +257,8 @@ impl Connection {
     fn failed(&self, error: &tokio_postgres::Error) -> Failure {
         match meaning(error) {
             Meaning::Said(said) if !self.client.is_closed() => Failure::Store(said),
-            Meaning::Said(said) => Failure::Lost(said.to_string()),
-            Meaning::Lost(why) => Failure::Lost(why),
+            Meaning::Said(said) => Failure::Lost { why: said.to_string(), sent: true },
+            Meaning::Lost(why) => Failure::Lost { why, sent: true },
             Meaning::Stale => Failure::Stale,
         }
     }
@@ -243,6 +295,18 @@ where
         }
     });
     Ok(client)
+}
+
+/// Why a connection can't be opened.
+fn refusal(error: &tokio_postgres::Error) -> Refusal {
+    let why = said(error);
+    match error.as_db_error().map(|said| said.code().code()) {
+        // It starts, stops, or recovers from a crash.
+        None | Some("57P01" | "57P02" | "57P03") => Refusal::Away(why),
+        Some("53300" | "53400") => Refusal::Full(why),
+        Some(code) if code.starts_with("08") => Refusal::Away(why),
+        Some(_) => Refusal::Denied(why),
+    }
 }
 
 /// An error with its cause, for the operator.

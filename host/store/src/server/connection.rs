@@ -1,21 +1,23 @@
 //! A borrowed connection: statements under a deadline, transactions, and what becomes of it when its borrower is done or gone.
 //!
+//! A connection that was dead when it was lent is replaced by a new one, once, as far as the server can't have done what it
+//! was told: nothing is done twice.
+//!
 //! A connection goes back to the pool only where nothing runs on it and no transaction is open. One that was stopped, by a
 //! deadline or because nobody waits any more, is stopped at the server and closed: a stop that comes late must not hit the
 //! next borrower's statement.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::datum::{Cells, Datum};
 use crate::error::StoreError;
-use crate::mariadb;
 use crate::owner::{Owner, Statement};
-use crate::postgres;
 use crate::server::pool::Place;
+use crate::server::target::ServerKind;
+use crate::server::wire::{Failure, Pause, Stopper, TakeRow, Wire};
 use crate::server::{Endpoint, HOST_LANE};
 
 /// How long a statement that was stopped may take to say so.
@@ -24,119 +26,14 @@ const STOP_TIME: Duration = Duration::from_secs(2);
 /// How long a server may be deaf before its connection is given up.
 const DEAF_TIME: Duration = Duration::from_secs(3_600);
 
+/// How often it is asked meanwhile whether it is.
+const LOOK: Duration = Duration::from_secs(3);
+
 /// How long the rest of a result that nobody wants may take to arrive before its connection is closed.
 const DRAIN_TIME: Duration = Duration::from_millis(250);
 
-/// What whoever takes rows waits for before it takes the next one.
-pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What takes a row: an error ends the statement, a pause is waited for.
-pub(crate) trait TakeRow<E>: FnMut(&Cells<'_>) -> Result<Option<Pause>, E> + Send {}
-
-impl<E, F: FnMut(&Cells<'_>) -> Result<Option<Pause>, E> + Send> TakeRow<E> for F {}
-
-/// Why a statement failed.
-#[derive(Debug)]
-pub(crate) enum Failure<E = Infallible> {
-    /// Whoever takes the rows refused one.
-    Row(E),
-    /// The server refused; the connection is fine.
-    Store(StoreError),
-    /// The connection is gone, in the server's words.
-    Lost(String),
-    /// What was prepared is no longer right.
-    Stale,
-}
-
-impl Failure {
-    /// The same where rows could be refused.
-    pub(crate) fn other<E>(self) -> Failure<E> {
-        match self {
-            Failure::Row(never) => match never {},
-            Failure::Store(error) => Failure::Store(error),
-            Failure::Lost(why) => Failure::Lost(why),
-            Failure::Stale => Failure::Stale,
-        }
-    }
-}
-
-/// A connection to a server of either kind.
-pub(crate) enum Wire {
-    Postgres(Box<postgres::Connection>),
-    Mariadb(Box<mariadb::Connection>),
-}
-
-/// Stops what a connection runs.
-pub(crate) enum Stopper {
-    Postgres(Box<postgres::Stopper>),
-    Mariadb(Box<mariadb::Stopper>),
-}
-
-impl Wire {
-    pub(crate) fn is_closed(&self) -> bool {
-        match self {
-            Wire::Postgres(connection) => connection.is_closed(),
-            Wire::Mariadb(connection) => connection.is_closed(),
-        }
-    }
-
-    fn stopper(&self) -> Stopper {
-        match self {
-            Wire::Postgres(connection) => Stopper::Postgres(Box::new(connection.stopper())),
-            Wire::Mariadb(connection) => Stopper::Mariadb(Box::new(connection.stopper())),
-        }
-    }
-
-    fn first(&mut self, command: Cow<'static, str>) {
-        match self {
-            Wire::Postgres(connection) => connection.first(command),
-            Wire::Mariadb(connection) => connection.first(command),
-        }
-    }
-
-    async fn flush(&mut self, command: Option<&'static str>) -> Result<(), Failure> {
-        match self {
-            Wire::Postgres(connection) => connection.flush(command).await,
-            Wire::Mariadb(connection) => connection.flush(command).await,
-        }
-    }
-
-    /// Forgets what a statement that an app wrote may have changed about the session.
-    async fn reset(&mut self) -> bool {
-        match self {
-            Wire::Postgres(connection) => connection.reset().await,
-            Wire::Mariadb(connection) => connection.reset().await,
-        }
-    }
-
-    async fn drain(&mut self) -> bool {
-        match self {
-            Wire::Postgres(connection) => connection.drain().await,
-            Wire::Mariadb(connection) => connection.drain().await,
-        }
-    }
-
-    async fn run_all<E: From<StoreError>>(
-        &mut self,
-        statement: &Statement,
-        several: &[&[Datum<'_>]],
-        row: &mut impl TakeRow<E>,
-    ) -> Result<u64, Failure<E>> {
-        match self {
-            Wire::Postgres(connection) => connection.run_all(statement, several, row).await,
-            Wire::Mariadb(connection) => connection.run_all(statement, several, row).await,
-        }
-    }
-}
-
-impl Stopper {
-    async fn stop(self) {
-        match self {
-            Stopper::Postgres(stopper) => stopper.stop().await,
-            Stopper::Mariadb(stopper) => stopper.stop().await,
-        }
-    }
-}
+/// What is said where a connection broke before anything could have come of what was under way.
+const LOST: StoreError = StoreError::Busy("the connection to the database was lost");
 
 /// Where a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +69,8 @@ pub struct Connection {
     wrote: bool,
     /// Whether the app writes the statements.
     raw: bool,
+    /// Whether the server has answered nothing yet since the connection was borrowed.
+    fresh: bool,
 }
 
 impl std::fmt::Debug for Connection {
@@ -182,9 +81,16 @@ impl std::fmt::Debug for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+impl Connection {
+    /// Gives the connection back, or closes it, as soon as the server is through with it. Nobody waits for that.
+    fn let_go(&mut self) {
         let Some(wire) = self.wire.take() else { return };
         let (place, endpoint, phase) = (self.place.take(), self.endpoint.clone(), self.phase);
-        let (lane, raw) = (self.lane(), self.raw);
+        let (lane, raw, owner) = (self.lane(), self.raw, self.owner.take());
         match phase {
             Phase::Free if !wire.is_closed() && !raw => endpoint.places.give_back(lane, wire),
             Phase::Free if !wire.is_closed() => {
@@ -217,14 +123,28 @@ impl Drop for Connection {
                 let inner = endpoint.clone();
                 inner.runtime.spawn(async move {
                     let mut wire = wire;
-                    let stopper = wire.stopper();
-                    let _ = tokio::time::timeout(STOP_TIME, stopper.stop()).await;
-                    // A server may be deaf while it works on one value. Until it has heard, the place stays taken, so that an
-                    // app's share bounds what it makes the server do.
-                    let _ = tokio::time::timeout(DEAF_TIME, wire.drain()).await;
+                    let _ = tokio::time::timeout(STOP_TIME, wire.stopper(false).stop()).await;
+                    endpoint.until_heard(&mut wire, owner.as_ref()).await;
                     close(wire).await;
                     drop((place, endpoint));
                 });
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    /// Waits until the server has heard that it is to stop. It may be deaf while it works on one value; until then the place stays
+    /// taken, so that an app's share bounds what it makes the server do. Where the server says that it works no more, or can't be
+    /// asked, the way to it is broken, and nothing will be heard.
+    async fn until_heard(&self, wire: &mut Wire, owner: Option<&Arc<Owner>>) {
+        let end = Instant::now() + DEAF_TIME;
+        while tokio::time::timeout(LOOK, wire.drain()).await.is_err() && Instant::now() < end {
+            let Ok(mut other) = self.connect(owner).await else { return };
+            let works = tokio::time::timeout(STOP_TIME, other.sees_working(wire)).await;
+            close(other).await;
+            if works != Ok(true) {
+                return;
             }
         }
     }
@@ -238,20 +158,34 @@ async fn give_back_clean(mut wire: Wire, endpoint: &Endpoint, lane: u64) {
 }
 
 async fn close(wire: Wire) {
-    match wire {
-        // Its task says goodbye when the last handle is gone.
-        Wire::Postgres(connection) => drop(connection),
-        Wire::Mariadb(connection) => connection.close(STOP_TIME).await,
-    }
+    wire.close(STOP_TIME).await;
 }
 
 impl Connection {
     pub(crate) fn new(wire: Wire, place: Place<Wire>, endpoint: Arc<Endpoint>, owner: Option<Arc<Owner>>) -> Self {
         let deadline = Instant::now() + Duration::from_secs(600);
         let (wire, place) = (Some(wire), Some(place));
-        let mut new = Self { wire, place, endpoint, owner, phase: Phase::Free, deadline, wrote: false, raw: false };
+        let mut new =
+            Self { wire, place, endpoint, owner, phase: Phase::Free, deadline, wrote: false, raw: false, fresh: true };
         new.act_for_owner();
         new
+    }
+
+    /// Puts a new connection in the place of one that was dead when it was lent.
+    async fn replace(&mut self, waiting: Vec<Cow<'static, str>>) -> Result<(), StoreError> {
+        let Some(dead) = self.wire.take() else { return Err(StoreError::Closed) };
+        let deferring = dead.defers_keys();
+        self.endpoint.runtime.spawn(close(dead));
+        let mut wire = self.endpoint.open_new(self.owner.as_ref(), self.deadline).await?;
+        if deferring {
+            wire.defer_keys();
+        }
+        self.wire = Some(wire);
+        self.act_for_owner();
+        if let Some(wire) = &mut self.wire {
+            waiting.into_iter().for_each(|command| wire.first(command));
+        }
+        Ok(())
     }
 
     fn lane(&self) -> u64 {
@@ -260,8 +194,8 @@ impl Connection {
 
     fn act_for_owner(&mut self) {
         let role = self.owner.as_ref().filter(|_| !self.endpoint.own_logins).and_then(|owner| owner.role());
-        if let Some(Wire::Postgres(connection)) = &mut self.wire {
-            connection.act_as(role);
+        if let Some(wire) = &mut self.wire {
+            wire.act_as(role);
         }
     }
 
@@ -283,18 +217,16 @@ impl Connection {
     /// Begins a transaction with the next statement.
     pub fn begin(&mut self, isolation: Isolation) {
         if let (Phase::Free, Some(wire)) = (self.phase, &mut self.wire) {
-            let command = match (&wire, isolation) {
-                (Wire::Postgres(_), Isolation::Statement) => "BEGIN ISOLATION LEVEL READ COMMITTED",
-                (Wire::Postgres(_), Isolation::Transaction) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
-                (Wire::Mariadb(_), Isolation::Statement) => "START TRANSACTION",
-                (Wire::Mariadb(_), Isolation::Transaction) => {
+            let command = match (self.endpoint.target.kind, isolation) {
+                (ServerKind::Postgres, Isolation::Statement) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+                (ServerKind::Postgres, Isolation::Transaction) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+                (ServerKind::Mariadb, Isolation::Statement) => "START TRANSACTION",
+                (ServerKind::Mariadb, Isolation::Transaction) => {
                     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION"
                 }
             };
             wire.first(command.into());
-            if let Wire::Mariadb(connection) = wire {
-                (connection.deferring, connection.unchecked) = (true, false);
-            }
+            wire.defer_keys();
             self.phase = Phase::Open;
             self.wrote = false;
         }
@@ -313,11 +245,7 @@ impl Connection {
 
     /// The names of a statement's columns, once it was run.
     pub fn columns(&mut self, statement: &Statement) -> Vec<String> {
-        match &mut self.wire {
-            Some(Wire::Postgres(connection)) => connection.columns(statement),
-            Some(Wire::Mariadb(connection)) => connection.columns(statement),
-            None => Vec::new(),
-        }
+        self.wire.as_mut().map(|wire| wire.columns(statement)).unwrap_or_default()
     }
 
     /// Sends one of the host's own commands in front of the next statement.
@@ -332,7 +260,8 @@ impl Connection {
         let before = self.phase;
         self.phase = Phase::Busy;
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
-        let result = timed(&self.endpoint, self.deadline, wire.stopper(), wire.flush(command)).await;
+        let result = timed(&self.endpoint, self.deadline, wire.stopper(false), wire.flush(command)).await;
+        self.fresh = false;
         self.settle(before, result.map_err(Timed::other), true)
     }
 
@@ -386,12 +315,32 @@ impl Connection {
         if before == Phase::Free {
             self.check_keys_at_once();
         }
+        let mut waiting = self.wire.as_ref().filter(|_| self.fresh).map(Wire::waiting);
         loop {
             self.phase = Phase::Busy;
             let Some(wire) = &mut self.wire else { return Err(StoreError::Closed.into()) };
-            let stopper = wire.stopper();
-            let result =
-                timed(&self.endpoint, self.deadline, stopper, wire.run_all(statement, several, &mut row)).await;
+            // What is undone by the loss of its connection needn't say so.
+            let stopper = wire.stopper(before == Phase::Free && !reads);
+            let mut taken = false;
+            let mut take = |cells: &Cells<'_>| {
+                taken = true;
+                row(cells)
+            };
+            let work = wire.run_all(statement, several, &mut take);
+            let result = timed(&self.endpoint, self.deadline, stopper, work).await;
+            if let Err(Timed::Failed(Failure::Lost { why, sent })) = &result
+                // What a transaction does isn't done before its commit.
+                && (reads || !sent || before == Phase::Open)
+                && !taken
+                && let Some(waiting) = waiting.take()
+            {
+                self.endpoint.lost(why);
+                self.phase = Phase::Broken;
+                self.replace(waiting).await?;
+                self.phase = before;
+                continue;
+            }
+            self.fresh = false;
             if let Err(Timed::Failed(Failure::Stale)) = &result
                 && std::mem::take(&mut again)
             {
@@ -423,8 +372,13 @@ impl Connection {
         result: Result<T, Timed<E>>,
         harmless: bool,
     ) -> Result<T, E> {
+        let unheard = || match (before, harmless) {
+            (Phase::Free, false) => StoreError::UnknownOutcome("the server didn't say whether it was stopped".into()),
+            _ => StoreError::Timeout,
+        };
         let failure = match result {
             Ok(done) => {
+                self.heard();
                 self.phase = before;
                 return Ok(done);
             }
@@ -432,20 +386,21 @@ impl Connection {
                 self.phase = Phase::Broken;
                 return Err(StoreError::Timeout.into());
             }
+            Err(Timed::Cut) => {
+                self.phase = Phase::Broken;
+                return Err(unheard().into());
+            }
             // It was told to stop and never answered.
             Err(Timed::Silent) => {
                 self.phase = Phase::Busy;
-                let outcome = match (before, harmless) {
-                    (Phase::Free, false) => StoreError::UnknownOutcome("the statement could not be stopped".into()),
-                    _ => StoreError::Timeout,
-                };
-                return Err(outcome.into());
+                return Err(unheard().into());
             }
             Err(Timed::Failed(failure)) => failure,
         };
         Err(match failure {
             Failure::Row(error) => error,
             Failure::Store(error) => {
+                self.heard();
                 // A conflict has rolled back all of it; what else failed, its own statement.
                 self.phase = before;
                 error.into()
@@ -454,26 +409,38 @@ impl Connection {
                 self.phase = before;
                 StoreError::Conflict.into()
             }
-            Failure::Lost(why) => {
+            Failure::Lost { why, sent } => {
                 self.phase = Phase::Broken;
                 self.endpoint.lost(&why);
-                match (before, harmless) {
+                match (before, harmless || !sent) {
                     (Phase::Free, false) => StoreError::UnknownOutcome(why).into(),
-                    _ => StoreError::Busy("the connection to the database was lost").into(),
+                    _ => LOST.into(),
                 }
             }
         })
     }
 
-    /// Makes the transaction final: on the server's disk when this returns `Ok`.
+    fn heard(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.answered = Instant::now();
+        }
+    }
+
+    /// Makes the transaction final: on the server's disk when this returns `Ok`. Where it has written nothing there is nothing to
+    /// wait for, and the connection is given back at once.
     pub async fn commit(&mut self) -> Result<(), StoreError> {
+        if self.phase == Phase::Open && !self.wrote {
+            self.let_go();
+            return Ok(());
+        }
         self.phase = Phase::Busy;
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
         // A commit has no deadline of the request's: it is short, and stopping it halfway would leave its outcome unknown.
         let until = Instant::now() + Duration::from_secs(30);
-        let result = timed(&self.endpoint, until, wire.stopper(), wire.flush(Some("COMMIT"))).await;
+        let result = timed(&self.endpoint, until, wire.stopper(false), wire.flush(Some("COMMIT"))).await;
         match result {
             Ok(()) => {
+                self.heard();
                 self.phase = Phase::Free;
                 if let (true, Some(owner)) = (self.wrote, &self.owner) {
                     owner.committed();
@@ -485,16 +452,13 @@ impl Connection {
                 self.phase = Phase::Open;
                 Err(error)
             }
-            Err(Timed::Failed(Failure::Lost(why))) => {
+            Err(Timed::Failed(Failure::Lost { why, .. })) => {
                 self.phase = Phase::Broken;
                 self.endpoint.lost(&why);
-                if self.wrote {
-                    Err(StoreError::UnknownOutcome(why))
-                } else {
-                    Err(StoreError::Busy("the connection to the database was lost"))
-                }
+                if self.wrote { Err(StoreError::UnknownOutcome(why)) } else { Err(LOST) }
             }
-            Err(_) => Err(StoreError::UnknownOutcome("the server didn't answer the commit".into())),
+            Err(_) if self.wrote => Err(StoreError::UnknownOutcome("the server didn't answer the commit".into())),
+            Err(_) => Err(StoreError::Timeout),
         }
     }
 
@@ -512,18 +476,18 @@ impl Connection {
     /// Whether keys of the open transaction may point nowhere without the server's knowing. Then the host has to look before
     /// it commits.
     pub fn is_unchecked(&self) -> bool {
-        matches!(&self.wire, Some(Wire::Mariadb(connection)) if connection.unchecked)
+        self.wire.as_ref().is_some_and(Wire::is_unchecked)
     }
 
     /// Lets the server look at each key at once, although a transaction is open.
     pub fn check_keys_at_once(&mut self) {
-        if let Some(Wire::Mariadb(connection)) = &mut self.wire {
-            connection.deferring = false;
+        if let Some(wire) = &mut self.wire {
+            wire.check_keys();
         }
     }
 
     /// Which server it is.
-    pub fn kind(&self) -> crate::ServerKind {
+    pub fn kind(&self) -> ServerKind {
         self.endpoint.target.kind
     }
 
@@ -536,7 +500,11 @@ impl Connection {
 /// What became of something that had a deadline.
 enum Timed<E> {
     Failed(Failure<E>),
+    /// It was stopped, and the server says so.
     Stopped,
+    /// It was to be stopped, and the connection broke without a word.
+    Cut,
+    /// It was to be stopped, and nothing came.
     Silent,
 }
 
@@ -545,6 +513,7 @@ impl Timed<Infallible> {
         match self {
             Timed::Failed(failure) => Timed::Failed(failure.other()),
             Timed::Stopped => Timed::Stopped,
+            Timed::Cut => Timed::Cut,
             Timed::Silent => Timed::Silent,
         }
     }
@@ -569,6 +538,7 @@ async fn timed<T, E>(
     match tokio::time::timeout(STOP_TIME, stopped).await {
         // It was done before the stop came.
         Ok(Ok(done)) => Ok(done),
+        Ok(Err(Failure::Lost { .. })) => Err(Timed::Cut),
         Ok(Err(_)) => Err(Timed::Stopped),
         Err(_) => Err(Timed::Silent),
     }

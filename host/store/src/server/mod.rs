@@ -5,18 +5,21 @@
 //! - **Connections are shared fairly.** There is a bounded number; an app may have half of it, and waiting ends by the
 //!   request's deadline.
 //! - **Everything ends.** A statement that runs past its deadline, or whose request is gone, is stopped at the server.
-//! - **A server may go and come back.** While it is away, requests get [`StoreError::Busy`]; what was under way says whether
-//!   it may have had an effect.
+//! - **A server may go and come back.** While it is away, requests get [`StoreError::Busy`] at once; what was under way says
+//!   whether it may have had an effect ([`StoreError::UnknownOutcome`]).
+//! - **A dead connection costs nobody more than a moment.** One that was idle is asked before it is used.
 //!
 //! Connections are driven by threads of the store's own, so that nobody's wait for something else holds up their answers.
 
 pub(crate) mod connection;
 pub(crate) mod dump;
+pub(crate) mod outage;
 pub(crate) mod pool;
 pub(crate) mod statements;
 pub(crate) mod target;
 pub(crate) mod transaction;
 mod wall;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,13 +35,21 @@ use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::owner::Owner;
 use crate::{mariadb, postgres};
-use connection::{Connection, Wire};
-use pool::Places;
+use connection::Connection;
+use outage::{AWAY, Outage, Refusal};
+use pool::{Place, Places};
 use target::{ServerConfig, ServerKind, Target, Tls};
 use transaction::ServerTransaction;
+use wire::Wire;
 
 /// The lane of the host itself.
 pub(crate) const HOST_LANE: u64 = 0;
+
+/// How long a connection may be idle before it is asked whether it is alive.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long it may take to say so.
+const PING_TIME: Duration = Duration::from_secs(1);
 
 /// One server with the connections to it.
 pub(crate) struct Endpoint {
@@ -46,9 +57,11 @@ pub(crate) struct Endpoint {
     pub(crate) places: Arc<Places<Wire>>,
     pub(crate) runtime: Handle,
     pub(crate) max_value_bytes: u32,
+    pub(crate) outage: Arc<Outage>,
     tls: Option<MakeRustlsConnect>,
     statements: usize,
     connect_time: Duration,
+    lifetime: Duration,
     /// Whether connections belong to the app that they log in as. Otherwise the login is the host's, and they serve all.
     own_logins: bool,
 }
@@ -61,7 +74,7 @@ impl Endpoint {
         runtime: &Handle,
     ) -> Result<Arc<Self>, StoreError> {
         let shared = target.kind == ServerKind::Postgres;
-        Self::open_with(target, config, server, runtime, server.connections, !shared)
+        Self::open_with(target, config, server, runtime, server.connections, !shared, Arc::new(Outage::new()))
     }
 
     fn open_with(
@@ -71,6 +84,7 @@ impl Endpoint {
         runtime: &Handle,
         connections: usize,
         own_logins: bool,
+        outage: Arc<Outage>,
     ) -> Result<Arc<Self>, StoreError> {
         let tls = match (target.kind, &target.tls) {
             (ServerKind::Postgres, Tls::On | Tls::Authority(_)) => Some(trusted(&target.tls)?),
@@ -81,45 +95,66 @@ impl Endpoint {
             places: Places::new(connections, config.max_waiting),
             runtime: runtime.clone(),
             max_value_bytes: config.max_value_bytes,
+            outage,
             tls,
             statements: config.statements,
             connect_time: Duration::from_millis(server.connect_ms),
+            lifetime: Duration::from_secs(server.lifetime_s),
             own_logins,
         }))
     }
 
-    /// A new connection. The error is for the operator.
-    async fn connect(self: &Arc<Self>, owner: Option<&Arc<Owner>>) -> Result<Wire, String> {
-        let (endpoint, owner) = (self.clone(), owner.cloned());
-        // On the store's own threads, to which it belongs from then on.
-        let connecting = self.runtime.spawn(async move {
-            let keep = endpoint.statements;
-            let login = owner.filter(|_| endpoint.own_logins).and_then(|owner| owner.login().cloned());
-            let target = match login {
-                Some((user, password)) => endpoint.target.with_login(&user, &password),
-                None => endpoint.target.clone(),
-            };
-            let work = async {
-                match target.kind {
-                    ServerKind::Postgres => postgres::Connection::open(&target, endpoint.tls.clone(), keep)
-                        .await
-                        .map(|connection| Wire::Postgres(Box::new(connection))),
-                    ServerKind::Mariadb => mariadb::Connection::open(&target, keep)
-                        .await
-                        .map(|connection| Wire::Mariadb(Box::new(connection))),
-                }
-            };
-            match tokio::time::timeout(endpoint.connect_time, work).await {
-                Ok(result) => result,
-                Err(_) => Err(format!("no answer within {} ms", endpoint.connect_time.as_millis())),
+    /// A new connection. Call it on the store's own threads, to which the connection belongs from then on.
+    pub(crate) async fn connect(&self, owner: Option<&Arc<Owner>>) -> Result<Wire, Refusal> {
+        let login = owner.filter(|_| self.own_logins).and_then(|owner| owner.login().cloned());
+        let target = match login {
+            Some((user, password)) => self.target.with_login(&user, &password),
+            None => self.target.clone(),
+        };
+        // Connections that were opened together aren't all closed together.
+        let retires = Instant::now() + self.lifetime.mul_f64(rand::random_range(0.9..1.1));
+        let work = async {
+            match target.kind {
+                ServerKind::Postgres => postgres::Connection::open(&target, self.tls.clone(), self.statements)
+                    .await
+                    .map(|connection| Wire::postgres(connection, retires)),
+                ServerKind::Mariadb => mariadb::Connection::open(&target, self.statements)
+                    .await
+                    .map(|connection| Wire::mariadb(connection, retires)),
             }
-        });
-        connecting.await.unwrap_or_else(|error| Err(error.to_string()))
+        };
+        match tokio::time::timeout(self.connect_time, work).await {
+            Ok(result) => result,
+            Err(_) => Err(Refusal::Away(format!("no answer within {} ms", self.connect_time.as_millis()))),
+        }
+    }
+
+    /// A new connection for a request, unless the server is away, or found away meanwhile.
+    pub(crate) async fn open_new(
+        self: &Arc<Self>,
+        owner: Option<&Arc<Owner>>,
+        deadline: Instant,
+    ) -> Result<Wire, StoreError> {
+        if self.outage.is_away() {
+            return Err(AWAY);
+        }
+        let (endpoint, owner) = (self.clone(), owner.cloned());
+        // Also where its request gives up first, it says what it found.
+        let opening = self
+            .runtime
+            .spawn(async move { endpoint.connect(owner.as_ref()).await.map_err(|refusal| endpoint.refused(&refusal)) });
+        tokio::select! {
+            opened = tokio::time::timeout_at(deadline.into(), opening) => match opened {
+                Ok(opened) => opened.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string()))),
+                Err(_) => Err(StoreError::Busy("the database server didn't answer in time")),
+            },
+            () = self.outage.begins() => Err(AWAY),
+        }
     }
 
     async fn borrow(self: &Arc<Self>, owner: Option<&Arc<Owner>>, deadline: Instant) -> Result<Connection, StoreError> {
         let lane = owner.map_or(HOST_LANE, |owner| owner.lane());
-        let place = self.places.enter(lane, deadline).await?;
+        let place = self.enter(lane, deadline).await?;
         loop {
             let idle = if self.own_logins {
                 let (own, other) = self.places.take_own(lane);
@@ -129,24 +164,57 @@ impl Endpoint {
                 self.places.take_idle(lane)
             };
             let Some(wire) = idle else { break };
-            if !wire.is_closed() {
+            if let Some(wire) = self.alive(wire, deadline).await {
                 return Ok(Connection::new(wire, place, self.clone(), owner.cloned()));
             }
         }
-        match tokio::time::timeout_at(deadline.into(), self.connect(owner)).await {
-            Ok(Ok(wire)) => Ok(Connection::new(wire, place, self.clone(), owner.cloned())),
-            Ok(Err(error)) => {
-                tracing::error!(server = %self.target, error, "the database can't be reached");
-                Err(StoreError::Busy("the database server can't be reached"))
-            }
-            Err(_) => Err(StoreError::Busy("the database server didn't answer in time")),
+        let wire = self.open_new(owner, deadline).await?;
+        Ok(Connection::new(wire, place, self.clone(), owner.cloned()))
+    }
+
+    /// A place in the pool. Nobody waits for one while the server is away; who may have one at once may find a connection that
+    /// still works.
+    async fn enter(&self, lane: u64, deadline: Instant) -> Result<Place<Wire>, StoreError> {
+        if self.outage.is_away() {
+            return self.places.enter(lane, Instant::now()).await.map_err(|_| AWAY);
+        }
+        tokio::select! {
+            biased;
+            place = self.places.enter(lane, deadline) => place,
+            () = self.outage.begins() => Err(AWAY),
         }
     }
 
-    /// A connection broke: its neighbours, which nobody has used since, are likely to be gone as well.
-    pub(crate) fn lost(&self, why: &str) {
-        tracing::warn!(server = %self.target, why, "a connection to the database was lost");
+    /// The connection, where it may be used. One that has been idle for a while, or since another one broke, is asked first.
+    async fn alive(&self, mut wire: Wire, deadline: Instant) -> Option<Wire> {
+        if wire.is_closed() {
+            return None;
+        }
+        if wire.retires <= Instant::now() {
+            self.runtime.spawn(wire.close(PING_TIME));
+            return None;
+        }
+        if wire.answered.elapsed() < IDLE && !self.outage.doubts(wire.answered) {
+            return Some(wire);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if wire.answers(PING_TIME.min(left)).await {
+            return Some(wire);
+        }
+        self.lost("an idle connection gave no answer");
+        // Nor would the others, and each would have its time for that.
         self.places.forget_idle();
+        None
+    }
+
+    /// A connection broke: its neighbours, which nobody has heard of since, may be gone as well.
+    pub(crate) fn lost(&self, why: &str) {
+        if self.outage.may_say() {
+            tracing::warn!(server = %self.target, why, "a connection to the database was lost");
+        } else {
+            tracing::debug!(server = %self.target, why, "a connection to the database was lost");
+        }
+        self.outage.broke();
     }
 }
 
@@ -203,7 +271,8 @@ impl Server {
             false => {
                 // Nobody may come to the host's rights by way of a role that was taken on: these begin without them.
                 let most = server.connections.div_ceil(2);
-                Endpoint::open_with(&server.target, &config, &server, &handle, most, true)?
+                let outage = primary.outage.clone();
+                Endpoint::open_with(&server.target, &config, &server, &handle, most, true, outage)?
             }
         };
         let open = Self { primary, replicas, raw, next: AtomicUsize::new(0), config, server, runtime: Some(runtime) };
@@ -213,11 +282,11 @@ impl Server {
             if let Ok(place) = endpoint.places.enter(HOST_LANE, Instant::now()).await {
                 drop(Connection::new(wire, place, endpoint, None));
             }
-            Ok::<_, String>(())
+            Ok::<_, Refusal>(())
         })?;
-        first.map_err(|error| {
+        first.map_err(|refusal| {
             StoreError::Config(format!(
-                "{} can't be used: {error}; check `url` in [database], and that the server runs",
+                "{} can't be used: {refusal}; check `url` in [database], and that the server runs",
                 open.primary.target
             ))
         })?;

@@ -183,6 +183,8 @@ pub struct ServerConfig {
     pub connections: usize,
     /// Milliseconds to wait for a new connection.
     pub connect_ms: u64,
+    /// Seconds after which a connection is closed rather than lent again.
+    pub lifetime_s: u64,
     /// Whether each app has rights of its own.
     pub wall: Wall,
 }
@@ -190,7 +192,14 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// With everything else as it is by default.
     pub fn new(target: Target) -> Self {
-        Self { target, replicas: Vec::new(), connections: 16, connect_ms: 3_000, wall: Wall::default() }
+        Self {
+            target,
+            replicas: Vec::new(),
+            connections: 16,
+            connect_ms: 3_000,
+            lifetime_s: 1_800,
+            wall: Wall::default(),
+        }
     }
 }
 

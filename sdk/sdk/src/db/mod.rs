@@ -32,6 +32,7 @@ mod many;
 mod meta;
 mod model;
 mod node;
+mod once;
 mod pending;
 mod per_row;
 mod query;
@@ -81,6 +82,7 @@ pub use model::{FieldSet, Model, New};
 pub use node::Edge;
 #[doc(hidden)]
 pub use node::Node;
+pub use once::{NewOnce, Once, OnceFields, once, once_key};
 pub use pending::Pending;
 pub use per_row::{EachRow, PerRow};
 pub use query::{Lock, QuerySet};

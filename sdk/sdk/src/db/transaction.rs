@@ -93,8 +93,13 @@ pub async fn on_commit(work: impl AsyncFnOnce() -> Result<()> + 'static) -> Resu
     }
 }
 
+/// Whether a transaction is open.
+pub(super) fn is_open() -> bool {
+    current().is_some()
+}
+
 /// One run of a transaction's work; `alone` from the beginning or from its first write on.
-async fn attempt<T>(work: impl Future<Output = Result<T>>, alone: bool) -> Result<T> {
+pub(super) async fn attempt<T>(work: impl Future<Output = Result<T>>, alone: bool) -> Result<T> {
     // What the transaction reads must be read in it.
     scope::written(None);
     let transaction = Rc::new(Active { host: Transaction::begin().await?, hooks: RefCell::default() });
