@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// Only these targets: shapes, queries, manifests, sql
     targets: Vec<String>,
     /// How long each of them runs
-    #[arg(long, default_value_t = 60, value_name = "N")]
+    #[arg(long, default_value_t = 60, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
 }
 

@@ -67,16 +67,24 @@ pub struct DbError {
     pub details: Vec<(&'static str, String)>,
 }
 
+/// Writes out what would end a line or do something to a terminal.
+fn one_line(text: String) -> String {
+    if !text.chars().any(char::is_control) {
+        return text;
+    }
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
 impl DbError {
-    /// An error without details.
+    /// An error without details. Its message is one line, whatever names of the app's it repeats.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Vec::new() }
+        Self { code, message: one_line(message.into()), details: Vec::new() }
     }
 
     /// Adds a fact.
     #[must_use]
     pub fn with(mut self, name: &'static str, fact: impl fmt::Display) -> Self {
-        self.details.push((name, fact.to_string()));
+        self.details.push((name, one_line(fact.to_string())));
         self
     }
 

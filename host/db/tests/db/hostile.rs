@@ -387,3 +387,24 @@ async fn values_are_values_whatever_they_look_like() {
     let percent = json!({"v":1,"op":"count","from":"author","filter":[["contains","name","%"]]});
     assert_eq!(db.one(percent, vec![]).await, Value::Integer(1), "% is no wildcard");
 }
+
+/// Found by fuzzing: names of the app's own stood in errors as they came.
+#[tokio::test]
+async fn an_error_is_one_line_whatever_names_it_repeats() {
+    let site = Site::polls();
+    let db = site.request();
+    for shape in [
+        json!({"v":1,"from":"choice","related":["question"],"lock":{"of":[["a\0b\n","exact"],"question"]}}),
+        json!({"v":1,"from":"choice","order":["x\u{1b}[31m"]}),
+        json!({"v":1,"from":"ch\noice"}),
+        json!({"v":1,"from":"choice","annotate":[["a\r",["upper",{"f":"text"}]]]}),
+    ] {
+        let bytes = shape.to_string();
+        let transaction = db.begin().await.unwrap();
+        let error = transaction.fetch(bytes.as_bytes(), vec![]).await.unwrap_err();
+        transaction.rollback().await.unwrap();
+        let whole = format!("{} {:?}", error.message, error.details.iter().map(|(_, fact)| fact).collect::<Vec<_>>());
+        assert!(!error.message.chars().any(char::is_control), "{shape}: {whole}");
+        assert!(error.details.iter().all(|(_, fact)| !fact.chars().any(char::is_control)), "{shape}: {whole}");
+    }
+}
