@@ -255,3 +255,10 @@ async fn what_is_to_happen_on_commit_happens_once_it_is_final() {
         json!([[2, true, 1, true], true, ["at_once", "hook_one", "love", "moor", "one"]])
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_without_a_model_for_them_are_told_where_it_belongs() {
+    let site = filled().await;
+    let told = done(&site, "unlisted").await.to_string();
+    assert!(told.contains("add it to `models` in `app!`"), "{told}");
+}

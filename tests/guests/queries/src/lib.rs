@@ -506,11 +506,18 @@ async fn export_half() -> Response {
     })
 }
 
+/// Keys of an app that doesn't list the model for them.
+#[post("/unlisted/")]
+async fn unlisted() -> Answer {
+    Ok(Json(json!(once("key", async || Ok(7)).await.err().map(|error| error.to_string()))))
+}
+
 app! {
     name: "queries",
     models: [Author, Book, Tag, Portrait, Shelf, Place],
     routes: [
         fill, functions_of_fields, conditions, aggregates, columns, paths, many, sets, relations, write, transactions, raw_sql, export, export_half,
+        unlisted,
     ],
     capabilities: [db_raw],
 }
