@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host_store::copy::{self, CopyError, Progress};
 use host_store::{Datum, Statement, Store, StoreConfig, StoreError};
@@ -62,13 +62,18 @@ fn copies_of_a_busy_file_are_each_of_one_moment_and_hold_all_that_was_acknowledg
     for round in 0..5 {
         let to = folder.path().join(format!("copy-{round}.db"));
         let before = acknowledged.load(Ordering::SeqCst);
-        let mut steps = 0;
+        let (mut steps, mut last) = (0, 0);
         let copied = copy::copy(&path, &to, &Arc::default(), &mut |progress| {
             if let Progress::Copying { done, total } = progress {
                 assert!(done <= total && total > 8 << 20, "{done} of {total}");
-                steps += 1;
-                // Slower than the writer, so that it writes between the steps.
-                std::thread::sleep(Duration::from_millis(5));
+                assert!(done >= last, "the copy began again, as it would at every write");
+                (steps, last) = (steps + 1, done);
+                // Somebody writes between the steps.
+                let (seen, patience) = (acknowledged.load(Ordering::SeqCst), Instant::now());
+                while steps <= 5 && acknowledged.load(Ordering::SeqCst) == seen {
+                    assert!(patience.elapsed() < Duration::from_secs(60), "nobody can write while it is copied");
+                    std::thread::sleep(Duration::from_millis(1));
+                }
             }
         })
         .unwrap();
