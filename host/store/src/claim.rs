@@ -41,6 +41,11 @@ impl Claim {
         self.begin()
     }
 
+    /// Whether it hasn't begun.
+    pub(crate) fn waits(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WAITING
+    }
+
     /// Takes it back, unless it began.
     pub(crate) fn take_back(&self) -> bool {
         self.state.compare_exchange(WAITING, TAKEN_BACK, Ordering::AcqRel, Ordering::Acquire).is_ok()

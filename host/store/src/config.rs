@@ -41,8 +41,12 @@ pub struct StoreConfig {
     pub transaction_idle_ms: u64,
     /// Milliseconds that a transaction may last from its first write on.
     pub transaction_total_ms: u64,
+    /// Milliseconds that a cursor may keep its connection without being asked for rows while others wait for one.
+    pub cursor_idle_ms: u64,
     /// Milliseconds to wait for another program (a backup, a shell) that holds the file's lock.
     pub lock_wait_ms: u64,
+    /// KiB of the write-ahead log past which reads that may take long are held back, so that the log can begin anew.
+    pub log_kib: u32,
     /// Prepared statements that each connection keeps.
     pub statements: usize,
 }
@@ -63,7 +67,9 @@ impl Default for StoreConfig {
             write_ms: 500,
             transaction_idle_ms: 50,
             transaction_total_ms: 500,
+            cursor_idle_ms: 250,
             lock_wait_ms: 500,
+            log_kib: 64 << 10,
             statements: 256,
         }
     }
@@ -104,7 +110,9 @@ impl StoreConfig {
         within("write_ms", self.write_ms, 1, 600_000)?;
         within("transaction_idle_ms", self.transaction_idle_ms, 1, 600_000)?;
         within("transaction_total_ms", self.transaction_total_ms, 1, 600_000)?;
+        within("cursor_idle_ms", self.cursor_idle_ms, 1, 600_000)?;
         within("lock_wait_ms", self.lock_wait_ms, 0, 600_000)?;
+        within("log_kib", self.log_kib.into(), 1 << 10, 1 << 30)?;
         within("statements", self.statements as u64, 8, 100_000)?;
         if let Some(server) = &self.server {
             within("connections", server.connections as u64, 2, 10_000)?;

@@ -78,7 +78,7 @@ impl Lease {
             steps: receiver,
             ending: ending.clone(),
         };
-        writer.enter(owner.lane(), Entry::Lease(request))?;
+        writer.enter(&owner.taker(), Entry::Lease(request))?;
         claim::answer(claim, answer, deadline).await?;
         Ok(Self { steps, ending })
     }

@@ -7,7 +7,7 @@
 //! - **A wall between apps.** Each statement belongs to an [`Owner`] or to the host, is prepared under its own identity,
 //!   and is checked table by table whenever it is prepared ([`Owner::owns`]). SQL of a plan that went wrong fails here.
 //! - **Everything ends.** A statement has a deadline ([`Until`]), a transaction has one from its first write on, queues
-//!   are bounded and fair to each app.
+//!   are bounded and fair to each app, and so are the places that they wait for.
 //!
 //! And for PostgreSQL and MariaDB ([`Server`]): the same words with a pool of connections in place of the threads.
 //!
@@ -33,12 +33,14 @@ mod error;
 mod fair;
 mod functions;
 mod lease;
+mod log;
 mod mariadb;
 mod owner;
 mod postgres;
 mod readers;
 mod server;
 mod session;
+mod share;
 mod sqlite;
 mod writer;
 
@@ -61,6 +63,7 @@ pub use server::connection::{Connection, Isolation, Pause};
 pub use server::target::{ServerConfig, ServerKind, Target, Wall};
 pub use server::transaction::{Inside, ServerTransaction};
 pub use session::{KEEP_SQL, Session};
+pub use share::Keeper;
 pub use sqlite::Sqlite;
 pub use writer::Work;
 

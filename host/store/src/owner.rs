@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use host_core::name::AppId;
 use parking_lot::RwLock;
 
 use crate::datum::Type;
+use crate::share::{Keeper, Taker};
 
 /// An app as the database's wall sees it: a name and the tables that it owns. One for all versions of an app.
 pub struct Owner {
@@ -90,6 +91,16 @@ impl Owner {
     /// Its place in the queues.
     pub(crate) fn lane(&self) -> u64 {
         self.lane
+    }
+
+    /// As one who wants a place, for as long as the database alone decides.
+    pub(crate) fn taker(&self) -> Taker {
+        Taker { lane: self.lane, most: usize::MAX, keeper: None }
+    }
+
+    /// As one who wants a place for as long as `keeper` likes.
+    pub(crate) fn keeping(&self, keeper: Weak<dyn Keeper>) -> Taker {
+        Taker { keeper: Some(keeper), ..self.taker() }
     }
 
     pub(crate) fn committed(&self) {

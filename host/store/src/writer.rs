@@ -12,10 +12,13 @@ use crate::config::StoreConfig;
 use crate::control::Until;
 use crate::datum::{Cells, Datum};
 use crate::error::{Constraint, StoreError};
-use crate::fair::FairQueue;
+use crate::fair::{FairQueue, Next};
 use crate::lease::Request;
+use crate::log::{self, Log};
 use crate::owner::{Owner, Statement};
+use crate::readers::Job;
 use crate::session::Session;
+use crate::share::{HOST_LANE, Taker};
 
 /// The writing connection, inside a transaction, for one unit of work.
 #[derive(Debug)]
@@ -178,14 +181,22 @@ pub(crate) struct Writer {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-/// The queue's lane for the host itself.
-pub(crate) const HOST_LANE: u64 = 0;
-
 impl Writer {
-    pub(crate) fn start(session: Session, config: &StoreConfig) -> Result<Self, StoreError> {
-        let queue = Arc::new(FairQueue::new(config.max_waiting));
-        let mut thread =
-            Thread { session, marks: Marks::new(), queue: queue.clone(), slow: HashSet::new(), config: config.clone() };
+    pub(crate) fn start(
+        session: Session,
+        readers: &Arc<FairQueue<Job>>,
+        config: &StoreConfig,
+    ) -> Result<Self, StoreError> {
+        let log = Log::new(readers.clone(), u64::from(config.log_kib) << 10);
+        let queue = Arc::new(FairQueue::new(config.max_waiting, usize::MAX));
+        let mut thread = Thread {
+            session,
+            marks: Marks::new(),
+            queue: queue.clone(),
+            slow: HashSet::new(),
+            config: config.clone(),
+            log,
+        };
         let thread = std::thread::Builder::new()
             .name("db-write".into())
             .spawn(move || thread.serve())
@@ -206,10 +217,10 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let claim = Claim::new();
         let owner = owner.clone();
-        let lane = owner.lane();
+        let taker = owner.taker();
         let reply = move |result| drop(reply.send(result));
         let write = Write { owner: Some(owner), claim: claim.clone(), alone: false, job, result: None, reply };
-        self.enter(lane, Entry::Write(Box::new(write)))?;
+        self.enter(&taker, Entry::Write(Box::new(write)))?;
         claim::answer(claim, answer, deadline).await
     }
 
@@ -226,13 +237,13 @@ impl Writer {
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
         let reply = move |result| drop(reply.send(result));
         let write = Write { owner: None, claim: Claim::new(), alone: true, job, result: None, reply };
-        self.enter(HOST_LANE, Entry::Write(Box::new(write)))?;
+        self.enter(&Taker::host(), Entry::Write(Box::new(write)))?;
         let lost = |_| Err(StoreError::Internal("the database thread gave no answer".into()).into());
         answer.recv().unwrap_or_else(lost)
     }
 
-    pub(crate) fn enter(&self, lane: u64, entry: Entry) -> Result<(), StoreError> {
-        self.queue.push(lane, entry).map_err(|_| StoreError::Busy("too many writes wait for the connection"))
+    pub(crate) fn enter(&self, taker: &Taker, entry: Entry) -> Result<(), StoreError> {
+        self.queue.push(taker, entry).map_err(|_| StoreError::Busy("too many writes wait for the connection"))
     }
 }
 
@@ -254,17 +265,27 @@ pub(crate) struct Thread {
     /// Lanes whose latest write took longer by itself than a group may, or took its neighbours' work along.
     slow: HashSet<u64>,
     pub(crate) config: StoreConfig,
+    log: Log,
 }
 
 impl Thread {
     fn serve(&mut self) {
-        while let Some((lane, entry)) = self.queue.pop(usize::MAX) {
-            self.queue.done(lane);
+        loop {
+            let time = if self.log.is_holding() { log::ATTEMPT } else { Duration::from_secs(3_600) };
+            let (taker, entry) = match self.queue.pop_within(time) {
+                Next::Entry(taker, entry) => (taker, entry),
+                Next::Nothing => {
+                    self.log.tidy(&mut self.session);
+                    continue;
+                }
+                Next::Over => return,
+            };
+            self.queue.done(&taker);
             match entry {
                 Entry::Lease(request) => {
                     let began = Instant::now();
                     self.lend(request);
-                    self.queue.charge(lane, began.elapsed());
+                    self.queue.charge(taker.lane, began.elapsed());
                 }
                 Entry::Write(first) if first.begin() => {
                     let alone = first.is_alone();
@@ -278,6 +299,7 @@ impl Thread {
                 // Nobody wants it any more.
                 Entry::Write(_) => {}
             }
+            self.log.tidy(&mut self.session);
         }
     }
 
@@ -289,8 +311,8 @@ impl Thread {
                 Entry::Write(member) => !member.is_alone() && !self.slow.contains(&lane),
                 Entry::Lease(_) => false,
             };
-            let (lane, entry) = self.queue.pop_if(fits)?;
-            self.queue.done(lane);
+            let (taker, entry) = self.queue.pop_if(fits)?;
+            self.queue.done(&taker);
             if let Entry::Write(member) = entry
                 && member.begin()
             {

@@ -53,6 +53,8 @@ macro_rules! on {
             mod filters;
             #[path = "functions.rs"]
             mod functions;
+            #[path = "held.rs"]
+            mod held;
             #[path = "hostile.rs"]
             mod hostile;
             #[path = "keys.rs"]
@@ -67,6 +69,8 @@ macro_rules! on {
             mod relations;
             #[path = "schema.rs"]
             mod schema;
+            #[path = "shares.rs"]
+            mod shares;
             #[path = "shop.rs"]
             pub mod shop;
             #[path = "site.rs"]

@@ -15,8 +15,9 @@ use crate::error::StoreError;
 use crate::mariadb;
 use crate::owner::{Owner, Statement};
 use crate::postgres;
+use crate::server::Endpoint;
 use crate::server::pool::Place;
-use crate::server::{Endpoint, HOST_LANE};
+use crate::share::HOST_LANE;
 
 /// How long a statement that was stopped may take to say so.
 const STOP_TIME: Duration = Duration::from_secs(2);

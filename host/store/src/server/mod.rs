@@ -17,8 +17,8 @@ pub(crate) mod target;
 pub(crate) mod transaction;
 mod wall;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
@@ -30,14 +30,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::owner::Owner;
+use crate::share::{Keeper, Taker};
 use crate::{mariadb, postgres};
 use connection::{Connection, Wire};
 use pool::Places;
 use target::{ServerConfig, ServerKind, Target, Tls};
 use transaction::ServerTransaction;
-
-/// The lane of the host itself.
-pub(crate) const HOST_LANE: u64 = 0;
 
 /// One server with the connections to it.
 pub(crate) struct Endpoint {
@@ -77,7 +75,7 @@ impl Endpoint {
         };
         Ok(Arc::new(Self {
             target: target.clone(),
-            places: Places::new(connections, config.max_waiting),
+            places: Places::new(connections, config.max_waiting, Duration::from_millis(config.cursor_idle_ms)),
             runtime: runtime.clone(),
             max_value_bytes: config.max_value_bytes,
             tls,
@@ -117,8 +115,17 @@ impl Endpoint {
     }
 
     async fn borrow(self: &Arc<Self>, owner: Option<&Arc<Owner>>, deadline: Instant) -> Result<Connection, StoreError> {
-        let lane = owner.map_or(HOST_LANE, |owner| owner.lane());
-        let place = self.places.enter(lane, deadline).await?;
+        self.borrow_as(owner, owner.map_or_else(Taker::host, |owner| owner.taker()), deadline).await
+    }
+
+    async fn borrow_as(
+        self: &Arc<Self>,
+        owner: Option<&Arc<Owner>>,
+        taker: Taker,
+        deadline: Instant,
+    ) -> Result<Connection, StoreError> {
+        let lane = taker.lane;
+        let place = self.places.enter(taker, deadline).await?;
         loop {
             let idle = if self.own_logins {
                 let (own, other) = self.places.take_own(lane);
@@ -209,7 +216,7 @@ impl Server {
         let endpoint = open.primary.clone();
         let first = open.blocking(async move {
             let wire = endpoint.connect(None).await?;
-            if let Ok(place) = endpoint.places.enter(HOST_LANE, Instant::now()).await {
+            if let Ok(place) = endpoint.places.enter(Taker::host(), Instant::now()).await {
                 drop(Connection::new(wire, place, endpoint, None));
             }
             Ok::<_, String>(())
@@ -262,6 +269,30 @@ impl Server {
             }
         }
         self.connection(owner, deadline).await
+    }
+
+    /// A connection for reading as long as somebody wants, to the server itself where it must be the `latest`: `keeper` gives it
+    /// back where that is too long for others.
+    pub async fn kept_reader(
+        &self,
+        owner: &Arc<Owner>,
+        keeper: Weak<dyn Keeper>,
+        latest: bool,
+        deadline: Instant,
+    ) -> Result<Connection, StoreError> {
+        let taker = owner.keeping(keeper);
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let several = if latest { 0 } else { self.replicas.len() };
+        for at in 0..several {
+            let replica = &self.replicas[(first + at) % several];
+            if let Ok(mut connection) = replica.borrow_as(Some(owner), taker.clone(), deadline).await {
+                connection.until(deadline);
+                return Ok(connection);
+            }
+        }
+        let mut connection = self.primary.borrow_as(Some(owner), taker, deadline).await?;
+        connection.until(deadline);
+        Ok(connection)
     }
 
     /// A connection for a statement that the app wrote itself, inside a transaction that only `reads` or may write. It has a
