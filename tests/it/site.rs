@@ -11,6 +11,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use host_core::budget::Limits;
 use host_core::grants::{Capability, Grants};
+use host_core::quota::Quota;
 use host_engine::{AppConfig, CompileConfig, EngineConfig, LoadError, Loaded, Parts, Reuse, Site, Source};
 use http::Method;
 use tokio::sync::oneshot;
@@ -187,7 +188,7 @@ impl Drop for TestSite {
 
 fn config(mounted: Mounted) -> AppConfig {
     let Mounted { mount, limits, grants, tables, manage, reuse } = mounted;
-    AppConfig { mount, grants, tables, manage, limits, reuse }
+    AppConfig { mount, grants, tables, manage, limits, quota: Quota::default(), reuse }
 }
 
 /// The target directory: that of the running test.

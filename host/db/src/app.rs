@@ -8,6 +8,7 @@ use host_core::context::RequestContext;
 use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
 use host_core::name::AppId;
+use host_core::quota::Quota;
 use host_store::{Backend, Constraint, Owner, Statement, Store, StoreError, Until};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -164,8 +165,16 @@ impl std::fmt::Debug for AppDb {
 }
 
 impl AppDb {
+    /// Bounds what all requests of the app together may take; it holds for all of its versions.
+    pub fn set_quota(&self, quota: &Quota) {
+        self.store.set_quota(&self.owner, quota);
+    }
+
     /// The app's database for one request.
     pub fn for_request(self: &Arc<Self>, context: Arc<RequestContext>) -> RequestDb {
+        if let Some(account) = self.owner.account() {
+            context.budget.bill(account);
+        }
         RequestDb::new(self.clone(), context)
     }
 
@@ -201,6 +210,7 @@ impl AppDb {
         Writing {
             catalog: &self.catalog,
             collectors: &self.collectors,
+            owner: &self.owner,
             context,
             max_result_bytes: self.config.max_result_bytes,
             max_delete_rows: self.config.max_delete_rows,

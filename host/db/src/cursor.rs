@@ -105,7 +105,7 @@ impl Cursor {
             return Err(DbError::new(code::UNSUPPORTED, problem));
         }
         bind::check_params(&scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
-        scope.context.budget.charge_statements(1)?;
+        scope.begin_statements(1)?;
         scope.deadline()?;
         let width = read.cells.len();
         let (sender, pieces) = mpsc::channel(AHEAD);
@@ -152,6 +152,7 @@ impl Cursor {
         if let Some(error) = &state.over {
             return Err(error.clone());
         }
+        self.scope.within_quota()?;
         let deadline = self.scope.deadline()?;
         let most = self.scope.app.config.max_result_bytes.min(max_bytes.into());
         let filled = {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use host_core::manifest::{Manifest, Model};
 use host_core::name::AppId;
+use host_core::quota::Quota;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -58,6 +59,8 @@ pub struct Report {
     pub loaded: Loaded,
     /// What it would do to the database, a line for each step.
     pub schema: Vec<String>,
+    /// What the operator lets all of its requests together take.
+    pub quota: Quota,
 }
 
 /// Why a component was refused.
@@ -237,6 +240,13 @@ impl Candidate {
                 "leave the key out for its default".into(),
             ));
         }
+        if let Some(key) = config.quota.problem() {
+            return Err(refuse.hinted(
+                Step::Config,
+                format!("has quota.{key} = 0, so nothing could be read or written"),
+                format!("leave the key out for no bound, or raise it under [apps.{app}.quota]"),
+            ));
+        }
         if config.limits.memory_bytes > core.memory_bytes {
             return Err(refuse.hinted(
                 Step::Config,
@@ -316,7 +326,11 @@ impl Candidate {
         let (templates, assets) = self.files(parts)?;
         let refuse = Refuse(&self.origin);
         let db = match &parts.db {
-            Some(db) => Some(db.for_granted(&self.manifest, &config.grants).map_err(|e| refuse.schema(&e))?),
+            Some(db) => {
+                let app = db.for_granted(&self.manifest, &config.grants).map_err(|e| refuse.schema(&e))?;
+                app.set_quota(&config.quota);
+                Some(app)
+            }
             None => None,
         };
         Ok(Version {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::error::StoreError;
 use crate::share::{Shares, Taker};
 
 /// A bounded queue with a lane for each owner, in front of a number of places.
@@ -115,6 +116,11 @@ impl<T> FairQueue<T> {
                 Instant::now() + patience
             },
         )
+    }
+
+    /// Why an entry of `taker` had to wait for too long.
+    pub(crate) fn why_not(&self, taker: &Taker) -> StoreError {
+        self.state.lock().lanes.shares.why_not(taker)
     }
 
     /// Gives nothing out while `held`, and makes all keepers that are idle give back their places.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::claim::{self, Claim};
 use crate::error::{Constraint, StoreError};
 use crate::owner::Owner;
-use crate::writer::{Entry, Thread, Work, Writer};
+use crate::writer::{Entry, Thread, Work, Writer, late};
 
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
@@ -79,7 +79,7 @@ impl Lease {
             ending: ending.clone(),
         };
         writer.enter(&owner.taker(), Entry::Lease(request))?;
-        claim::answer(claim, answer, deadline).await?;
+        claim::answer(claim, answer, deadline, late).await?;
         Ok(Self { steps, ending })
     }
 
@@ -148,7 +148,12 @@ impl Thread {
         let end = Instant::now() + Duration::from_millis(self.config.transaction_total_ms);
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            match steps.recv_timeout(idle.min(left)) {
+            let (waiting, step) = (Instant::now(), steps.recv_timeout(idle.min(left)));
+            // While it thinks nobody else writes. Its statements count by themselves.
+            if let Some(account) = owner.account() {
+                account.charge_time(waiting.elapsed());
+            }
+            match step {
                 Ok(Step::Run(job)) => {
                     let mut work = Work { session: &mut self.session, deadline: end, marks: &self.marks };
                     // The answer's sender is dropped by a panic, so the borrower gets an error.

@@ -37,6 +37,7 @@ mod log;
 mod mariadb;
 mod owner;
 mod postgres;
+mod quota;
 mod readers;
 mod server;
 mod session;
@@ -46,8 +47,10 @@ mod writer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use host_core::name::AppId;
+use host_core::quota::Quota;
 use parking_lot::Mutex;
 
 pub use code_cache::CodeCache;
@@ -73,6 +76,7 @@ pub struct Store {
     backend: Backend,
     config: StoreConfig,
     owners: Mutex<HashMap<AppId, Arc<Owner>>>,
+    measures: AtomicBool,
 }
 
 /// What the data lies in.
@@ -93,7 +97,7 @@ impl Store {
             None => Backend::Sqlite(Sqlite::open(&config)?),
             Some(server) => Backend::Server(Server::open(config.clone(), server.clone())?),
         };
-        Ok(Arc::new(Self { backend, config, owners: Mutex::new(HashMap::new()) }))
+        Ok(Arc::new(Self { backend, config, owners: Mutex::new(HashMap::new()), measures: AtomicBool::new(false) }))
     }
 
     /// What the data lies in.
@@ -131,5 +135,17 @@ impl Store {
         let owner = owners.entry(app.clone()).or_insert_with(|| Arc::new(Owner::new(app.clone(), next))).clone();
         owner.add(tables);
         owner
+    }
+
+    /// Bounds what an app may take, from now on; what its requests took before stays counted where nothing changed.
+    pub fn set_quota(self: &Arc<Self>, owner: &Owner, quota: &Quota) {
+        owner.set_quota(quota);
+        if quota.storage_bytes.is_some() {
+            quota::start(self, &self.measures);
+        }
+    }
+
+    fn owners(&self) -> Vec<Arc<Owner>> {
+        self.owners.lock().values().cloned().collect()
     }
 }

@@ -117,7 +117,7 @@ impl Readers {
         if self.queue.push(&taker, job).is_err() {
             return Err(StoreError::Busy("too many statements wait for a connection").into());
         }
-        let answer = claim::answer(claim.clone(), answer, deadline);
+        let answer = claim::answer(claim.clone(), answer, deadline, || self.queue.why_not(&taker));
         tokio::pin!(answer);
         // At first it is given time to begin. The answer ends the wait by itself.
         let mut look = Instant::now() + FIRST_LOOK;

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use crate::error::StoreError;
+
 /// The lane of the host itself.
 pub(crate) const HOST_LANE: u64 = 0;
 
@@ -73,6 +75,14 @@ impl Shares {
         // The host's own work is rare and short.
         let share = if taker.lane == HOST_LANE { self.places } else { left.div_ceil(2) };
         mine < share.min(taker.most) && (taker.keeper.is_none() || self.kept < self.most_kept())
+    }
+
+    /// Why there is no room.
+    pub(crate) fn why_not(&self, taker: &Taker) -> StoreError {
+        if self.of(taker.lane) >= taker.most {
+            return StoreError::Busy("the app has all connections that its quota lets it have at once (`connections`)");
+        }
+        StoreError::Busy("no connection was free in time")
     }
 
     /// The most places that may be kept. A pool of one has nothing to set apart.

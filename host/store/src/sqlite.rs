@@ -20,6 +20,7 @@ pub struct Sqlite {
     readers: Readers,
     writer: Writer,
     path: PathBuf,
+    config: StoreConfig,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -38,12 +39,17 @@ impl Sqlite {
         let readers = Readers::start(&path, durable, config)?;
         let inline = Inline::new(path.clone(), durable, config);
         let writer = Writer::start(writing, readers.queue(), config)?;
-        Ok(Self { inline, readers, writer, path, _temporary: temporary })
+        Ok(Self { inline, readers, writer, path, config: config.clone(), _temporary: temporary })
     }
 
     /// The database file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A reading connection besides the others.
+    pub(crate) fn another(&self) -> Result<Session, StoreError> {
+        Session::open(&self.path, Mode::Read, self._temporary.is_none(), &self.config)
     }
 
     /// Runs `read` on this thread, on a connection that is free. `None` where none is: go to [`Sqlite::read`] then.

@@ -170,6 +170,11 @@ where
     }
 }
 
+/// Others had the connection for too long.
+pub(crate) fn late() -> StoreError {
+    StoreError::Busy("no connection was free in time")
+}
+
 pub(crate) enum Entry {
     Write(Box<dyn Member>),
     Lease(Request),
@@ -221,7 +226,7 @@ impl Writer {
         let reply = move |result| drop(reply.send(result));
         let write = Write { owner: Some(owner), claim: claim.clone(), alone: false, job, result: None, reply };
         self.enter(&taker, Entry::Write(Box::new(write)))?;
-        claim::answer(claim, answer, deadline).await
+        claim::answer(claim, answer, deadline, late).await
     }
 
     pub(crate) fn write_as_host<T, E>(

@@ -62,10 +62,13 @@ fn slow() -> Vec<(&'static str, Json, Vec<Param>)> {
     let body = json!({"f":"body"});
     let value = |e: Json| read(json!({"annotate":[["v",["length",e]]],"fields":["id","v"],"order":["-v","id"]}));
     let pairs = json!({"from":"doc","fields":["id"],"filter":[["exact","parent",{"outer":"parent"}],
-        ["gt",["add",{"f":"n"},{"outer":"n"}],5_000]]});
+        ["gt",{"e":["add",{"f":"n"},{"outer":"n"}]},5_000]]});
     let cross = json!({"from":"doc","fields":["id"],"filter":[["exists",pairs]]});
-    let window = |function: Json| {
-        let over = json!({"order":[["lower",body],["md5",body],"n"],"frame":["rows",null,"unbounded"]});
+    let window = |function: Json, frame: bool| {
+        let mut over = json!({"order":[[["lower",body],"asc"],[["md5",body],"desc"],"n"]});
+        if frame {
+            over["frame"] = json!(["rows", null, "unbounded"]);
+        }
         read(json!({"annotate":[["w",["window",function,over]]],"fields":["id","w"],"order":["-w","id"]}))
     };
     vec![
@@ -112,8 +115,8 @@ fn slow() -> Vec<(&'static str, Json, Vec<Param>)> {
                 "filter":[["in","id",{"with":"u"}],["contains","body","zz"]]}),
             vec![],
         ),
-        ("window of aggregates", window(json!(["sum", {"f":"n"}])), vec![]),
-        ("window of places", window(json!(["percent_rank"])), vec![]),
+        ("window of aggregates", window(json!(["sum", {"f":"n"}]), true), vec![]),
+        ("window of places", window(json!(["percent_rank"]), false), vec![]),
         (
             "union",
             json!({"v":1,"from":"doc","fields":["id","body"],"order":["id"],"limit":3,

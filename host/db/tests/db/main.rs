@@ -61,6 +61,8 @@ macro_rules! on {
             mod keys;
             #[path = "properties/mod.rs"]
             mod properties;
+            #[path = "quotas.rs"]
+            mod quotas;
             #[path = "raw.rs"]
             mod raw;
             #[path = "related.rs"]

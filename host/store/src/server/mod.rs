@@ -317,9 +317,20 @@ impl Server {
 
     /// A connection with the host's own rights.
     pub async fn host_connection(&self, deadline: Instant) -> Result<Connection, StoreError> {
-        let mut connection = self.primary.borrow(None, deadline).await?;
-        connection.until(deadline);
-        Ok(connection)
+        self.connecting_as_host(deadline).await
+    }
+
+    /// The same as a future that needs nothing of this.
+    pub(crate) fn connecting_as_host(
+        &self,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Connection, StoreError>> + Send + use<> {
+        let primary = self.primary.clone();
+        async move {
+            let mut connection = primary.borrow(None, deadline).await?;
+            connection.until(deadline);
+            Ok(connection)
+        }
     }
 
     /// Opens an interactive transaction.

@@ -56,13 +56,13 @@ impl<C> Places<C> {
             }
             if state.waiting.shares.has_room(&taker) {
                 state.waiting.shares.take(&taker);
-                return Ok(Place { places: self.clone(), taker });
+                return Ok(Place { places: self.clone(), taker: taker.clone() });
             }
             let (sender, receiver) = oneshot::channel();
             if let Err(sender) = state.waiting.push(taker.clone(), sender) {
                 // Those who went count no more.
                 state.waiting.retain(|sender| !sender.is_closed());
-                let again = state.waiting.push(taker, sender);
+                let again = state.waiting.push(taker.clone(), sender);
                 again.map_err(|_| StoreError::Busy("too many statements wait for a connection"))?;
             }
             receiver
@@ -73,7 +73,7 @@ impl<C> Places<C> {
             match tokio::time::timeout_at(look.into(), &mut receiver).await {
                 Ok(Ok(place)) => return Ok(place),
                 Ok(Err(_)) => return Err(StoreError::Busy("the site is stopping")),
-                Err(_) if look >= deadline => return Err(StoreError::Busy("no connection was free in time")),
+                Err(_) if look >= deadline => return Err(self.state.lock().waiting.shares.why_not(&taker)),
                 Err(_) => {}
             }
         }
