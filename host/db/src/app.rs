@@ -268,8 +268,23 @@ impl AppDb {
             return DbError::database_time_is_up(context);
         }
         let limit = self.store.config().write_ms;
-        let problem = "a write or a transaction held the connection that all share for too long; it was undone";
+        let problem = format!(
+            "a write or a transaction held the connection that all share for too long, {limit} ms{}; it was undone",
+            self.when_others_wait()
+        );
         DbError::new(code::TIMEOUT, problem).with("limit", limit)
+    }
+
+    /// What else ends a transaction or a write that nobody else's may pass.
+    pub(crate) fn when_others_wait(&self) -> String {
+        let config = self.store.config();
+        match self.store.sqlite() {
+            Some(_) => format!(
+                ", or {} ms where other apps wait and this one has kept them waiting for {} ms in a minute",
+                config.group_ms, config.hold_ms_per_minute
+            ),
+            None => String::new(),
+        }
     }
 
     fn constraint(&self, kind: Constraint, subject: &str) -> DbError {

@@ -321,8 +321,10 @@ impl Transaction {
             StoreError::Timeout => {
                 let config = self.scope.app.store.config();
                 let problem = format!(
-                    "the transaction was rolled back: it may wait {} ms between two statements and last {} ms from its first write on",
-                    config.transaction_idle_ms, config.transaction_total_ms
+                    "the transaction was rolled back: it may wait {} ms between two statements and last {} ms from its first write on{}",
+                    config.transaction_idle_ms,
+                    config.transaction_total_ms,
+                    self.scope.app.when_others_wait()
                 );
                 DbError::new(code::TIMEOUT, problem).with("limit", config.transaction_total_ms)
             }

@@ -37,6 +37,8 @@ pub struct StoreConfig {
     pub group_ms: u64,
     /// Milliseconds that one write, with all its statements, may take on the connection that everybody shares.
     pub write_ms: u64,
+    /// Milliseconds that an app's writes and transactions may keep others waiting in a minute, beyond `group_ms` each.
+    pub hold_ms_per_minute: u64,
     /// Milliseconds that a transaction which has written may wait between two statements.
     pub transaction_idle_ms: u64,
     /// Milliseconds that a transaction may last from its first write on.
@@ -65,6 +67,7 @@ impl Default for StoreConfig {
             max_group: 64,
             group_ms: 20,
             write_ms: 500,
+            hold_ms_per_minute: 500,
             transaction_idle_ms: 50,
             transaction_total_ms: 500,
             cursor_idle_ms: 250,
@@ -108,6 +111,7 @@ impl StoreConfig {
         within("max_group", self.max_group as u64, 1, 10_000)?;
         within("group_ms", self.group_ms, 1, 600_000)?;
         within("write_ms", self.write_ms, 1, 600_000)?;
+        within("hold_ms_per_minute", self.hold_ms_per_minute, 0, 600_000)?;
         within("transaction_idle_ms", self.transaction_idle_ms, 1, 600_000)?;
         within("transaction_total_ms", self.transaction_total_ms, 1, 600_000)?;
         within("cursor_idle_ms", self.cursor_idle_ms, 1, 600_000)?;

@@ -2,10 +2,12 @@
 //! Where turns differ much in length, their time counts as well ([`FairQueue::charge`]).
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::allowance::Crowd;
 use crate::error::StoreError;
 use crate::share::{Shares, Taker};
 
@@ -13,6 +15,7 @@ use crate::share::{Shares, Taker};
 pub(crate) struct FairQueue<T> {
     state: Mutex<State<T>>,
     ready: Condvar,
+    crowd: Arc<Crowd>,
 }
 
 struct State<T> {
@@ -36,7 +39,7 @@ impl<T> FairQueue<T> {
     /// At most `most` entries, half of that in a lane.
     pub(crate) fn new(most: usize, places: usize) -> Self {
         let state = State { lanes: Lanes::new(most, places), closed: false, held: false };
-        Self { state: Mutex::new(state), ready: Condvar::new() }
+        Self { state: Mutex::new(state), ready: Condvar::new(), crowd: Arc::default() }
     }
 
     /// Adds to a lane; gives the entry back where there is no room or the queue is closed.
@@ -46,6 +49,7 @@ impl<T> FairQueue<T> {
             return Err(entry);
         }
         state.lanes.push(taker.clone(), entry)?;
+        self.crowd.join(taker.lane);
         drop(state);
         self.ready.notify_one();
         Ok(())
@@ -96,6 +100,17 @@ impl<T> FairQueue<T> {
     /// on, so that one with short entries waits for one long entry of each other lane at most.
     pub(crate) fn charge(&self, lane: u64, time: Duration) {
         *self.state.lock().lanes.spent.entry(lane).or_default() += time;
+    }
+
+    /// Whether others wait behind the one who has what all share.
+    pub(crate) fn crowd(&self) -> &Arc<Crowd> {
+        &self.crowd
+    }
+
+    /// From now on `lane` has what all share.
+    pub(crate) fn attend(&self, lane: u64) {
+        let state = self.state.lock();
+        self.crowd.begin(lane, state.lanes.lanes.iter().any(|((of, _), _)| *of != lane));
     }
 
     /// Ends one that ran.

@@ -22,6 +22,7 @@
 //! # Ok::<(), StoreError>(())
 //! ```
 
+mod allowance;
 mod authorizer;
 pub mod calendar;
 mod claim;

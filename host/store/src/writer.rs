@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::allowance::Allowances;
 use crate::claim::{self, Claim};
 use crate::config::StoreConfig;
 use crate::control::Until;
@@ -201,7 +202,9 @@ impl Writer {
             slow: HashSet::new(),
             config: config.clone(),
             log,
+            allowances: Allowances::new(Duration::from_millis(config.hold_ms_per_minute)),
         };
+        thread.session.control().serve(queue.crowd().clone());
         let thread = std::thread::Builder::new()
             .name("db-write".into())
             .spawn(move || thread.serve())
@@ -271,6 +274,7 @@ pub(crate) struct Thread {
     slow: HashSet<u64>,
     pub(crate) config: StoreConfig,
     log: Log,
+    allowances: Allowances,
 }
 
 impl Thread {
@@ -389,9 +393,10 @@ impl Thread {
 
     /// Runs one, and remembers what it cost the others.
     fn run_member(&mut self, member: &mut dyn Member) -> Fate {
-        let began = Instant::now();
-        let fate = self.try_member(member);
-        let (took, lane) = (began.elapsed(), lane(member));
+        let (began, lane) = (Instant::now(), lane(member));
+        let yields = self.begin_hold(lane, began);
+        let fate = self.try_member(member, yields);
+        let took = self.end_hold(lane, began);
         // The host's own work is rare and waits for nobody longer than for its turn.
         if lane != HOST_LANE {
             self.queue.charge(lane, took);
@@ -404,14 +409,38 @@ impl Thread {
         fate
     }
 
-    fn try_member(&mut self, member: &mut dyn Member) -> Fate {
+    /// `lane` has the connection from now on; it yields from then on, where others wait.
+    pub(crate) fn begin_hold(&mut self, lane: u64, began: Instant) -> Option<Instant> {
+        self.queue.attend(lane);
+        let left = self.allowances.left(lane, began);
+        (lane != HOST_LANE).then(|| began + self.config.group_time() + left)
+    }
+
+    /// It had it for so long. Where others wait, what was too long is taken from its allowance.
+    pub(crate) fn end_hold(&mut self, lane: u64, began: Instant) -> Duration {
+        let now = Instant::now();
+        let took = now.duration_since(began);
+        let long = took.saturating_sub(self.config.group_time());
+        if lane != HOST_LANE && !long.is_zero() && self.is_crowded() {
+            self.allowances.spend(lane, long, now);
+        }
+        took
+    }
+
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.queue.crowd().waits()
+    }
+
+    fn try_member(&mut self, member: &mut dyn Member, yields: Option<Instant>) -> Fate {
         if let Err(error) = control_statement(&mut self.session, &self.marks.member) {
             member.fail(error);
             return Fate::TookAll;
         }
         let time = if member.owner().is_some() { self.config.write_time() } else { Duration::from_secs(600) };
         let mut work = Work { session: &mut self.session, deadline: Instant::now() + time, marks: &self.marks };
+        work.session.control().yield_from(yields);
         let mut good = member.run(&mut work);
+        self.session.control().yield_from(None);
         if self.session.is_autocommit() {
             if good {
                 member.fail(StoreError::Internal("the write ended its transaction".into()));
