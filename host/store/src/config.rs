@@ -129,6 +129,11 @@ impl StoreConfig {
         Duration::from_millis(self.group_ms)
     }
 
+    /// What is in nobody's way.
+    pub(crate) fn short_time(&self) -> Duration {
+        self.group_time() / 4
+    }
+
     pub(crate) fn write_time(&self) -> Duration {
         Duration::from_millis(self.write_ms)
     }

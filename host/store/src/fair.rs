@@ -9,7 +9,13 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::allowance::Crowd;
 use crate::error::StoreError;
-use crate::share::{Shares, Taker};
+use crate::share::{HOST_LANE, Shares, Taker};
+
+/// Time for which an app that wrote counts as one that is about.
+const ABOUT: Duration = Duration::from_secs(1);
+
+/// Time between two looks whether a lane has rested enough.
+const REST_LOOK: Duration = Duration::from_millis(5);
 
 /// A bounded queue with a lane for each owner, in front of a number of places.
 pub(crate) struct FairQueue<T> {
@@ -80,7 +86,8 @@ impl<T> FairQueue<T> {
             if state.closed && state.lanes.len == 0 {
                 return Next::Over;
             }
-            if self.ready.wait_until(&mut state, end).timed_out() {
+            let until = if state.lanes.somebody_rests() { end.min(Instant::now() + REST_LOOK) } else { end };
+            if self.ready.wait_until(&mut state, until).timed_out() && Instant::now() >= end {
                 return Next::Nothing;
             }
         }
@@ -107,10 +114,15 @@ impl<T> FairQueue<T> {
         &self.crowd
     }
 
-    /// From now on `lane` has what all share.
-    pub(crate) fn attend(&self, lane: u64) {
+    /// From now on `lane` has what all share; `company` says whether others wait for it to end who aren't in the queue any more.
+    pub(crate) fn attend(&self, lane: u64, company: bool) {
         let state = self.state.lock();
-        self.crowd.begin(lane, state.lanes.lanes.iter().any(|((of, _), _)| *of != lane));
+        self.crowd.begin(lane, company || state.lanes.lanes.iter().any(|((of, _), _)| *of != lane));
+    }
+
+    /// Serves nothing of `lane` before `until`, as long as others are about.
+    pub(crate) fn rest(&self, lane: u64, until: Instant) {
+        self.state.lock().lanes.rests.insert(lane, until);
     }
 
     /// Ends one that ran.
@@ -172,6 +184,10 @@ pub(crate) struct Lanes<T> {
     spent: HashMap<u64, Duration>,
     /// What the lane whose turn it was last had spent before it.
     level: Duration,
+    /// Lanes that aren't served before a moment, where others are about.
+    rests: HashMap<u64, Instant>,
+    /// When something was last added to each lane.
+    added: HashMap<u64, Instant>,
     len: usize,
     most: usize,
 }
@@ -183,6 +199,8 @@ impl<T> Lanes<T> {
             shares: Shares::new(places),
             spent: HashMap::new(),
             level: Duration::ZERO,
+            rests: HashMap::new(),
+            added: HashMap::new(),
             len: 0,
             most,
         }
@@ -206,6 +224,7 @@ impl<T> Lanes<T> {
             }
         }
         self.len += 1;
+        self.added.insert(lane, Instant::now());
         Ok(())
     }
 
@@ -247,9 +266,21 @@ impl<T> Lanes<T> {
     fn next(&self) -> Option<usize> {
         let first = |(at, (_, entries)): (usize, &(_, VecDeque<(Taker, T)>))| {
             let (taker, _) = entries.front()?;
-            self.shares.has_room(taker).then(|| (self.shares.of(taker.lane), self.spent(taker.lane), at))
+            let ready = self.shares.has_room(taker) && !self.rests(taker.lane);
+            ready.then(|| (self.shares.of(taker.lane), self.spent(taker.lane), at))
         };
         self.lanes.iter().enumerate().filter_map(first).min().map(|(.., at)| at)
+    }
+
+    fn rests(&self, lane: u64) -> bool {
+        let now = Instant::now();
+        let about = |(other, at): (&u64, &Instant)| *other != lane && *other != HOST_LANE && *at + ABOUT > now;
+        self.rests.get(&lane).is_some_and(|until| now < *until) && self.added.iter().any(about)
+    }
+
+    /// Whether somebody waits who would be served if he needn't rest.
+    fn somebody_rests(&self) -> bool {
+        !self.rests.is_empty() && self.lanes.iter().any(|((lane, _), _)| self.rests.contains_key(lane))
     }
 
     fn spent(&self, lane: u64) -> Duration {
@@ -318,5 +349,24 @@ mod tests {
         queue.push(&Taker::of(1), 3).expect("room");
         assert!(queue.pop_if(|lane, _| lane == 1).is_none(), "it isn't its turn");
         assert_eq!(next(0), Some(100));
+    }
+
+    #[test]
+    fn who_rests_is_passed_over_while_others_are_about() {
+        let queue = FairQueue::new(20, usize::MAX);
+        queue.rest(1, Instant::now() + Duration::from_secs(3_600));
+        queue.push(&Taker::of(1), "first").expect("room");
+        assert!(queue.pop_if(|_, _| true).is_some(), "nobody else is there");
+        queue.push(&Taker::of(1), "second").expect("room");
+        queue.push(&Taker::of(2), "other").expect("room");
+        assert_eq!(queue.pop_if(|_, _| true).map(|(_, entry)| entry), Some("other"));
+        assert!(queue.pop_if(|_, _| true).is_none(), "the other one was there a moment ago");
+        assert!(matches!(queue.pop_within(Duration::from_millis(20)), Next::Nothing));
+        assert_eq!(queue.pop().map(|(_, entry)| entry), Some("second"), "it wakes up by itself");
+        queue.push(&Taker::of(2), "another").expect("room");
+        queue.push(&Taker::of(1), "third").expect("room");
+        queue.rest(1, Instant::now() + Duration::from_millis(20));
+        assert_eq!(queue.pop().map(|(_, entry)| entry), Some("another"));
+        assert_eq!(queue.pop().map(|(_, entry)| entry), Some("third"), "it has rested");
     }
 }

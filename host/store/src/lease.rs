@@ -148,7 +148,7 @@ impl Thread {
             return;
         }
         let began = Instant::now();
-        let yields = self.begin_hold(owner.lane(), began);
+        let yields = self.begin_hold(owner.lane(), false, began);
         self.serve_borrower(&owner, &steps, &ending, began, yields);
         self.end_hold(owner.lane(), began);
     }

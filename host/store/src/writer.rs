@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::allowance::Allowances;
+use crate::allowance::{Allowances, REST};
 use crate::claim::{self, Claim};
 use crate::config::StoreConfig;
 use crate::control::Until;
@@ -344,10 +344,12 @@ impl Thread {
         let began = Instant::now();
         let (mut ran, mut good) = (Vec::new(), Vec::new());
         while ran.len() < self.config.max_group
-            && (ran.is_empty() || began.elapsed() < self.config.group_time())
+            && (ran.is_empty() || began.elapsed() < self.group_time())
             && let Some(mut member) = next(self)
         {
-            match self.run_member(member.as_mut()) {
+            let own = lane(member.as_ref());
+            let company = ran.iter().any(|other: &Box<dyn Member>| lane(other.as_ref()) != own);
+            match self.run_member(member.as_mut(), company) {
                 Fate::Good => good.push(ran.len()),
                 Fate::Bad => {}
                 Fate::TookAll => {
@@ -360,6 +362,11 @@ impl Thread {
         }
         self.end_group(ran, &good);
         Vec::new()
+    }
+
+    /// How long the group that runs may take: those whose turn it isn't yet want to be in the next one.
+    fn group_time(&self) -> Duration {
+        if self.is_crowded() { self.config.short_time() } else { self.config.group_time() }
     }
 
     fn end_group(&mut self, mut ran: Vec<Box<dyn Member>>, good: &[usize]) {
@@ -391,10 +398,10 @@ impl Thread {
         }
     }
 
-    /// Runs one, and remembers what it cost the others.
-    fn run_member(&mut self, member: &mut dyn Member) -> Fate {
+    /// Runs one, and remembers what it cost the others. `company` says whether others' writes wait for the same commit.
+    fn run_member(&mut self, member: &mut dyn Member, company: bool) -> Fate {
         let (began, lane) = (Instant::now(), lane(member));
-        let yields = self.begin_hold(lane, began);
+        let yields = self.begin_hold(lane, company, began);
         let fate = self.try_member(member, yields);
         let took = self.end_hold(lane, began);
         // The host's own work is rare and waits for nobody longer than for its turn.
@@ -410,8 +417,8 @@ impl Thread {
     }
 
     /// `lane` has the connection from now on; it yields from then on, where others wait.
-    pub(crate) fn begin_hold(&mut self, lane: u64, began: Instant) -> Option<Instant> {
-        self.queue.attend(lane);
+    pub(crate) fn begin_hold(&mut self, lane: u64, company: bool, began: Instant) -> Option<Instant> {
+        self.queue.attend(lane, company);
         let left = self.allowances.left(lane, began);
         (lane != HOST_LANE).then(|| began + self.config.group_time() + left)
     }
@@ -421,8 +428,14 @@ impl Thread {
         let now = Instant::now();
         let took = now.duration_since(began);
         let long = took.saturating_sub(self.config.group_time());
-        if lane != HOST_LANE && !long.is_zero() && self.is_crowded() {
-            self.allowances.spend(lane, long, now);
+        if lane != HOST_LANE && self.is_crowded() {
+            if !long.is_zero() {
+                self.allowances.spend(lane, long, now);
+            }
+            let short = self.config.short_time();
+            if took >= short && self.allowances.left(lane, now) < short {
+                self.queue.rest(lane, now + took * REST);
+            }
         }
         took
     }

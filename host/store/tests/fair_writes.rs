@@ -231,28 +231,30 @@ async fn long_ones(config: StoreConfig, leases: bool) -> (usize, usize) {
         async move {
             let (mut long, mut all) = (0, 0);
             while Instant::now() < end {
-                let began = if leases {
+                let took = if leases {
                     let lease = store.sqlite().unwrap().lease(&hog, None, soon()).await.unwrap();
                     let began = Instant::now();
                     while !lease.is_over() {
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
+                    let took = began.elapsed();
                     assert_eq!(lease.commit().await, Err(StoreError::Timeout));
-                    began
+                    took
                 } else {
-                    let (started, statement) = (Arc::new(Mutex::new(None)), endless.clone());
-                    let own = started.clone();
+                    let (took, statement) = (Arc::new(Mutex::new(Duration::ZERO)), endless.clone());
+                    let own = took.clone();
                     let write = move |work: &mut Work<'_>| {
-                        *own.lock().unwrap() = Some(Instant::now());
-                        run(work, &statement)
+                        let began = Instant::now();
+                        let result = run(work, &statement);
+                        *own.lock().unwrap() = began.elapsed();
+                        result
                     };
                     let written = store.sqlite().unwrap().write(&hog, soon(), write).await;
                     assert_eq!(written, Err(StoreError::Timeout));
-                    let began = started.lock().unwrap().take();
-                    began.unwrap()
+                    *took.lock().unwrap()
                 };
                 all += 1;
-                long += usize::from(began.elapsed() > Duration::from_millis(250));
+                long += usize::from(took > Duration::from_millis(250));
             }
             (long, all)
         }
@@ -273,7 +275,7 @@ async fn an_app_that_kept_others_waiting_yields_when_somebody_waits() {
     for leases in [true, false] {
         let (long, all) = long_ones(StoreConfig { hold_ms_per_minute: 300, ..patient() }, leases).await;
         // The first one uses up what the app has for a minute; a busy machine may make another one look long.
-        assert!(long <= 3 && all >= 8, "{long} of {all} were long, leases: {leases}");
+        assert!(long <= 2 && all > long, "{long} of {all} were long, leases: {leases}");
     }
 }
 

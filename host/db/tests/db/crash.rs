@@ -30,7 +30,15 @@ const APPS: [&str; 3] = ["one", "two", "three"];
 
 /// A site with three apps in a file, whose log is carried over often.
 fn open(path: &Path) -> Vec<Arc<AppDb>> {
-    let db = Db::open(Store::open(StoreConfig::file(path)).unwrap(), DbConfig::default()).unwrap();
+    // On a busy machine a write may take its time.
+    let store = StoreConfig {
+        write_ms: 60_000,
+        transaction_idle_ms: 10_000,
+        transaction_total_ms: 10_000,
+        hold_ms_per_minute: 600_000,
+        ..StoreConfig::file(path)
+    };
+    let db = Db::open(Store::open(store).unwrap(), DbConfig::default()).unwrap();
     let app = |name: &&str| {
         let manifest = json!({"v":1,"name":name,"models":[
             {"name":"event","fields":[{"name":"id","kind":"auto"},{"name":"name","kind":"char","max_length":50}]},
