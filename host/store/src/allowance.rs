@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Who has used up its time rests for so many times as long as it keeps others waiting from then on: less than a hundredth of
+/// Who has used up its time rests for so many times as long as it keeps others waiting from then on: less than half a hundredth of
 /// the time is its.
-pub(crate) const REST: u32 = 120;
+pub(crate) const REST: u32 = 240;
 
 /// Whether anybody waits behind the one who has the writing connection.
 #[derive(Debug, Default)]

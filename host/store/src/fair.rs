@@ -174,11 +174,14 @@ impl<T> FairQueue<T> {
     }
 }
 
+/// A lane with what waits in it: whose it is, and whether it is for what is kept.
+type Lane<T> = ((u64, bool), VecDeque<(Taker, T)>);
+
 /// What waits, by lane, and the places that it waits for.
 pub(crate) struct Lanes<T> {
     /// Lanes with something in them. Of those that have the same, the next one to serve comes first. What is kept stands in
     /// a lane of its own, so that it doesn't hold up its owner's other entries.
-    lanes: VecDeque<((u64, bool), VecDeque<(Taker, T)>)>,
+    lanes: VecDeque<Lane<T>>,
     pub(crate) shares: Shares,
     /// The time charged to each lane.
     spent: HashMap<u64, Duration>,
@@ -264,7 +267,7 @@ impl<T> Lanes<T> {
 
     /// Where the lane stands whose turn it is.
     fn next(&self) -> Option<usize> {
-        let first = |(at, (_, entries)): (usize, &(_, VecDeque<(Taker, T)>))| {
+        let first = |(at, (_, entries)): (usize, &Lane<T>)| {
             let (taker, _) = entries.front()?;
             let ready = self.shares.has_room(taker) && !self.rests(taker.lane);
             ready.then(|| (self.shares.of(taker.lane), self.spent(taker.lane), at))

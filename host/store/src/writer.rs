@@ -343,13 +343,15 @@ impl Thread {
         }
         let began = Instant::now();
         let (mut ran, mut good) = (Vec::new(), Vec::new());
+        // The lane of the first one, and whether there were others.
+        let (mut first, mut mixed) = (None, false);
         while ran.len() < self.config.max_group
             && (ran.is_empty() || began.elapsed() < self.group_time())
             && let Some(mut member) = next(self)
         {
             let own = lane(member.as_ref());
-            let company = ran.iter().any(|other: &Box<dyn Member>| lane(other.as_ref()) != own);
-            match self.run_member(member.as_mut(), company) {
+            mixed |= *first.get_or_insert(own) != own;
+            match self.run_member(member.as_mut(), mixed) {
                 Fate::Good => good.push(ran.len()),
                 Fate::Bad => {}
                 Fate::TookAll => {

@@ -107,7 +107,7 @@ async fn writer_that_gets_killed() {
             let db = request(&app, name);
             loop {
                 let cursor = db.open(br#"{"v":1,"from":"part","fields":["id","body"]}"#, vec![]).unwrap();
-                while cursor.next(5, u32::MAX).await.is_ok_and(|rows| rows.len() > 0) {
+                while cursor.next(5, u32::MAX).await.is_ok_and(|rows| !rows.is_empty()) {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
