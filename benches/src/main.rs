@@ -9,6 +9,7 @@
 
 mod baseline;
 mod load;
+mod neighbours;
 mod report;
 mod servers;
 mod wall;
@@ -65,6 +66,8 @@ enum Task {
     /// Runs the queries of the wall's measurement without a guest; started by the comparison itself
     #[command(hide = true)]
     Native,
+    /// What one app's queries, transactions and writers cost another one, on each database
+    Neighbours,
 }
 
 fn main() -> ExitCode {
@@ -83,6 +86,9 @@ fn run(cli: Cli) -> Result<()> {
     }
     if let Some(Task::Native) = cli.task {
         return wall::native();
+    }
+    if let Some(Task::Neighbours) = cli.task {
+        return neighbours::measure(cli.seconds, cli.rounds.max(1), cli.only.as_deref());
     }
     let scratch = tempfile::tempdir().context("a scratch folder")?;
     let machine = servers::Machine::look()?;

@@ -12,6 +12,7 @@ use cap_std::fs::Dir;
 use host_core::access::ModelGrants;
 use host_core::budget::Limits;
 use host_core::grants::{Capability, Grants};
+use host_core::quota::Quota;
 use host_engine::{AppConfig, CompileConfig, EngineConfig, LoadError, Loaded, Parts, Reuse, Site, Source};
 use http::Method;
 use tokio::sync::oneshot;
@@ -194,7 +195,7 @@ impl Drop for TestSite {
 
 fn config(mounted: Mounted) -> AppConfig {
     let Mounted { mount, limits, grants, tables, manage, models, reuse } = mounted;
-    AppConfig { mount, grants, tables, manage, models, limits, reuse }
+    AppConfig { mount, grants, tables, manage, models, limits, quota: Quota::default(), reuse }
 }
 
 /// The target directory: that of the running test.

@@ -125,6 +125,10 @@ impl Checker {
             return;
         }
         anstream::println!("{BOLD}{}{BOLD:#} at {} {DIM}{origin}{DIM:#}", loaded.app, loaded.mount);
+        let quota = report.quota.to_string();
+        if !quota.is_empty() {
+            anstream::println!("    quota: {quota}");
+        }
         for line in report.schema {
             anstream::println!("    database: {line}");
         }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use crate::quota::Account;
 
 /// The limits of one request of one app; `[apps.NAME.limits]` in `bandstand.toml` sets them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -118,6 +121,8 @@ pub struct Budget {
     statements: AtomicU64,
     response_bytes: AtomicU64,
     log_bytes: AtomicU64,
+    /// What all requests of the app together have, where that is bounded.
+    account: OnceLock<Arc<Account>>,
 }
 
 impl Budget {
@@ -131,7 +136,19 @@ impl Budget {
             statements: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             log_bytes: AtomicU64::new(0),
+            account: OnceLock::new(),
         }
+    }
+
+    /// Counts what it takes of the database from its app's account as well, from now on.
+    pub fn bill(&self, account: Arc<Account>) {
+        // The first one stays: a request belongs to one app.
+        let _ = self.account.set(account);
+    }
+
+    /// Its app's account, where there is one.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.get().map(|account| &**account)
     }
 
     /// What it began with.
@@ -146,6 +163,9 @@ impl Budget {
 
     /// Charges rows that a statement returned.
     pub fn charge_rows(&self, rows: u64) -> Result<(), Exhausted> {
+        if let Some(account) = self.account() {
+            account.charge_rows(rows);
+        }
         charge(&self.db_rows, rows, self.limits.db_rows, Resource::DbRows)
     }
 
@@ -161,6 +181,9 @@ impl Budget {
 
     /// Charges time in the database.
     pub fn charge_db(&self, time: Duration) {
+        if let Some(account) = self.account() {
+            account.charge_time(time);
+        }
         self.db_nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 

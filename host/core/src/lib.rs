@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod name;
 pub mod page;
 pub mod queries;
+pub mod quota;
 pub mod reverse;
 pub mod rows;
 pub mod text;

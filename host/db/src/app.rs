@@ -9,6 +9,7 @@ use host_core::context::RequestContext;
 use host_core::grants::{Capability, Grants};
 use host_core::manifest::Manifest;
 use host_core::name::AppId;
+use host_core::quota::Quota;
 use host_store::{Backend, Constraint, Owner, Statement, Store, StoreError, Until};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -205,8 +206,16 @@ impl std::fmt::Debug for AppDb {
 }
 
 impl AppDb {
+    /// Bounds what all requests of the app together may take; it holds for all of its versions.
+    pub fn set_quota(&self, quota: &Quota) {
+        self.store.set_quota(&self.owner, quota);
+    }
+
     /// The app's database for one request.
     pub fn for_request(self: &Arc<Self>, context: Arc<RequestContext>) -> RequestDb {
+        if let Some(account) = self.owner.account() {
+            context.budget.bill(account);
+        }
         RequestDb::new(self.clone(), context)
     }
 
@@ -242,6 +251,7 @@ impl AppDb {
         Writing {
             catalog: &self.catalog,
             collectors: &self.collectors,
+            owner: &self.owner,
             context,
             max_result_bytes: self.config.max_result_bytes,
             max_delete_rows: self.config.max_delete_rows,
@@ -299,8 +309,23 @@ impl AppDb {
             return DbError::database_time_is_up(context);
         }
         let limit = self.store.config().write_ms;
-        let problem = "a write or a transaction held the connection that all share for too long; it was undone";
+        let problem = format!(
+            "a write or a transaction held the connection that all share for too long, {limit} ms{}; it was undone",
+            self.when_others_wait()
+        );
         DbError::new(code::TIMEOUT, problem).with("limit", limit)
+    }
+
+    /// What else ends a transaction or a write that nobody else's may pass.
+    pub(crate) fn when_others_wait(&self) -> String {
+        let config = self.store.config();
+        match self.store.sqlite() {
+            Some(_) => format!(
+                ", or {} ms where other apps wait and this one has kept them waiting for {} ms in a minute",
+                config.group_ms, config.hold_ms_per_minute
+            ),
+            None => String::new(),
+        }
     }
 
     fn constraint(&self, kind: Constraint, subject: &str) -> DbError {

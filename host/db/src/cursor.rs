@@ -1,16 +1,17 @@
 //! Rows that are fetched piece by piece, for results that are larger than one wants to hold.
 //!
-//! Whoever reads runs ahead by a piece or two and then waits until somebody wants more: on SQLite a reading thread (an app
-//! has half of them), on a server a connection, whose server waits in turn. Dropped, the cursor stops it.
+//! Whoever reads runs ahead by a piece or two and then waits until somebody wants more: on SQLite a reading thread, on a
+//! server a connection, whose server waits in turn. Dropped, the cursor stops it; and so does it where others wait for what
+//! the cursor keeps while nobody asks it for rows.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use host_core::context::RequestContext;
-use host_store::{Backend, Cells, Datum, Pause, Statement, StoreError, Until};
+use host_store::{Backend, Cells, Datum, Keeper, Pause, Statement, StoreError, Until};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::bind::{self, Around, Bulk};
@@ -32,7 +33,50 @@ type Reading = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>;
 /// A result that is fetched piece by piece. It belongs to the request that opened it.
 pub struct Cursor {
     scope: Scope,
+    shared: Arc<Shared>,
+}
+
+/// The part of a cursor that others reach as well, to take its connection away.
+struct Shared {
     state: Mutex<State>,
+    /// When the latest call ended.
+    idle: parking_lot::Mutex<Option<Instant>>,
+    /// Whether it has a thread or a connection.
+    holds: Arc<AtomicBool>,
+    idle_ms: u64,
+}
+
+impl Keeper for Shared {
+    fn idle_since(&self) -> Option<Instant> {
+        let idle = *self.idle.lock();
+        idle.filter(|_| self.holds.load(Ordering::Acquire))
+    }
+
+    fn give_back(&self) {
+        // Where a call is under way, it isn't idle.
+        let Ok(mut state) = self.state.try_lock() else { return };
+        if self.idle_since().is_some() && state.over.is_none() {
+            let problem = "the cursor was closed: others needed its connection while it waited for the app's next call; \
+                           take more rows at a time, or read on from the last key with a new one";
+            state.end(DbError::new(code::TIMEOUT, problem).with("limit", self.idle_ms));
+        }
+    }
+}
+
+/// Says that a thread or a connection is held, until it is dropped.
+struct Holds(Arc<AtomicBool>);
+
+impl Holds {
+    fn begin(holds: &Arc<AtomicBool>) -> Self {
+        holds.store(true, Ordering::Release);
+        Self(holds.clone())
+    }
+}
+
+impl Drop for Holds {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 struct State {
@@ -61,13 +105,18 @@ impl Cursor {
             return Err(DbError::new(code::UNSUPPORTED, problem));
         }
         bind::check_params(&scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
-        scope.context.budget.charge_statements(1)?;
+        scope.begin_statements(1)?;
         scope.deadline()?;
         let width = read.cells.len();
         let (sender, pieces) = mpsc::channel(AHEAD);
-        let reading = read_ahead(scope.clone(), plan, params, sender);
-        let state = State { width, left: VecDeque::new(), pieces, reading: Some(reading), over: None };
-        Ok(Self { scope: scope.clone(), state: Mutex::new(state) })
+        let shared = Arc::new_cyclic(|keeper: &Weak<Shared>| {
+            let holds = Arc::default();
+            let place = Keeping { keeper: keeper.clone(), holds: Arc::clone(&holds) };
+            let reading = read_ahead(scope.clone(), plan, params, sender, place);
+            let state = State { width, left: VecDeque::new(), pieces, reading: Some(reading), over: None };
+            Shared::new(scope, state, holds)
+        });
+        Ok(Self { scope: scope.clone(), shared })
     }
 
     /// Over rows that were read already, as in a transaction, which reads one thing at a time.
@@ -75,7 +124,7 @@ impl Cursor {
         let (_, pieces) = mpsc::channel(1);
         let width = rows.width as usize;
         let state = State { width, left: rows.cells.into(), pieces, reading: None, over: None };
-        Self { scope: scope.clone(), state: Mutex::new(state) }
+        Self { scope: scope.clone(), shared: Arc::new(Shared::new(scope, state, Arc::default())) }
     }
 
     /// Whose request it belongs to.
@@ -92,10 +141,18 @@ impl Cursor {
         if max_rows == 0 {
             return Err(DbError::new(code::INVALID_VALUE, "`max-rows` is at least 1"));
         }
-        let mut state = self.state.lock().await;
+        let mut state = self.shared.state.lock().await;
+        *self.shared.idle.lock() = None;
+        let result = self.take(&mut state, max_rows, max_bytes).await;
+        *self.shared.idle.lock() = Some(Instant::now());
+        result
+    }
+
+    async fn take(&self, state: &mut State, max_rows: u32, max_bytes: u32) -> Result<Rows, DbError> {
         if let Some(error) = &state.over {
             return Err(error.clone());
         }
+        self.scope.within_quota()?;
         let deadline = self.scope.deadline()?;
         let most = self.scope.app.config.max_result_bytes.min(max_bytes.into());
         let filled = {
@@ -112,14 +169,27 @@ impl Cursor {
             Ok(rows)
         });
         if let Err(error) = &result {
-            // What is under way is stopped.
-            (state.reading, state.over) = (None, Some(error.clone()));
+            state.end(error.clone());
         }
         result
     }
 }
 
+impl Shared {
+    fn new(scope: &Scope, state: State, holds: Arc<AtomicBool>) -> Self {
+        let idle_ms = scope.app.store.config().cursor_idle_ms;
+        Self { state: Mutex::new(state), idle: parking_lot::Mutex::new(None), holds, idle_ms }
+    }
+}
+
 impl State {
+    /// Stops what is under way.
+    fn end(&mut self, why: DbError) {
+        self.pieces.close();
+        self.left.clear();
+        (self.reading, self.over) = (None, Some(why));
+    }
+
     async fn fill(&mut self, max_rows: usize, max_bytes: u64) -> Result<Rows, Fault> {
         let mut rows = Rows::start(self.width);
         let (mut taken, mut weight) = (0, 0);
@@ -214,8 +284,20 @@ impl Drop for Told<'_> {
     }
 }
 
+/// Whose the place is that it reads on.
+struct Keeping {
+    keeper: Weak<Shared>,
+    holds: Arc<AtomicBool>,
+}
+
 /// Reads and sends, as far as somebody takes it.
-fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::Sender<Rows>) -> Reading {
+fn read_ahead(
+    scope: Scope,
+    plan: Arc<Plan>,
+    params: Vec<Param>,
+    sender: mpsc::Sender<Rows>,
+    Keeping { keeper, holds }: Keeping,
+) -> Reading {
     Box::pin(async move {
         let Scope { app, context, .. } = &scope;
         let read = reading(&plan)?;
@@ -230,6 +312,7 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                 let (plan, context, deadline) = (plan.clone(), context.clone(), context.deadline);
                 let mut pieces = pieces;
                 let job = move |session: &mut host_store::Session| -> Result<(), Fault> {
+                    let _holds = Holds::begin(&holds);
                     let read = reading(&plan)?;
                     let params = bind::canonical(&read.query.binds, &params);
                     let statement = read.query.statement(&params);
@@ -247,10 +330,12 @@ fn read_ahead(scope: Scope, plan: Arc<Plan>, params: Vec<Param>, sender: mpsc::S
                     session.run(&statement, Until::deadline(deadline), values, take)?;
                     sender.blocking_send(pieces.piece).map_err(gone)
                 };
-                sqlite.read(&app.owner, deadline, job).await
+                sqlite.read_kept(&app.owner, keeper, deadline, job).await
             }
             Backend::Server(server) => {
-                let mut connection = scope.reader(server).await?;
+                let latest = scope.state.has_written();
+                let mut connection = server.kept_reader(&app.owner, keeper, latest, context.deadline).await?;
+                let _holds = Holds::begin(&holds);
                 let params = bind::canonical(&read.query.binds, &params);
                 let statement = read.query.statement(&params);
                 let values: Vec<Datum<'_>> =

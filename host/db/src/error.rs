@@ -5,6 +5,7 @@ use std::fmt;
 use host_core::budget::{Exhausted, Resource};
 use host_core::context::RequestContext;
 use host_core::grants::Capability;
+use host_core::quota::UsedUp;
 use wasmtime::component::{ComponentType, Lower};
 
 /// The stable words of [`DbError::code`].
@@ -41,6 +42,8 @@ pub mod code {
     pub const TIMEOUT: &str = "timeout";
     /// A part of the request's budget ran out.
     pub const BUDGET: &str = "budget";
+    /// What all requests of the app together may take is used up.
+    pub const QUOTA: &str = "quota";
     /// The transaction or the request is over.
     pub const CLOSED: &str = "closed";
     /// The connection broke while committing.
@@ -123,6 +126,30 @@ impl fmt::Display for DbError {
 }
 
 impl std::error::Error for DbError {}
+
+impl From<UsedUp> for DbError {
+    fn from(used_up: UsedUp) -> Self {
+        let UsedUp { key, limit, after } = used_up;
+        let remedy = match after {
+            Some(after) => format!("try again in {} ms", after.as_millis()),
+            None => "delete rows".into(),
+        };
+        let problem = format!(
+            "the app's quota is used up: {key} = {limit}; {remedy}, or let the operator raise `{key}` in the app's quota"
+        );
+        let error = Self::new(code::QUOTA, problem).with("resource", key).with("limit", limit);
+        match after {
+            Some(after) => error.with("retry_ms", after.as_millis()),
+            None => error,
+        }
+    }
+}
+
+impl From<UsedUp> for Fault {
+    fn from(used_up: UsedUp) -> Self {
+        Self::Db(used_up.into())
+    }
+}
 
 impl From<Exhausted> for DbError {
     fn from(exhausted: Exhausted) -> Self {

@@ -169,6 +169,20 @@ impl Scope {
         Ok(())
     }
 
+    /// Counts statements that are about to run.
+    pub(crate) fn begin_statements(&self, statements: u64) -> Result<(), DbError> {
+        self.within_quota()?;
+        Ok(self.context.budget.charge_statements(statements)?)
+    }
+
+    /// Whether the app has something left of what it may take in a minute.
+    pub(crate) fn within_quota(&self) -> Result<(), DbError> {
+        match self.context.budget.account() {
+            Some(account) => Ok(account.admit()?),
+            None => Ok(()),
+        }
+    }
+
     /// Leaves a mark before the first write. With [`RequestDb::abandon`] on another thread, at least one of the two sees
     /// the other's mark: what was abandoned as without effect stays so.
     pub(crate) fn begin_writing(&self) -> Result<(), DbError> {
@@ -211,7 +225,7 @@ impl Scope {
     /// Runs what was planned.
     pub(crate) async fn fetch_planned<S: Sink>(&self, plan: Arc<Plan>, params: Vec<Param>) -> Result<S, DbError> {
         let read = reading(&plan)?;
-        self.context.budget.charge_statements(1)?;
+        self.begin_statements(1)?;
         let deadline = self.deadline()?;
         let sqlite = match self.app.store.backend() {
             Backend::Sqlite(sqlite) => sqlite,
@@ -291,7 +305,7 @@ impl Scope {
 
     async fn write(&self, units: Vec<(Arc<Plan>, Vec<Param>)>) -> Result<Vec<Outcome>, DbError> {
         self.check_no_writing_transaction()?;
-        self.context.budget.charge_statements(units.len() as u64)?;
+        self.begin_statements(units.len() as u64)?;
         // Whether there is time to begin with. Waiting takes wall time alone.
         self.deadline()?;
         self.begin_writing()?;

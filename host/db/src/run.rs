@@ -7,7 +7,8 @@ use std::time::Instant;
 use futures::FutureExt;
 use host_core::budget::{Budget, Exhausted, Resource};
 use host_core::context::RequestContext;
-use host_store::{Cells, Constraint, Datum, Session, Statement, StoreError, Until, Work};
+use host_core::quota::UsedUp;
+use host_store::{Cells, Constraint, Datum, Owner, Session, Statement, StoreError, Until, Work};
 
 use crate::bind::{self, Around, Bulk, Earlier};
 use crate::catalog::Catalog;
@@ -262,6 +263,7 @@ pub(crate) async fn read<S: Sink>(
 pub(crate) struct Writing<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) collectors: &'a [Collect],
+    pub(crate) owner: &'a Owner,
     pub(crate) context: &'a RequestContext,
     pub(crate) max_result_bytes: u64,
     pub(crate) max_delete_rows: usize,
@@ -276,7 +278,36 @@ impl Writing<'_> {
         params: &[Param],
         earlier: Earlier<'_>,
     ) -> Result<Outcome, Fault> {
-        self.carry_out(work, plan, params, earlier).await.map_err(|fault| self.located(plan, fault))
+        let each = self.charge_storage(plan, params)?;
+        let result = self.carry_out(work, plan, params, earlier).await;
+        if let (Ok(outcome), Action::Update { .. }, true) = (&result, &plan.action, each > 0) {
+            // The same values in many rows.
+            self.owner.grew(each.saturating_mul(outcome.affected.saturating_sub(1)));
+        }
+        result.map_err(|fault| self.located(plan, fault))
+    }
+
+    /// Counts what the statement adds to the app's tables, where their size is bounded, and returns how much that is.
+    fn charge_storage(&self, plan: &WritePlan, params: &[Param]) -> Result<u64, UsedUp> {
+        if !self.owner.has_bounded_storage() {
+            return Ok(0);
+        }
+        let table = &self.catalog.tables[plan.table];
+        let grows = match &plan.action {
+            Action::Insert { .. } => true,
+            // A number takes the place of another one; a text may be longer than the one before.
+            Action::Update { .. } | Action::UpdateMany(_) => {
+                plan.columns.iter().any(|at| !table.columns[*at].kind.is_of_one_size())
+            }
+            Action::Delete(_) | Action::DeleteDirectly(_) => false,
+        };
+        if !grows {
+            self.owner.touch();
+            return Ok(0);
+        }
+        let weight = params.iter().map(Param::weight).sum::<usize>() as u64;
+        // Something, also where all values stand in the shape.
+        self.owner.grow(weight.max(1)).map(|()| weight)
     }
 
     /// Adds the table where the database named a column alone, and the column where it named none and only one can be meant.

@@ -131,7 +131,7 @@ impl Transaction {
         }
         let read = reading(&plan)?;
         bind::check_params(&self.scope.app.catalog, &read.query.binds, read.query.holes, &params, Bulk::No)?;
-        self.scope.context.budget.charge_statements(1)?;
+        self.scope.begin_statements(1)?;
         let hold = self.hold(&mut state).await?;
         let deadline = self.scope.deadline()?;
         let result = hold.read(&self.scope, plan, params, deadline).await;
@@ -143,7 +143,7 @@ impl Transaction {
         let mut state = self.enter().await?;
         let plan = self.scope.app.plan(shape)?;
         check_batch_refs(&[writing(&plan)?])?;
-        self.scope.context.budget.charge_statements(1)?;
+        self.scope.begin_statements(1)?;
         let hold = self.hold_to_write(&mut state).await?;
         // Only now: the time that it waited for the lease isn't database time.
         let deadline = self.scope.deadline()?;
@@ -321,8 +321,10 @@ impl Transaction {
             StoreError::Timeout => {
                 let config = self.scope.app.store.config();
                 let problem = format!(
-                    "the transaction was rolled back: it may wait {} ms between two statements and last {} ms from its first write on",
-                    config.transaction_idle_ms, config.transaction_total_ms
+                    "the transaction was rolled back: it may wait {} ms between two statements and last {} ms from its first write on{}",
+                    config.transaction_idle_ms,
+                    config.transaction_total_ms,
+                    self.scope.app.when_others_wait()
                 );
                 DbError::new(code::TIMEOUT, problem).with("limit", config.transaction_total_ms)
             }

@@ -3,6 +3,7 @@
 use host_core::access::ModelGrants;
 use host_core::budget::Limits;
 use host_core::grants::Grants;
+use host_core::quota::Quota;
 use serde::{Deserialize, Serialize};
 
 /// `[engine]`: what all apps share.
@@ -94,6 +95,8 @@ pub struct AppConfig {
     pub models: ModelGrants,
     /// What a request of it may cost.
     pub limits: Limits,
+    /// What all of its requests together may take of the database.
+    pub quota: Quota,
     /// Whether its instances serve more than one request.
     pub reuse: Reuse,
 }

@@ -9,6 +9,7 @@ use host_core::access::ModelGrants;
 use host_core::grants::Capability;
 use host_core::manifest::{Manifest, Model};
 use host_core::name::AppId;
+use host_core::quota::Quota;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -61,6 +62,8 @@ pub struct Report {
     pub loaded: Loaded,
     /// What it would do to the database, a line for each step.
     pub schema: Vec<String>,
+    /// What the operator lets all of its requests together take.
+    pub quota: Quota,
 }
 
 /// Why a component was refused.
@@ -241,6 +244,13 @@ impl Candidate {
                 "leave the key out for its default".into(),
             ));
         }
+        if let Some(key) = config.quota.problem() {
+            return Err(refuse.hinted(
+                Step::Config,
+                format!("has quota.{key} = 0, so nothing could be read or written"),
+                format!("leave the key out for no bound, or raise it under [apps.{app}.quota]"),
+            ));
+        }
         if config.limits.memory_bytes > core.memory_bytes {
             return Err(refuse.hinted(
                 Step::Config,
@@ -342,8 +352,10 @@ impl Candidate {
         let refuse = Refuse(&self.origin);
         let db = match &parts.db {
             Some(db) => {
-                let db = db.for_granted(&self.manifest, &config.grants, &config.models);
-                Some(ArcSwap::new(db.map_err(|error| refuse.schema(&error))?))
+                let app = db.for_granted(&self.manifest, &config.grants, &config.models);
+                let app = app.map_err(|error| refuse.schema(&error))?;
+                app.set_quota(&config.quota);
+                Some(ArcSwap::new(app))
             }
             None => None,
         };

@@ -143,7 +143,7 @@ impl Site {
         let loaded = candidate.loaded(&config, false);
         let schema = candidate.schema(&self.parts, &config.models)?;
         candidate.files(&self.parts)?;
-        Ok(Report { loaded, schema })
+        Ok(Report { loaded, schema, quota: config.quota })
     }
 
     /// Takes an app off the site; requests under way end by themselves. Returns whether it was there.

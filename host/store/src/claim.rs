@@ -41,6 +41,11 @@ impl Claim {
         self.begin()
     }
 
+    /// Whether it hasn't begun.
+    pub(crate) fn waits(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WAITING
+    }
+
     /// Takes it back, unless it began.
     pub(crate) fn take_back(&self) -> bool {
         self.state.compare_exchange(WAITING, TAKEN_BACK, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -60,17 +65,18 @@ impl Drop for Interest {
     }
 }
 
-/// Waits for the answer, for its beginning only until `deadline`.
+/// Waits for the answer, for its beginning only until `deadline`; `why_late` says what was in the way then.
 pub(crate) async fn answer<T, E: From<StoreError>>(
     claim: Arc<Claim>,
     mut answer: oneshot::Receiver<Result<T, E>>,
     deadline: Instant,
+    why_late: impl FnOnce() -> StoreError,
 ) -> Result<T, E> {
     let interest = Interest(claim);
     let lost = || E::from(StoreError::Internal("the database thread gave no answer".into()));
     match tokio::time::timeout_at(deadline.into(), &mut answer).await {
         Ok(result) => result.unwrap_or_else(|_| Err(lost())),
-        Err(_) if interest.0.take_back() => Err(StoreError::Busy("no connection was free in time").into()),
+        Err(_) if interest.0.take_back() => Err(why_late().into()),
         // It runs, under a deadline of its own: wait for what came of it.
         Err(_) => answer.await.unwrap_or_else(|_| Err(lost())),
     }

@@ -37,12 +37,18 @@ pub struct StoreConfig {
     pub group_ms: u64,
     /// Milliseconds that one write, with all its statements, may take on the connection that everybody shares.
     pub write_ms: u64,
+    /// Milliseconds that an app's writes and transactions may keep others waiting in a minute, beyond `group_ms` each.
+    pub hold_ms_per_minute: u64,
     /// Milliseconds that a transaction which has written may wait between two statements.
     pub transaction_idle_ms: u64,
     /// Milliseconds that a transaction may last from its first write on.
     pub transaction_total_ms: u64,
+    /// Milliseconds that a cursor may keep its connection without being asked for rows while others wait for one.
+    pub cursor_idle_ms: u64,
     /// Milliseconds to wait for another program (a backup, a shell) that holds the file's lock.
     pub lock_wait_ms: u64,
+    /// KiB of the write-ahead log past which reads that may take long are held back, so that the log can begin anew.
+    pub log_kib: u32,
     /// Prepared statements that each connection keeps.
     pub statements: usize,
 }
@@ -61,9 +67,12 @@ impl Default for StoreConfig {
             max_group: 64,
             group_ms: 20,
             write_ms: 500,
+            hold_ms_per_minute: 500,
             transaction_idle_ms: 50,
             transaction_total_ms: 500,
+            cursor_idle_ms: 250,
             lock_wait_ms: 500,
+            log_kib: 64 << 10,
             statements: 256,
         }
     }
@@ -102,9 +111,12 @@ impl StoreConfig {
         within("max_group", self.max_group as u64, 1, 10_000)?;
         within("group_ms", self.group_ms, 1, 600_000)?;
         within("write_ms", self.write_ms, 1, 600_000)?;
+        within("hold_ms_per_minute", self.hold_ms_per_minute, 0, 600_000)?;
         within("transaction_idle_ms", self.transaction_idle_ms, 1, 600_000)?;
         within("transaction_total_ms", self.transaction_total_ms, 1, 600_000)?;
+        within("cursor_idle_ms", self.cursor_idle_ms, 1, 600_000)?;
         within("lock_wait_ms", self.lock_wait_ms, 0, 600_000)?;
+        within("log_kib", self.log_kib.into(), 1 << 10, 1 << 30)?;
         within("statements", self.statements as u64, 8, 100_000)?;
         if let Some(server) = &self.server {
             within("connections", server.connections as u64, 2, 10_000)?;
@@ -116,6 +128,11 @@ impl StoreConfig {
 
     pub(crate) fn group_time(&self) -> Duration {
         Duration::from_millis(self.group_ms)
+    }
+
+    /// What is in nobody's way.
+    pub(crate) fn short_time(&self) -> Duration {
+        self.group_time() / 4
     }
 
     pub(crate) fn write_time(&self) -> Duration {

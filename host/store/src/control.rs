@@ -1,10 +1,11 @@
 //! Stopping a statement that runs: by its deadline, by the work it has done, or because nobody waits any more.
 
 use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Instant;
 
+use crate::allowance::Crowd;
 use crate::error::StoreError;
 
 /// Virtual-machine steps between two looks at the clock: some 20 to 100 µs.
@@ -28,6 +29,9 @@ pub(crate) struct Control {
     job: AtomicU64,
     stop: AtomicU64,
     why: AtomicU8,
+    /// From when on it is stopped if others wait, in nanoseconds since [`START`]; 0 means never.
+    yields: AtomicU64,
+    crowd: OnceLock<Arc<Crowd>>,
 }
 
 /// How far a statement may go.
@@ -59,6 +63,23 @@ impl Control {
         self.why.store(NOT, Relaxed);
     }
 
+    /// Says who may wait behind this connection.
+    pub(crate) fn serve(&self, crowd: Arc<Crowd>) {
+        // A connection serves one queue for its life.
+        let _ = self.crowd.set(crowd);
+    }
+
+    /// Stops whatever runs from `when` on, if others wait then.
+    pub(crate) fn yield_from(&self, when: Option<Instant>) {
+        let nanos = when.map_or(0, |when| when.saturating_duration_since(*START).as_nanos());
+        self.yields.store(u64::try_from(nanos).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn is_in_the_way(&self, now: u64) -> bool {
+        let yields = self.yields.load(Relaxed);
+        yields != 0 && now >= yields && self.crowd.get().is_some_and(|crowd| crowd.waits())
+    }
+
     /// Says that from now on the connection works for job `number`; 0 is none.
     pub(crate) fn begin_job(&self, number: u64) {
         self.job.store(number, Relaxed);
@@ -82,7 +103,7 @@ impl Control {
                         self.looks.store(looks - 1, Relaxed);
                     }
                     let now = u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    if now >= self.deadline.load(Relaxed) { LATE } else { NOT }
+                    if now >= self.deadline.load(Relaxed) || self.is_in_the_way(now) { LATE } else { NOT }
                 }
             }
         };

@@ -10,11 +10,14 @@ use tokio::sync::oneshot;
 use crate::claim::{self, Claim};
 use crate::error::{Constraint, StoreError};
 use crate::owner::Owner;
-use crate::writer::{Entry, Thread, Work, Writer};
+use crate::writer::{Entry, Thread, Work, Writer, late};
 
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
 const TIMED_OUT: u8 = 2;
+
+/// Time between two looks whether others wait for a transaction that goes on for long.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Why a lease is over, where both sides see it.
 #[derive(Debug, Default)]
@@ -78,8 +81,8 @@ impl Lease {
             steps: receiver,
             ending: ending.clone(),
         };
-        writer.enter(owner.lane(), Entry::Lease(request))?;
-        claim::answer(claim, answer, deadline).await?;
+        writer.enter(&owner.taker(), Entry::Lease(request))?;
+        claim::answer(claim, answer, deadline, late).await?;
         Ok(Self { steps, ending })
     }
 
@@ -144,24 +147,46 @@ impl Thread {
             self.rollback();
             return;
         }
+        let began = Instant::now();
+        let yields = self.begin_hold(owner.lane(), false, began);
+        self.serve_borrower(&owner, &steps, &ending, began, yields);
+        self.end_hold(owner.lane(), began);
+    }
+
+    fn serve_borrower(
+        &mut self,
+        owner: &Owner,
+        steps: &mpsc::Receiver<Step>,
+        ending: &Ending,
+        began: Instant,
+        yields: Option<Instant>,
+    ) {
         let idle = Duration::from_millis(self.config.transaction_idle_ms);
-        let end = Instant::now() + Duration::from_millis(self.config.transaction_total_ms);
+        let end = began + Duration::from_millis(self.config.transaction_total_ms);
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match steps.recv_timeout(idle.min(left)) {
+            let waiting = Instant::now();
+            let step = self.next_step(steps, end.min(waiting + idle), yields);
+            // While it thinks nobody else writes. Its statements count by themselves.
+            if let Some(account) = owner.account() {
+                account.charge_time(waiting.elapsed());
+            }
+            match step {
                 Ok(Step::Run(job)) => {
                     let mut work = Work { session: &mut self.session, deadline: end, marks: &self.marks };
                     // The answer's sender is dropped by a panic, so the borrower gets an error.
+                    work.session.control().yield_from(yields);
                     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut work))).is_err();
+                    self.session.control().yield_from(None);
                     if panicked || self.session.is_autocommit() {
                         // Whoever ran the job has its own error; from now on it's over.
-                        ending.set(if Instant::now() >= end { TIMED_OUT } else { CLOSED });
+                        let late = Instant::now() >= end || self.has_to_yield(yields);
+                        ending.set(if late { TIMED_OUT } else { CLOSED });
                         self.rollback();
                         return;
                     }
                 }
                 Ok(Step::Commit(reply)) => {
-                    let result = self.commit_lease(&owner);
+                    let result = self.commit_lease(owner);
                     ending.set(CLOSED);
                     let _ = reply.send(result);
                     return;
@@ -183,6 +208,35 @@ impl Thread {
                 }
             }
         }
+    }
+
+    /// What the borrower wants next, until `end`, or until it is in others' way.
+    fn next_step(
+        &self,
+        steps: &mpsc::Receiver<Step>,
+        end: Instant,
+        yields: Option<Instant>,
+    ) -> Result<Step, RecvTimeoutError> {
+        loop {
+            let now = Instant::now();
+            if now >= end || self.has_to_yield(yields) {
+                return steps.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+            }
+            let until = match yields {
+                // Nobody waits yet.
+                Some(yields) if now >= yields => end.min(now + LOOK),
+                Some(yields) => end.min(yields),
+                None => end,
+            };
+            match steps.recv_timeout(until.duration_since(now)) {
+                Err(RecvTimeoutError::Timeout) => {}
+                step => return step,
+            }
+        }
+    }
+
+    fn has_to_yield(&self, yields: Option<Instant>) -> bool {
+        yields.is_some_and(|yields| Instant::now() >= yields) && self.is_crowded()
     }
 
     fn commit_lease(&mut self, owner: &Owner) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@
 //! - **A wall between apps.** Each statement belongs to an [`Owner`] or to the host, is prepared under its own identity,
 //!   and is checked table by table whenever it is prepared ([`Owner::owns`]). SQL of a plan that went wrong fails here.
 //! - **Everything ends.** A statement has a deadline ([`Until`]), a transaction has one from its first write on, queues
-//!   are bounded and fair to each app.
+//!   are bounded and fair to each app, and so are the places that they wait for.
 //!
 //! And for PostgreSQL and MariaDB ([`Server`]): the same words with a pool of connections in place of the threads.
 //!
@@ -22,6 +22,7 @@
 //! # Ok::<(), StoreError>(())
 //! ```
 
+mod allowance;
 mod authorizer;
 pub mod calendar;
 mod claim;
@@ -34,20 +35,25 @@ mod error;
 mod fair;
 mod functions;
 mod lease;
+mod log;
 mod mariadb;
 mod owner;
 mod postgres;
+mod quota;
 mod readers;
 mod rights;
 mod server;
 mod session;
+mod share;
 mod sqlite;
 mod writer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use host_core::name::AppId;
+use host_core::quota::Quota;
 use parking_lot::Mutex;
 
 pub use code_cache::CodeCache;
@@ -66,6 +72,7 @@ pub use server::target::{ServerConfig, ServerKind, Target, Wall};
 pub use server::transaction::{Inside, ServerTransaction};
 pub use server::wire::Pause;
 pub use session::{KEEP_SQL, Session};
+pub use share::Keeper;
 pub use sqlite::Sqlite;
 pub use writer::Work;
 
@@ -75,6 +82,7 @@ pub struct Store {
     backend: Backend,
     config: StoreConfig,
     owners: Mutex<HashMap<AppId, Arc<Owner>>>,
+    measures: AtomicBool,
 }
 
 /// What the data lies in.
@@ -95,7 +103,7 @@ impl Store {
             None => Backend::Sqlite(Sqlite::open(&config)?),
             Some(server) => Backend::Server(Server::open(config.clone(), server.clone())?),
         };
-        Ok(Arc::new(Self { backend, config, owners: Mutex::new(HashMap::new()) }))
+        Ok(Arc::new(Self { backend, config, owners: Mutex::new(HashMap::new()), measures: AtomicBool::new(false) }))
     }
 
     /// What the data lies in.
@@ -133,5 +141,17 @@ impl Store {
         let owner = owners.entry(app.clone()).or_insert_with(|| Arc::new(Owner::new(app.clone(), next))).clone();
         owner.add(tables);
         owner
+    }
+
+    /// Bounds what an app may take, from now on; what its requests took before stays counted where nothing changed.
+    pub fn set_quota(self: &Arc<Self>, owner: &Owner, quota: &Quota) {
+        owner.set_quota(quota);
+        if quota.storage_bytes.is_some() {
+            quota::start(self, &self.measures);
+        }
+    }
+
+    fn owners(&self) -> Vec<Arc<Owner>> {
+        self.owners.lock().values().cloned().collect()
     }
 }

@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use host_core::name::AppId;
+use host_core::quota::{Account, Quota, UsedUp};
 use parking_lot::RwLock;
 
 use crate::datum::Type;
+use crate::quota::Storage;
 use crate::rights::{Doing, Rights};
+use crate::share::{Keeper, Taker};
 
 /// An app as the database's wall sees it: a name and the tables that it owns. One for all versions of an app.
 pub struct Owner {
@@ -18,6 +21,8 @@ pub struct Owner {
     /// On tables of other apps.
     rights: RwLock<Rights>,
     commits: AtomicU64,
+    quota: RwLock<(Quota, Option<Arc<Account>>)>,
+    storage: Storage,
     /// On PostgreSQL, the role that its statements run as.
     role: OnceLock<Arc<str>>,
     /// The account that connections of its own log in with, and the password: on MariaDB all of its connections, on
@@ -40,6 +45,8 @@ impl Owner {
             tables: RwLock::default(),
             rights: RwLock::default(),
             commits: AtomicU64::new(0),
+            quota: RwLock::default(),
+            storage: Storage::default(),
             role: OnceLock::new(),
             login: OnceLock::new(),
         }
@@ -120,6 +127,54 @@ impl Owner {
     /// Its place in the queues.
     pub(crate) fn lane(&self) -> u64 {
         self.lane
+    }
+
+    pub(crate) fn set_quota(&self, quota: &Quota) {
+        let mut present = self.quota.write();
+        if present.0 != *quota {
+            *present = (quota.clone(), Account::of(quota).map(Arc::new));
+            self.storage.set_limit(quota.storage_bytes);
+        }
+    }
+
+    /// What its requests are counted in, where that is bounded.
+    pub fn account(&self) -> Option<Arc<Account>> {
+        self.quota.read().1.clone()
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Whether the size of its tables is bounded.
+    pub fn has_bounded_storage(&self) -> bool {
+        self.storage.is_bounded()
+    }
+
+    /// Counts `bytes` that are about to be written; the error where its tables may not grow by them.
+    pub fn grow(&self, bytes: u64) -> Result<(), UsedUp> {
+        self.storage.grow(bytes)
+    }
+
+    /// Counts `bytes` that were written beyond that.
+    pub fn grew(&self, bytes: u64) {
+        self.storage.grew(bytes);
+    }
+
+    /// Says that rows are about to be removed or changed without growing.
+    pub fn touch(&self) {
+        self.storage.touch();
+    }
+
+    /// As one who wants a place, for as long as the database alone decides.
+    pub(crate) fn taker(&self) -> Taker {
+        let most = self.quota.read().0.connections.map_or(usize::MAX, |most| most as usize);
+        Taker { lane: self.lane, most, keeper: None }
+    }
+
+    /// As one who wants a place for as long as `keeper` likes.
+    pub(crate) fn keeping(&self, keeper: Weak<dyn Keeper>) -> Taker {
+        Taker { keeper: Some(keeper), ..self.taker() }
     }
 
     pub(crate) fn committed(&self) {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
@@ -13,10 +13,13 @@ use crate::claim::{self, Claim};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::fair::FairQueue;
-use crate::owner::Owner;
 use crate::session::{Mode, Session};
+use crate::share::Taker;
 
-type Job = Box<dyn FnOnce(&mut Session) + Send>;
+/// Time that a read waits before it asks whether somebody keeps a thread for nothing.
+pub(crate) const FIRST_LOOK: Duration = Duration::from_millis(2);
+
+pub(crate) type Job = Box<dyn FnOnce(&mut Session) + Send>;
 
 /// The connections for short reads. Each thread prefers one, so that it finds its statements prepared.
 pub(crate) struct Inline {
@@ -56,27 +59,44 @@ impl Inline {
     }
 }
 
+/// Where the processor is busy, what takes long comes after what is soon done.
+#[cfg(target_os = "linux")]
+fn be_nice() -> Result<(), rustix::io::Errno> {
+    // On Linux this is about the thread that asks.
+    rustix::process::setpriority_process(None, NICE)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn be_nice() -> Result<(), std::convert::Infallible> {
+    Ok(())
+}
+
+/// How nice the threads for reads that may take long are, of 19.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// The threads for reads that may take long.
 pub(crate) struct Readers {
     queue: Arc<FairQueue<Job>>,
     threads: Vec<std::thread::JoinHandle<()>>,
+    patience: Duration,
 }
 
 impl Readers {
     pub(crate) fn start(path: &std::path::Path, durable: bool, config: &StoreConfig) -> Result<Self, StoreError> {
-        let queue = Arc::new(FairQueue::<Job>::new(config.max_waiting));
-        // One app's slow reads leave half of the threads to the others.
-        let abreast = config.readers.div_ceil(2);
-        let mut readers = Self { queue, threads: Vec::new() };
+        let queue = Arc::new(FairQueue::<Job>::new(config.max_waiting, config.readers));
+        let patience = Duration::from_millis(config.cursor_idle_ms);
+        let mut readers = Self { queue, threads: Vec::new(), patience };
         for number in 0..config.readers {
             let mut session = Session::open(path, Mode::Read, durable, config)?;
             let queue = readers.queue.clone();
             let thread = std::thread::Builder::new().name(format!("db-read-{number}")).spawn(move || {
-                while let Some((lane, job)) = queue.pop(abreast) {
+                let _ = be_nice();
+                while let Some((taker, job)) = queue.pop() {
                     if catch_unwind(AssertUnwindSafe(|| job(&mut session))).is_err() {
                         tracing::error!("a database read panicked");
                     }
-                    queue.done(lane);
+                    queue.done(&taker);
                 }
             });
             readers.threads.push(thread.map_err(|e| StoreError::Internal(format!("starting a thread: {e}")))?);
@@ -84,9 +104,14 @@ impl Readers {
         Ok(readers)
     }
 
+    /// What the threads take their work from.
+    pub(crate) fn queue(&self) -> &Arc<FairQueue<Job>> {
+        &self.queue
+    }
+
     pub(crate) async fn read<T, E>(
         &self,
-        owner: &Owner,
+        taker: Taker,
         deadline: Instant,
         read: impl FnOnce(&mut Session) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
@@ -106,10 +131,20 @@ impl Readers {
                 control.begin_job(0);
             })
         };
-        if self.queue.push(owner.lane(), job).is_err() {
+        if self.queue.push(&taker, job).is_err() {
             return Err(StoreError::Busy("too many statements wait for a connection").into());
         }
-        claim::answer(claim, answer, deadline).await
+        let answer = claim::answer(claim.clone(), answer, deadline, || self.queue.why_not(&taker));
+        tokio::pin!(answer);
+        // At first it is given time to begin. The answer ends the wait by itself.
+        let mut look = Instant::now() + FIRST_LOOK;
+        loop {
+            match tokio::time::timeout_at(look.into(), &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) if claim.waits() => look = self.queue.make_room(taker.lane, self.patience),
+                Err(_) => return answer.await,
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection: how it is opened, how it runs a statement, what it keeps prepared.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::ptr::NonNull;
@@ -9,13 +10,15 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::authorizer::{Acting, ActingCell};
 use crate::config::StoreConfig;
 use crate::control::{self, Control, STEPS, Until};
 use crate::datum::{Cells, Datum, Row};
 use crate::error::StoreError;
+use crate::log::Pages;
 use crate::owner::Statement;
 
 /// Values up to this size in bytes may stay bound to a statement until its next run; larger ones would pile up, one for
@@ -45,6 +48,10 @@ pub struct Session {
     acting: ActingCell,
     control: Arc<Control>,
     max_value_bytes: u32,
+    /// Pages in the log; it counts for the writer alone.
+    log: Pages,
+    /// Whether a statement found the disk full.
+    full: Cell<bool>,
     /// The names of all tables, in lower case, as of a version of the schema.
     tables: (i64, Arc<HashSet<String>>),
 }
@@ -92,6 +99,16 @@ impl Session {
         acting.set(Acting::Host);
         let control = control::new();
         configure(&mut connection, mode, durable, config, &acting, &control).map_err(fail)?;
+        let log = Pages::default();
+        if mode == Mode::Write {
+            // In place of SQLite's own, which would carry pages over before the commit is acknowledged.
+            let log = log.clone();
+            let count = move |_: &mut _, pages| {
+                log.set(pages);
+                Ok(())
+            };
+            connection.wal_hook(Some(count)).map_err(fail)?;
+        }
         acting.set(Acting::Nobody);
         Ok(Self {
             statements: HashMap::new(),
@@ -102,6 +119,8 @@ impl Session {
             acting,
             control,
             max_value_bytes: config.max_value_bytes,
+            log,
+            full: Cell::new(false),
             tables: (-1, Arc::default()),
         })
     }
@@ -120,6 +139,40 @@ impl Session {
 
     pub(crate) fn control(&self) -> &Arc<Control> {
         &self.control
+    }
+
+    /// Pages in the log.
+    pub(crate) fn log_pages(&self) -> &Pages {
+        &self.log
+    }
+
+    /// Whether a statement found the disk full since this was asked last.
+    pub(crate) fn take_full(&self) -> bool {
+        self.full.take()
+    }
+
+    /// The size of a page.
+    pub(crate) fn page_bytes(&mut self) -> u64 {
+        let size = self.as_host(|connection| connection.query_row("PRAGMA page_size", [], |row| row.get::<_, u32>(0)));
+        u64::from(size.unwrap_or(4_096))
+    }
+
+    /// Carries pages of the log over into the database, as far as readers let it, and returns how many are left.
+    pub(crate) fn carry_over(&mut self) -> Result<u32, StoreError> {
+        let most = self.max_value_bytes;
+        self.as_host(|connection| {
+            let done = connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE);
+            let (all, done) = done.map_err(|error| StoreError::from_sqlite(error, most))?;
+            Ok(u32::try_from(all.saturating_sub(done)).unwrap_or(0))
+        })
+    }
+
+    fn as_host<R>(&mut self, work: impl FnOnce(&Connection) -> R) -> R {
+        self.acting.set(Acting::Host);
+        self.control.arm(Until::deadline(Instant::now() + Duration::from_secs(600)));
+        let result = work(self.connection());
+        self.acting.set(Acting::Nobody);
+        result
     }
 
     /// Whether no transaction is open: after a failed statement inside one this means that SQLite rolled it back.
@@ -203,12 +256,21 @@ impl Session {
         row: &mut impl FnMut(&Cells<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         self.prepare(statement)?;
-        let (max, control) = (self.max_value_bytes, self.control.clone());
-        let fail = |error: rusqlite::Error| match &error {
-            rusqlite::Error::SqliteFailure(failure, _) if failure.code == rusqlite::ErrorCode::OperationInterrupted => {
-                E::from(control.why())
+        let (max, control, full) = (self.max_value_bytes, self.control.clone(), &self.full);
+        // SAFETY: the handle is asked for its latest error alone, while the connection behind it is open.
+        let handle = unsafe { self.connection.as_ref().handle() };
+        let fail = |error: rusqlite::Error| {
+            let error = match &error {
+                rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::OperationInterrupted => {
+                    control.why()
+                }
+                rusqlite::Error::SqliteFailure(failure, _) if has_no_room(handle, failure) => StoreError::Full,
+                _ => StoreError::from_sqlite(error, max),
+            };
+            if error == StoreError::Full {
+                full.set(true);
             }
-            _ => E::from(StoreError::from_sqlite(error, max)),
+            E::from(error)
         };
         self.clock += 1;
         let clock = self.clock;
@@ -296,6 +358,15 @@ impl std::fmt::Debug for Session {
     }
 }
 
+/// Whether a page could not be written because its user's share of the disk, or the largest file, is used up. SQLite knows
+/// the full disk alone.
+fn has_no_room(handle: *mut ffi::sqlite3, failure: &ffi::Error) -> bool {
+    // SAFETY: whoever asks has the connection open, and nobody else uses it.
+    let errno = || rustix::io::Errno::from_raw_os_error(unsafe { ffi::sqlite3_system_errno(handle) });
+    failure.extended_code == ffi::SQLITE_IOERR_WRITE
+        && [rustix::io::Errno::DQUOT, rustix::io::Errno::FBIG, rustix::io::Errno::NOSPC].contains(&errno())
+}
+
 fn configure(
     connection: &mut Connection,
     mode: Mode,
@@ -310,7 +381,7 @@ fn configure(
         connection.pragma_update(None, "journal_mode", "wal")?;
         // FULL: an acknowledged write survives a power cut. NORMAL would lose the last ones.
         connection.pragma_update(None, "synchronous", if durable { "full" } else { "off" })?;
-        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        connection.pragma_update(None, "journal_size_limit", i64::from(config.log_kib) << 10)?;
     } else {
         connection.pragma_update(None, "query_only", true)?;
     }

@@ -1,7 +1,7 @@
 //! SQLite: one writing thread, reading threads, and connections for short reads on the asking thread.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crate::config::StoreConfig;
@@ -10,6 +10,7 @@ use crate::lease::Lease;
 use crate::owner::Owner;
 use crate::readers::{Inline, Readers};
 use crate::session::{Mode, Session};
+use crate::share::Keeper;
 use crate::writer::{Work, Writer};
 
 /// The database in a file. Dropped, it finishes what it began and closes its connections.
@@ -19,6 +20,7 @@ pub struct Sqlite {
     readers: Readers,
     writer: Writer,
     path: PathBuf,
+    config: StoreConfig,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -36,13 +38,18 @@ impl Sqlite {
         let durable = temporary.is_none();
         let readers = Readers::start(&path, durable, config)?;
         let inline = Inline::new(path.clone(), durable, config);
-        let writer = Writer::start(writing, config)?;
-        Ok(Self { inline, readers, writer, path, _temporary: temporary })
+        let writer = Writer::start(writing, readers.queue(), config)?;
+        Ok(Self { inline, readers, writer, path, config: config.clone(), _temporary: temporary })
     }
 
     /// The database file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A reading connection besides the others.
+    pub(crate) fn another(&self) -> Result<Session, StoreError> {
+        Session::open(&self.path, Mode::Read, self._temporary.is_none(), &self.config)
     }
 
     /// Runs `read` on this thread, on a connection that is free. `None` where none is: go to [`Sqlite::read`] then.
@@ -64,7 +71,23 @@ impl Sqlite {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.readers.read(owner, deadline, read).await
+        self.readers.read(owner.taker(), deadline, read).await
+    }
+
+    /// As [`Sqlite::read`], for a read that lasts as long as somebody wants: `keeper` gives its thread back where that is
+    /// too long for others.
+    pub async fn read_kept<T, E>(
+        &self,
+        owner: &Owner,
+        keeper: Weak<dyn Keeper>,
+        deadline: Instant,
+        read: impl FnOnce(&mut Session) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.readers.read(owner.keeping(keeper), deadline, read).await
     }
 
     /// Runs `job` on the writing connection, atomically: all of it is on disk when this returns `Ok`, nothing remains

@@ -7,15 +7,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::allowance::{Allowances, REST};
 use crate::claim::{self, Claim};
 use crate::config::StoreConfig;
 use crate::control::Until;
 use crate::datum::{Cells, Datum};
 use crate::error::{Constraint, StoreError};
-use crate::fair::FairQueue;
+use crate::fair::{FairQueue, Next};
 use crate::lease::Request;
+use crate::log::{self, Log};
 use crate::owner::{Owner, Statement};
+use crate::readers::Job;
 use crate::session::Session;
+use crate::share::{HOST_LANE, Taker};
 
 /// The writing connection, inside a transaction, for one unit of work.
 #[derive(Debug)]
@@ -167,6 +171,11 @@ where
     }
 }
 
+/// Others had the connection for too long.
+pub(crate) fn late() -> StoreError {
+    StoreError::Busy("no connection was free in time")
+}
+
 pub(crate) enum Entry {
     Write(Box<dyn Member>),
     Lease(Request),
@@ -178,14 +187,24 @@ pub(crate) struct Writer {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-/// The queue's lane for the host itself.
-pub(crate) const HOST_LANE: u64 = 0;
-
 impl Writer {
-    pub(crate) fn start(session: Session, config: &StoreConfig) -> Result<Self, StoreError> {
-        let queue = Arc::new(FairQueue::new(config.max_waiting));
-        let mut thread =
-            Thread { session, marks: Marks::new(), queue: queue.clone(), slow: HashSet::new(), config: config.clone() };
+    pub(crate) fn start(
+        session: Session,
+        readers: &Arc<FairQueue<Job>>,
+        config: &StoreConfig,
+    ) -> Result<Self, StoreError> {
+        let log = Log::new(readers.clone(), u64::from(config.log_kib) << 10);
+        let queue = Arc::new(FairQueue::new(config.max_waiting, usize::MAX));
+        let mut thread = Thread {
+            session,
+            marks: Marks::new(),
+            queue: queue.clone(),
+            slow: HashSet::new(),
+            config: config.clone(),
+            log,
+            allowances: Allowances::new(Duration::from_millis(config.hold_ms_per_minute)),
+        };
+        thread.session.control().serve(queue.crowd().clone());
         let thread = std::thread::Builder::new()
             .name("db-write".into())
             .spawn(move || thread.serve())
@@ -206,11 +225,11 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let claim = Claim::new();
         let owner = owner.clone();
-        let lane = owner.lane();
+        let taker = owner.taker();
         let reply = move |result| drop(reply.send(result));
         let write = Write { owner: Some(owner), claim: claim.clone(), alone: false, job, result: None, reply };
-        self.enter(lane, Entry::Write(Box::new(write)))?;
-        claim::answer(claim, answer, deadline).await
+        self.enter(&taker, Entry::Write(Box::new(write)))?;
+        claim::answer(claim, answer, deadline, late).await
     }
 
     pub(crate) fn write_as_host<T, E>(
@@ -226,13 +245,13 @@ impl Writer {
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
         let reply = move |result| drop(reply.send(result));
         let write = Write { owner: None, claim: Claim::new(), alone: true, job, result: None, reply };
-        self.enter(HOST_LANE, Entry::Write(Box::new(write)))?;
+        self.enter(&Taker::host(), Entry::Write(Box::new(write)))?;
         let lost = |_| Err(StoreError::Internal("the database thread gave no answer".into()).into());
         answer.recv().unwrap_or_else(lost)
     }
 
-    pub(crate) fn enter(&self, lane: u64, entry: Entry) -> Result<(), StoreError> {
-        self.queue.push(lane, entry).map_err(|_| StoreError::Busy("too many writes wait for the connection"))
+    pub(crate) fn enter(&self, taker: &Taker, entry: Entry) -> Result<(), StoreError> {
+        self.queue.push(taker, entry).map_err(|_| StoreError::Busy("too many writes wait for the connection"))
     }
 }
 
@@ -254,17 +273,28 @@ pub(crate) struct Thread {
     /// Lanes whose latest write took longer by itself than a group may, or took its neighbours' work along.
     slow: HashSet<u64>,
     pub(crate) config: StoreConfig,
+    log: Log,
+    allowances: Allowances,
 }
 
 impl Thread {
     fn serve(&mut self) {
-        while let Some((lane, entry)) = self.queue.pop(usize::MAX) {
-            self.queue.done(lane);
+        loop {
+            let time = if self.log.is_holding() { log::ATTEMPT } else { Duration::from_secs(3_600) };
+            let (taker, entry) = match self.queue.pop_within(time) {
+                Next::Entry(taker, entry) => (taker, entry),
+                Next::Nothing => {
+                    self.log.tidy(&mut self.session);
+                    continue;
+                }
+                Next::Over => return,
+            };
+            self.queue.done(&taker);
             match entry {
                 Entry::Lease(request) => {
                     let began = Instant::now();
                     self.lend(request);
-                    self.queue.charge(lane, began.elapsed());
+                    self.queue.charge(taker.lane, began.elapsed());
                 }
                 Entry::Write(first) if first.begin() => {
                     let alone = first.is_alone();
@@ -278,6 +308,7 @@ impl Thread {
                 // Nobody wants it any more.
                 Entry::Write(_) => {}
             }
+            self.log.tidy(&mut self.session);
         }
     }
 
@@ -289,8 +320,8 @@ impl Thread {
                 Entry::Write(member) => !member.is_alone() && !self.slow.contains(&lane),
                 Entry::Lease(_) => false,
             };
-            let (lane, entry) = self.queue.pop_if(fits)?;
-            self.queue.done(lane);
+            let (taker, entry) = self.queue.pop_if(fits)?;
+            self.queue.done(&taker);
             if let Entry::Write(member) = entry
                 && member.begin()
             {
@@ -312,11 +343,15 @@ impl Thread {
         }
         let began = Instant::now();
         let (mut ran, mut good) = (Vec::new(), Vec::new());
+        // The lane of the first one, and whether there were others.
+        let (mut first, mut mixed) = (None, false);
         while ran.len() < self.config.max_group
-            && (ran.is_empty() || began.elapsed() < self.config.group_time())
+            && (ran.is_empty() || began.elapsed() < self.group_time())
             && let Some(mut member) = next(self)
         {
-            match self.run_member(member.as_mut()) {
+            let own = lane(member.as_ref());
+            mixed |= *first.get_or_insert(own) != own;
+            match self.run_member(member.as_mut(), mixed) {
                 Fate::Good => good.push(ran.len()),
                 Fate::Bad => {}
                 Fate::TookAll => {
@@ -329,6 +364,11 @@ impl Thread {
         }
         self.end_group(ran, &good);
         Vec::new()
+    }
+
+    /// How long the group that runs may take: those whose turn it isn't yet want to be in the next one.
+    fn group_time(&self) -> Duration {
+        if self.is_crowded() { self.config.short_time() } else { self.config.group_time() }
     }
 
     fn end_group(&mut self, mut ran: Vec<Box<dyn Member>>, good: &[usize]) {
@@ -360,11 +400,12 @@ impl Thread {
         }
     }
 
-    /// Runs one, and remembers what it cost the others.
-    fn run_member(&mut self, member: &mut dyn Member) -> Fate {
-        let began = Instant::now();
-        let fate = self.try_member(member);
-        let (took, lane) = (began.elapsed(), lane(member));
+    /// Runs one, and remembers what it cost the others. `company` says whether others' writes wait for the same commit.
+    fn run_member(&mut self, member: &mut dyn Member, company: bool) -> Fate {
+        let (began, lane) = (Instant::now(), lane(member));
+        let yields = self.begin_hold(lane, company, began);
+        let fate = self.try_member(member, yields);
+        let took = self.end_hold(lane, began);
         // The host's own work is rare and waits for nobody longer than for its turn.
         if lane != HOST_LANE {
             self.queue.charge(lane, took);
@@ -377,14 +418,44 @@ impl Thread {
         fate
     }
 
-    fn try_member(&mut self, member: &mut dyn Member) -> Fate {
+    /// `lane` has the connection from now on; it yields from then on, where others wait.
+    pub(crate) fn begin_hold(&mut self, lane: u64, company: bool, began: Instant) -> Option<Instant> {
+        self.queue.attend(lane, company);
+        let left = self.allowances.left(lane, began);
+        (lane != HOST_LANE).then(|| began + self.config.group_time() + left)
+    }
+
+    /// It had it for so long. Where others wait, what was too long is taken from its allowance.
+    pub(crate) fn end_hold(&mut self, lane: u64, began: Instant) -> Duration {
+        let now = Instant::now();
+        let took = now.duration_since(began);
+        let long = took.saturating_sub(self.config.group_time());
+        if lane != HOST_LANE && self.is_crowded() {
+            if !long.is_zero() {
+                self.allowances.spend(lane, long, now);
+            }
+            let short = self.config.short_time();
+            if took >= short && self.allowances.left(lane, now) < short {
+                self.queue.rest(lane, now + took * REST);
+            }
+        }
+        took
+    }
+
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.queue.crowd().waits()
+    }
+
+    fn try_member(&mut self, member: &mut dyn Member, yields: Option<Instant>) -> Fate {
         if let Err(error) = control_statement(&mut self.session, &self.marks.member) {
             member.fail(error);
             return Fate::TookAll;
         }
         let time = if member.owner().is_some() { self.config.write_time() } else { Duration::from_secs(600) };
         let mut work = Work { session: &mut self.session, deadline: Instant::now() + time, marks: &self.marks };
+        work.session.control().yield_from(yields);
         let mut good = member.run(&mut work);
+        self.session.control().yield_from(None);
         if self.session.is_autocommit() {
             if good {
                 member.fail(StoreError::Internal("the write ended its transaction".into()));

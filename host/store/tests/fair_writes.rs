@@ -214,6 +214,95 @@ async fn an_interrupted_write_makes_no_neighbour_run_more_than_twice() {
     assert_eq!((crowd.hog.commits(), crowd.small.commits()), (20 + 15, 15));
 }
 
+/// How many of an app's leases and writes lasted for long while another app wrote all the time, of how many.
+async fn long_ones(config: StoreConfig, leases: bool) -> (usize, usize) {
+    let (store, hog, small) = open(config);
+    let rows: Vec<String> = (0..300).map(|n| format!("({n})")).collect();
+    let fill = Arc::new(Statement::of_app(&hog, format!("INSERT INTO hog__t (n) VALUES {}", rows.join(", "))));
+    request(&store, &hog, &fill).await.unwrap();
+    let endless = Arc::new(Statement::of_app(
+        &hog,
+        "UPDATE hog__t SET n = 1 WHERE (SELECT count(*) FROM hog__t a, hog__t b, hog__t c, hog__t d) = 0",
+    ));
+    let tiny = Arc::new(Statement::of_app(&small, "INSERT INTO small__t (n) VALUES (1)"));
+    let end = Instant::now() + Duration::from_secs(3);
+    let holding = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let (mut long, mut all) = (0, 0);
+            while Instant::now() < end {
+                let took = if leases {
+                    let lease = store.sqlite().unwrap().lease(&hog, None, soon()).await.unwrap();
+                    let began = Instant::now();
+                    while !lease.is_over() {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    let took = began.elapsed();
+                    assert_eq!(lease.commit().await, Err(StoreError::Timeout));
+                    took
+                } else {
+                    let (took, statement) = (Arc::new(Mutex::new(Duration::ZERO)), endless.clone());
+                    let own = took.clone();
+                    let write = move |work: &mut Work<'_>| {
+                        let began = Instant::now();
+                        let result = run(work, &statement);
+                        *own.lock().unwrap() = began.elapsed();
+                        result
+                    };
+                    let written = store.sqlite().unwrap().write(&hog, soon(), write).await;
+                    assert_eq!(written, Err(StoreError::Timeout));
+                    *took.lock().unwrap()
+                };
+                all += 1;
+                long += usize::from(took > Duration::from_millis(250));
+            }
+            (long, all)
+        }
+    });
+    while Instant::now() < end {
+        request(&store, &small, &tiny).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    holding.await.unwrap()
+}
+
+fn patient() -> StoreConfig {
+    StoreConfig { transaction_idle_ms: 300, transaction_total_ms: 300, write_ms: 300, ..StoreConfig::temporary() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_kept_others_waiting_yields_when_somebody_waits() {
+    for leases in [true, false] {
+        let (long, all) = long_ones(StoreConfig { hold_ms_per_minute: 300, ..patient() }, leases).await;
+        // The first one uses up what the app has for a minute; a busy machine may make another one look long.
+        assert!(long <= 2 && all > long, "{long} of {all} were long, leases: {leases}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_that_has_time_left_does_not_yield() {
+    for leases in [true, false] {
+        let (long, all) = long_ones(StoreConfig { hold_ms_per_minute: 600_000, ..patient() }, leases).await;
+        assert!(long == all && all >= 2, "{long} of {all} were long, leases: {leases}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_in_nobodys_way_has_all_the_time_of_his_limits() {
+    let (store, hog, _) = open(StoreConfig { hold_ms_per_minute: 0, ..patient() });
+    for _ in 0..3 {
+        let lease = store.sqlite().unwrap().lease(&hog, None, soon()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        // Its own other writes wait as they always do.
+        let insert = Arc::new(Statement::of_app(&hog, "INSERT INTO hog__t (n) VALUES (1)"));
+        let (written, ended) = tokio::join!(request(&store, &hog, &insert), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            lease.commit().await
+        });
+        assert_eq!((written, ended), (Ok(1), Ok(())));
+    }
+}
+
 /// Not a test: run it with `--ignored --nocapture` and read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]

@@ -112,7 +112,7 @@ impl Error {
         self.0.status == 409
     }
 
-    /// Whether the same request may succeed later: the database was busy, or too slow.
+    /// Whether the same request may succeed later: the database was busy or too slow, or the app took all that it may.
     pub fn is_unavailable(&self) -> bool {
         self.0.status == 503
     }
@@ -132,7 +132,7 @@ impl Error {
         let status = match error.code.as_str() {
             "unique" | "foreign-key" | "protected" => 409,
             "invalid-value" | "not-null" | "check" => 422,
-            "busy" | "conflict-retry" | "timeout" => 503,
+            "busy" | "conflict-retry" | "timeout" | "quota" => 503,
             _ => 500,
         };
         let capability = error.details.iter().find(|(name, _)| name == "capability");

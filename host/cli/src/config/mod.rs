@@ -15,6 +15,7 @@ use host_core::access::ModelGrants;
 use host_core::budget::Limits;
 use host_core::grants::Grants;
 use host_core::name::AppId;
+use host_core::quota::Quota;
 use host_engine::{AppConfig, EngineConfig, Reuse};
 use host_server::ServerConfig;
 use serde::Deserialize;
@@ -121,6 +122,8 @@ pub(crate) struct PluginsSection {
     pub(crate) grants: Grants,
     /// What a request of a plugin may cost.
     pub(crate) limits: Limits,
+    /// What all requests of a plugin together may take of the database.
+    pub(crate) quota: Quota,
     /// Whether a plugin's instances serve more than one request.
     pub(crate) reuse: Reuse,
 }
@@ -131,6 +134,7 @@ impl Default for PluginsSection {
             dir: PathBuf::from("plugins"),
             grants: Grants::none(),
             limits: Limits::default(),
+            quota: Quota::default(),
             reuse: Reuse::default(),
         }
     }
@@ -158,6 +162,8 @@ pub(crate) struct AppSection {
     pub(crate) models: ModelGrants,
     /// What a request of it may cost.
     pub(crate) limits: Option<Limits>,
+    /// What all of its requests together may take of the database.
+    pub(crate) quota: Option<Quota>,
     /// Whether its instances serve more than one request.
     pub(crate) reuse: Option<Reuse>,
 }
@@ -195,6 +201,7 @@ impl Config {
             manage: section.manage,
             models: section.models,
             limits: section.limits.unwrap_or_default(),
+            quota: section.quota.unwrap_or_default(),
             reuse: section.reuse.unwrap_or_default(),
         })
     }
@@ -215,6 +222,7 @@ impl Config {
             manage: section.manage,
             models: section.models,
             limits: section.limits.unwrap_or(plugins.limits),
+            quota: section.quota.unwrap_or(plugins.quota),
             reuse: section.reuse.unwrap_or(plugins.reuse),
         })
     }

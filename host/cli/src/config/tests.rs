@@ -261,6 +261,12 @@ fn every_key_is_in_the_reference() {
         table(toml::Table::try_from(EngineConfig::default())),
         table(toml::Table::try_from(Reuse::default())),
         table(toml::Table::try_from(Limits::default())),
+        table(toml::Table::try_from(Quota {
+            connections: Some(1),
+            db_ms_per_minute: Some(1),
+            db_rows_per_minute: Some(1),
+            storage_bytes: Some(1),
+        })),
     ];
     tables.push(tables[2]["compile"].as_table().expect("a section").clone());
     for key in tables.iter().flat_map(toml::Table::keys) {

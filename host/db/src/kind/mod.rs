@@ -196,6 +196,11 @@ impl Kind {
         matches!(self, Kind::Date | Kind::Time | Kind::DateTime | Kind::Duration)
     }
 
+    /// Whether one value takes as much room as another one.
+    pub(crate) fn is_of_one_size(self) -> bool {
+        self.is_number() || self.is_time() || matches!(self, Kind::Boolean | Kind::Uuid)
+    }
+
     /// The kind that holds values of both, where there is one: numbers become the wider, texts lose their limits.
     pub(crate) fn common(self, other: Kind) -> Option<Kind> {
         let plain = |kind: Kind| if kind.is_whole() { Kind::BigInteger } else { kind };

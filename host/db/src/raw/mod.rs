@@ -101,7 +101,7 @@ impl Scope {
         params: Vec<Cell>,
         mut gather: G,
     ) -> Result<G, DbError> {
-        self.context.budget.charge_statements(1)?;
+        self.begin_statements(1)?;
         let deadline = self.deadline()?;
         let (app, context) = (self.app.clone(), self.context.clone());
         let sqlite = match self.app.store.backend() {
@@ -167,8 +167,9 @@ impl Scope {
 
     async fn write_raw(&self, statement: Arc<Statement>, params: Vec<Cell>) -> Result<(u64, Plain), DbError> {
         self.check_no_writing_transaction()?;
-        self.context.budget.charge_statements(1)?;
+        self.begin_statements(1)?;
         self.deadline()?;
+        self.charge_storage(&statement, &params)?;
         self.begin_writing()?;
         let sqlite = match self.app.store.backend() {
             Backend::Sqlite(sqlite) => sqlite,
@@ -186,6 +187,21 @@ impl Scope {
             scope.write_raw_now(work, &statement, &params).map_err(|fault| scope.explain_raw(fault, deadline).into())
         });
         result.await.map_err(|fault| self.explain_raw(fault, self.context.deadline))
+    }
+
+    /// Counts what the statement says itself, where the size of the app's tables is bounded. What else it makes is seen when
+    /// they are measured.
+    fn charge_storage(&self, statement: &Statement, params: &[Cell]) -> Result<(), DbError> {
+        let owner = &self.app.owner;
+        if !owner.has_bounded_storage() {
+            return Ok(());
+        }
+        if statement.sql().trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("delete")) {
+            owner.touch();
+            return Ok(());
+        }
+        let weight = statement.sql().len() + data(params)?.iter().map(Datum::content).sum::<usize>();
+        Ok(owner.grow(weight as u64)?)
     }
 
     fn write_raw_now(

@@ -55,12 +55,16 @@ macro_rules! on {
             mod functions;
             #[path = "grants.rs"]
             pub mod grants;
+            #[path = "held.rs"]
+            mod held;
             #[path = "hostile.rs"]
             mod hostile;
             #[path = "keys.rs"]
             mod keys;
             #[path = "properties/mod.rs"]
             mod properties;
+            #[path = "quotas.rs"]
+            mod quotas;
             #[path = "raw.rs"]
             mod raw;
             #[path = "related.rs"]
@@ -71,6 +75,8 @@ macro_rules! on {
             mod rules;
             #[path = "schema.rs"]
             mod schema;
+            #[path = "shares.rs"]
+            mod shares;
             #[path = "shop.rs"]
             pub mod shop;
             #[path = "site.rs"]

@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use crate::datum::{Cells, Datum};
 use crate::error::StoreError;
 use crate::owner::{Owner, Statement};
+use crate::server::Endpoint;
 use crate::server::pool::Place;
 use crate::server::target::ServerKind;
 use crate::server::wire::{Failure, Pause, Stopper, TakeRow, Wire};
-use crate::server::{Endpoint, HOST_LANE};
+use crate::share::HOST_LANE;
 
 /// How long a statement that was stopped may take to say so.
 const STOP_TIME: Duration = Duration::from_secs(2);

@@ -21,8 +21,8 @@ pub(crate) mod transaction;
 mod wall;
 pub(crate) mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
@@ -34,6 +34,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::owner::Owner;
+use crate::share::{Keeper, Taker};
 use crate::{mariadb, postgres};
 use connection::Connection;
 use outage::{AWAY, Outage, Refusal};
@@ -41,9 +42,6 @@ use pool::{Place, Places};
 use target::{ServerConfig, ServerKind, Target, Tls};
 use transaction::ServerTransaction;
 use wire::Wire;
-
-/// The lane of the host itself.
-pub(crate) const HOST_LANE: u64 = 0;
 
 /// How long a connection may be idle before it is asked whether it is alive.
 const IDLE: Duration = Duration::from_secs(1);
@@ -92,7 +90,7 @@ impl Endpoint {
         };
         Ok(Arc::new(Self {
             target: target.clone(),
-            places: Places::new(connections, config.max_waiting),
+            places: Places::new(connections, config.max_waiting, Duration::from_millis(config.cursor_idle_ms)),
             runtime: runtime.clone(),
             max_value_bytes: config.max_value_bytes,
             outage,
@@ -153,8 +151,17 @@ impl Endpoint {
     }
 
     async fn borrow(self: &Arc<Self>, owner: Option<&Arc<Owner>>, deadline: Instant) -> Result<Connection, StoreError> {
-        let lane = owner.map_or(HOST_LANE, |owner| owner.lane());
-        let place = self.enter(lane, deadline).await?;
+        self.borrow_as(owner, owner.map_or_else(Taker::host, |owner| owner.taker()), deadline).await
+    }
+
+    async fn borrow_as(
+        self: &Arc<Self>,
+        owner: Option<&Arc<Owner>>,
+        taker: Taker,
+        deadline: Instant,
+    ) -> Result<Connection, StoreError> {
+        let lane = taker.lane;
+        let place = self.enter(taker, deadline).await?;
         loop {
             let idle = if self.own_logins {
                 let (own, other) = self.places.take_own(lane);
@@ -174,13 +181,13 @@ impl Endpoint {
 
     /// A place in the pool. Nobody waits for one while the server is away; who may have one at once may find a connection that
     /// still works.
-    async fn enter(&self, lane: u64, deadline: Instant) -> Result<Place<Wire>, StoreError> {
+    async fn enter(&self, taker: Taker, deadline: Instant) -> Result<Place<Wire>, StoreError> {
         if self.outage.is_away() {
-            return self.places.enter(lane, Instant::now()).await.map_err(|_| AWAY);
+            return self.places.enter(taker, Instant::now()).await.map_err(|_| AWAY);
         }
         tokio::select! {
             biased;
-            place = self.places.enter(lane, deadline) => place,
+            place = self.places.enter(taker, deadline) => place,
             () = self.outage.begins() => Err(AWAY),
         }
     }
@@ -279,7 +286,7 @@ impl Server {
         let endpoint = open.primary.clone();
         let first = open.blocking(async move {
             let wire = endpoint.connect(None).await?;
-            if let Ok(place) = endpoint.places.enter(HOST_LANE, Instant::now()).await {
+            if let Ok(place) = endpoint.places.enter(Taker::host(), Instant::now()).await {
                 drop(Connection::new(wire, place, endpoint, None));
             }
             Ok::<_, Refusal>(())
@@ -334,6 +341,30 @@ impl Server {
         self.connection(owner, deadline).await
     }
 
+    /// A connection for reading as long as somebody wants, to the server itself where it must be the `latest`: `keeper` gives it
+    /// back where that is too long for others.
+    pub async fn kept_reader(
+        &self,
+        owner: &Arc<Owner>,
+        keeper: Weak<dyn Keeper>,
+        latest: bool,
+        deadline: Instant,
+    ) -> Result<Connection, StoreError> {
+        let taker = owner.keeping(keeper);
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let several = if latest { 0 } else { self.replicas.len() };
+        for at in 0..several {
+            let replica = &self.replicas[(first + at) % several];
+            if let Ok(mut connection) = replica.borrow_as(Some(owner), taker.clone(), deadline).await {
+                connection.until(deadline);
+                return Ok(connection);
+            }
+        }
+        let mut connection = self.primary.borrow_as(Some(owner), taker, deadline).await?;
+        connection.until(deadline);
+        Ok(connection)
+    }
+
     /// A connection for a statement that the app wrote itself, inside a transaction that only `reads` or may write. It has a
     /// login of the app's own, so nothing that the statement says can give it more rights; and what the statement changes about the
     /// session is forgotten before anybody gets the connection again.
@@ -356,9 +387,20 @@ impl Server {
 
     /// A connection with the host's own rights.
     pub async fn host_connection(&self, deadline: Instant) -> Result<Connection, StoreError> {
-        let mut connection = self.primary.borrow(None, deadline).await?;
-        connection.until(deadline);
-        Ok(connection)
+        self.connecting_as_host(deadline).await
+    }
+
+    /// The same as a future that needs nothing of this.
+    pub(crate) fn connecting_as_host(
+        &self,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Connection, StoreError>> + Send + use<> {
+        let primary = self.primary.clone();
+        async move {
+            let mut connection = primary.borrow(None, deadline).await?;
+            connection.until(deadline);
+            Ok(connection)
+        }
     }
 
     /// Opens an interactive transaction.

@@ -1,114 +1,113 @@
 //! The connections to one server: a bounded number, shared fairly, each with one borrower at a time.
 //!
-//! A place in the pool comes first, a connection second: whoever has a place takes an idle connection or makes one. An app
-//! may have half of the places; those who wait get theirs in the order in which they came, apps that have their half passed over.
+//! A place in the pool comes first, a connection second: whoever has a place takes an idle connection or makes one. Who may
+//! have how many places, and who comes next, is the same as for SQLite's reading threads ([`Lanes`]).
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::error::StoreError;
+use crate::fair::Lanes;
+use crate::share::Taker;
 
 /// Places and the idle connections that belong to them.
 pub(crate) struct Places<C> {
     state: Mutex<State<C>>,
     most: usize,
-    most_waiting: usize,
+    patience: Duration,
 }
 
 struct State<C> {
     /// Connections that nobody uses, the one used last at the end, with the lane that used it.
     idle: Vec<(u64, C)>,
-    /// Places that are taken, by lane.
-    taken: HashMap<u64, usize>,
-    total: usize,
-    waiting: VecDeque<(u64, oneshot::Sender<Place<C>>)>,
+    waiting: Lanes<oneshot::Sender<Place<C>>>,
     closed: bool,
 }
 
 /// A place in the pool. Dropped, the next one gets it.
 pub(crate) struct Place<C> {
     places: Arc<Places<C>>,
-    lane: u64,
+    taker: Taker,
 }
 
 impl<C> Drop for Place<C> {
     fn drop(&mut self) {
-        self.places.leave(self.lane);
+        self.places.leave(&self.taker);
     }
 }
 
 impl<C> Places<C> {
-    pub(crate) fn new(most: usize, most_waiting: usize) -> Arc<Self> {
-        let state =
-            State { idle: Vec::new(), taken: HashMap::new(), total: 0, waiting: VecDeque::new(), closed: false };
-        Arc::new(Self { state: Mutex::new(state), most, most_waiting })
+    /// So many places, for which so many may wait. Who keeps one without using it for `patience` makes room where others wait.
+    pub(crate) fn new(most: usize, most_waiting: usize, patience: Duration) -> Arc<Self> {
+        let state = State { idle: Vec::new(), waiting: Lanes::new(most_waiting, most), closed: false };
+        Arc::new(Self { state: Mutex::new(state), most, patience })
     }
 
     /// Waits for a place until `deadline`.
-    pub(crate) async fn enter(self: &Arc<Self>, lane: u64, deadline: Instant) -> Result<Place<C>, StoreError> {
-        let receiver = {
+    pub(crate) async fn enter(self: &Arc<Self>, taker: Taker, deadline: Instant) -> Result<Place<C>, StoreError> {
+        let lane = taker.lane;
+        let mut receiver = {
             let mut state = self.state.lock();
             if state.closed {
                 return Err(StoreError::Busy("the site is stopping"));
             }
-            if self.has_room(&state, lane) {
-                state.take(lane);
-                return Ok(Place { places: self.clone(), lane });
-            }
-            let mine = state.waiting.iter().filter(|(other, _)| *other == lane).count();
-            if state.waiting.len() >= self.most_waiting || mine >= self.most_waiting / 2 {
-                return Err(StoreError::Busy("too many statements wait for a connection"));
+            if state.waiting.shares.has_room(&taker) {
+                state.waiting.shares.take(&taker);
+                return Ok(Place { places: self.clone(), taker: taker.clone() });
             }
             let (sender, receiver) = oneshot::channel();
-            state.waiting.push_back((lane, sender));
+            if let Err(sender) = state.waiting.push(taker.clone(), sender) {
+                // Those who went count no more.
+                state.waiting.retain(|sender| !sender.is_closed());
+                let again = state.waiting.push(taker.clone(), sender);
+                again.map_err(|_| StoreError::Busy("too many statements wait for a connection"))?;
+            }
             receiver
         };
-        match tokio::time::timeout_at(deadline.into(), receiver).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => Err(StoreError::Busy("the site is stopping")),
-            Err(_) => Err(StoreError::Busy("no connection was free in time")),
+        let mut look = Instant::now();
+        loop {
+            look = self.make_room(lane).max(look).min(deadline);
+            match tokio::time::timeout_at(look.into(), &mut receiver).await {
+                Ok(Ok(place)) => return Ok(place),
+                Ok(Err(_)) => return Err(StoreError::Busy("the site is stopping")),
+                Err(_) if look >= deadline => return Err(self.state.lock().waiting.shares.why_not(&taker)),
+                Err(_) => {}
+            }
         }
     }
 
-    fn has_room(&self, state: &State<C>, lane: u64) -> bool {
-        let mine = state.taken.get(&lane).copied().unwrap_or(0);
-        // The host's own work is rare and short.
-        let most = if lane == 0 { self.most } else { self.most.div_ceil(2) };
-        state.total < self.most && mine < most
+    /// Makes a keeper give back its place, so that one of `lane` gets one. Returns when to look again.
+    fn make_room(&self, lane: u64) -> Instant {
+        let dispensable = self.state.lock().waiting.shares.dispensable(lane, self.patience);
+        // Not under the lock: what it gives back comes here again.
+        dispensable.map_or_else(
+            |at| at,
+            |keeper| {
+                keeper.give_back();
+                Instant::now() + self.patience
+            },
+        )
     }
 
-    fn leave(self: &Arc<Self>, lane: u64) {
+    fn leave(self: &Arc<Self>, taker: &Taker) {
         let mut granted = Vec::new();
         {
             let mut state = self.state.lock();
-            state.total -= 1;
-            if let Some(taken) = state.taken.get_mut(&lane) {
-                *taken -= 1;
-                if *taken == 0 {
-                    state.taken.remove(&lane);
-                }
-            }
-            let mut at = 0;
-            while at < state.waiting.len() {
-                let lane = state.waiting[at].0;
-                if state.waiting[at].1.is_closed() {
-                    state.waiting.remove(at);
-                } else if self.has_room(&state, lane) {
-                    state.take(lane);
-                    let Some((lane, sender)) = state.waiting.remove(at) else { break };
-                    granted.push((lane, sender));
+            state.waiting.shares.leave(taker);
+            while let Some((taker, sender)) = state.waiting.take() {
+                if sender.is_closed() {
+                    state.waiting.shares.leave(&taker);
                 } else {
-                    at += 1;
+                    granted.push((taker, sender));
                 }
             }
         }
-        for (lane, sender) in granted {
+        for (taker, sender) in granted {
             // Where nobody waits any more, the place comes back and goes to the next one.
-            let _ = sender.send(Place { places: self.clone(), lane });
+            let _ = sender.send(Place { places: self.clone(), taker });
         }
     }
 
@@ -127,7 +126,7 @@ impl<C> Places<C> {
         if let Some(at) = state.idle.iter().rposition(|(of, _)| *of == lane) {
             return (Some(state.idle.remove(at).1), None);
         }
-        if state.idle.len() + state.total > self.most && !state.idle.is_empty() {
+        if state.idle.len() + state.waiting.shares.total() > self.most && !state.idle.is_empty() {
             return (None, Some(state.idle.remove(0).1));
         }
         (None, None)
@@ -150,24 +149,18 @@ impl<C> Places<C> {
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
-        let (idle, waiting) = (std::mem::take(&mut state.idle), std::mem::take(&mut state.waiting));
+        let idle = std::mem::take(&mut state.idle);
+        let waiting = state.waiting.clear();
         drop(state);
         drop((idle, waiting));
     }
 }
 
-impl<C> State<C> {
-    fn take(&mut self, lane: u64) {
-        self.total += 1;
-        *self.taken.entry(lane).or_default() += 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(5)
@@ -175,13 +168,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_app_has_half_and_the_next_one_waits() {
-        let places = Places::<u8>::new(4, 10);
-        let first = places.enter(1, soon()).await.expect("free");
-        let _second = places.enter(1, soon()).await.expect("free");
-        let late = places.enter(1, Instant::now() + Duration::from_millis(20)).await;
+        let places = Places::<u8>::new(4, 10, PATIENCE);
+        let first = places.enter(Taker::of(1), soon()).await.expect("free");
+        let _second = places.enter(Taker::of(1), soon()).await.expect("free");
+        let late = places.enter(Taker::of(1), Instant::now() + Duration::from_millis(20)).await;
         assert_eq!(late.map(drop), Err(StoreError::Busy("no connection was free in time")));
-        let _other = places.enter(2, soon()).await.expect("the other half");
-        let (waited, ()) = tokio::join!(places.enter(1, soon()), async {
+        let _other = places.enter(Taker::of(2), soon()).await.expect("the other half");
+        let (waited, ()) = tokio::join!(places.enter(Taker::of(1), soon()), async {
             tokio::time::sleep(Duration::from_millis(20)).await;
             drop(first);
         });
@@ -190,31 +183,31 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_waiting_loses_nobody_a_place() {
-        let places = Places::<u8>::new(2, 10);
-        let first = places.enter(1, soon()).await.expect("free");
+        let places = Places::<u8>::new(2, 10, PATIENCE);
+        let first = places.enter(Taker::of(1), soon()).await.expect("free");
         {
-            let waiting = places.enter(1, soon());
+            let waiting = places.enter(Taker::of(1), soon());
             tokio::pin!(waiting);
             assert!(futures::poll!(&mut waiting).is_pending());
             // The place is on its way when the one who waits for it goes.
             drop(first);
         }
-        let _again = places.enter(1, soon()).await.expect("free again");
-        assert!(places.enter(2, soon()).await.is_ok());
+        let _again = places.enter(Taker::of(1), soon()).await.expect("free again");
+        assert!(places.enter(Taker::of(2), soon()).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_crowd_is_refused_and_leaves_room_for_others() {
-        let places = Places::<u8>::new(1, 4);
-        let held = places.enter(1, soon()).await.expect("free");
-        let crowd: Vec<_> = (0..2).map(|_| Box::pin(places.enter(1, soon()))).collect();
+        let places = Places::<u8>::new(1, 4, PATIENCE);
+        let held = places.enter(Taker::of(1), soon()).await.expect("free");
+        let crowd: Vec<_> = (0..2).map(|_| Box::pin(places.enter(Taker::of(1), soon()))).collect();
         let mut crowd = crowd;
         for waiting in &mut crowd {
             assert!(futures::poll!(waiting).is_pending());
         }
-        let refused = places.enter(1, soon()).await.map(drop);
+        let refused = places.enter(Taker::of(1), soon()).await.map(drop);
         assert_eq!(refused, Err(StoreError::Busy("too many statements wait for a connection")));
-        let mut other = Box::pin(places.enter(2, soon()));
+        let mut other = Box::pin(places.enter(Taker::of(2), soon()));
         assert!(futures::poll!(&mut other).is_pending());
         drop((crowd, held));
         other.await.expect("its turn");
@@ -222,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_kept_for_the_lane_that_used_it() {
-        let places = Places::new(4, 4);
+        let places = Places::new(4, 4, PATIENCE);
         places.give_back(1, "a");
         places.give_back(2, "b");
         assert_eq!(places.take_idle(1), Some("a"));

@@ -1,0 +1,265 @@
+//! What a good app's reads and writes take while another app makes all the trouble that it can: `cargo xtask bench neighbours`.
+//!
+//! The good app asks little: a read and a write in turn, a few milliseconds apart, each waited for. So what is measured is how
+//! long one of them takes, not how much the machine can do. The other app is in the same process, on threads of its own, with
+//! the same limits as any app. Everything shares the machine's cores, the database servers as well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use host_core::budget::Limits;
+use host_core::context::{RequestContext, RequestId};
+use host_core::grants::{Capability, Grants};
+use host_core::manifest::Manifest;
+use host_core::name::AppId;
+use host_db::{AppDb, Db, DbConfig, Param, RequestDb, Value};
+use host_store::{ServerConfig, Store, StoreConfig, Target};
+
+/// Rows of each app's table.
+const ROWS: i64 = 2_000;
+
+/// Bytes of each text in it.
+const TEXT: usize = 2_000;
+
+/// Time between two requests of the good app.
+const PAUSE: Duration = Duration::from_millis(4);
+
+/// What the other app does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    CrossJoins,
+    Searches,
+    SlowWrites,
+    Transactions,
+    Writers,
+    Cursors,
+}
+
+const TROUBLES: [Trouble; 6] = [
+    Trouble::CrossJoins,
+    Trouble::Searches,
+    Trouble::SlowWrites,
+    Trouble::Transactions,
+    Trouble::Writers,
+    Trouble::Cursors,
+];
+
+impl Trouble {
+    fn name(self) -> &'static str {
+        match self {
+            Trouble::None => "alone",
+            Trouble::CrossJoins => "16 cross joins at once",
+            Trouble::Searches => "16 searches in texts at once",
+            Trouble::SlowWrites => "16 slow updates at once",
+            Trouble::Transactions => "16 transactions at once, each held to its limit",
+            Trouble::Writers => "2,000 writers",
+            Trouble::Cursors => "64 cursors left open",
+        }
+    }
+
+    fn abreast(self) -> usize {
+        match self {
+            Trouble::None => 0,
+            Trouble::Writers => 2_000,
+            Trouble::Cursors => 64,
+            _ => 16,
+        }
+    }
+}
+
+/// The middle and the 99th percentile of how long something took.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    p50: Duration,
+    p99: Duration,
+}
+
+impl Times {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        let at = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1))).copied();
+        Self { p50: at(50).unwrap_or_default(), p99: at(99).unwrap_or_default() }
+    }
+}
+
+/// A read's and a write's.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    read: Times,
+    write: Times,
+    failed: usize,
+}
+
+fn app(db: &Arc<Db>, name: &str) -> Result<Arc<AppDb>> {
+    let manifest = format!(
+        r#"{{"v":1,"name":"{name}","models":[{{"name":"note","fields":[{{"name":"id","kind":"auto"}},
+            {{"name":"n","kind":"integer","default":0}},{{"name":"body","kind":"text"}}]}}]}}"#
+    );
+    Ok(db.for_app(&Manifest::parse(&manifest)?)?)
+}
+
+fn request(app: &Arc<AppDb>, name: &str) -> Result<RequestDb> {
+    let name = AppId::new(name).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let grants = Arc::new(Grants::from_iter([Capability::Db]));
+    Ok(app.for_request(Arc::new(RequestContext::new(RequestId(1), name, grants, Limits::default()))))
+}
+
+async fn fill(app: &Arc<AppDb>, name: &str) -> Result<()> {
+    let insert = br#"{"v":1,"op":"insert","from":"note","set":{"body":{"$":0}}}"#;
+    for _ in 0..ROWS / 100 {
+        let bodies = (0..100).map(|_| Value::Text("ab".repeat(TEXT / 2))).collect();
+        request(app, name)?.execute(insert, vec![Param::Many(bodies)]).await?;
+    }
+    Ok(())
+}
+
+const BY_KEY: &[u8] = br#"{"v":1,"from":"note","fields":["id","n"],"filter":[["exact","pk",{"$":0}]],"order":[]}"#;
+const SET: &[u8] =
+    br#"{"v":1,"op":"update","from":"note","set":{"n":["add",{"f":"n"},1]},"filter":[["exact","pk",{"$":0}]]}"#;
+const JOIN: &[u8] = br#"{"v":1,"op":"count","from":"note","filter":[["exists",{"from":"note","fields":["id"],
+    "filter":[["gt",{"e":["add",{"f":"n"},{"outer":"id"}]},1000000000]]}]]}"#;
+const SEARCH: &[u8] = br#"{"v":1,"op":"count","from":"note","filter":[["icontains","body",{"$":0}]]}"#;
+const SLOW: &[u8] = br#"{"v":1,"op":"update","from":"note","set":{"n":1},"filter":[["icontains","body",{"$":0}]]}"#;
+const INSERT: &[u8] = br#"{"v":1,"op":"insert","from":"note","set":{"body":"b"}}"#;
+const ALL: &[u8] = br#"{"v":1,"from":"note"}"#;
+
+fn text(text: &str) -> Vec<Param> {
+    vec![Param::One(Value::Text(text.into()))]
+}
+
+/// One of the other app's requests. What becomes of it is its own business.
+async fn trouble(app: &Arc<AppDb>, which: Trouble) -> Result<()> {
+    let db = request(app, "bad")?;
+    match which {
+        Trouble::None => {}
+        Trouble::CrossJoins => drop(db.fetch(JOIN, vec![]).await),
+        Trouble::Searches => drop(db.fetch(SEARCH, text("ababababac")).await),
+        Trouble::SlowWrites => drop(db.execute(SLOW, text("ababababac")).await),
+        Trouble::Writers => drop(db.execute(INSERT, vec![]).await),
+        Trouble::Transactions => {
+            let transaction = db.begin().await?;
+            while transaction.execute(SET, vec![Param::One(Value::Integer(1))]).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+        }
+        Trouble::Cursors => {
+            let cursor = db.open(ALL, vec![])?;
+            drop(cursor.next(1, 1).await);
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+    // What is refused at once would be asked for again at once.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    Ok(())
+}
+
+/// The good app's times beside `which`, for `time`.
+fn sample(good: &Arc<AppDb>, bad: &Arc<AppDb>, which: Trouble, time: Duration) -> Result<Sample> {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for _ in 0..which.abreast() {
+        let (bad, stop) = (bad.clone(), stop.clone());
+        threads.spawn(async move { while !stop.load(Relaxed) && trouble(&bad, which).await.is_ok() {} });
+    }
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sample = own.block_on(async {
+        // Until the other one has got going.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let (mut reads, mut writes, mut failed, end) = (Vec::new(), Vec::new(), 0, Instant::now() + time);
+        let mut at = 0;
+        while Instant::now() < end {
+            at = at % ROWS + 1;
+            for (shape, times) in [(BY_KEY, &mut reads), (SET, &mut writes)] {
+                let (db, began, key) = (request(good, "good")?, Instant::now(), vec![Param::One(Value::Integer(at))]);
+                let done = match shape {
+                    BY_KEY => db.fetch(shape, key).await.map(drop),
+                    _ => db.execute(shape, key).await.map(drop),
+                };
+                times.push(began.elapsed());
+                failed += usize::from(done.is_err());
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        anyhow::Ok(Sample { read: Times::of(reads), write: Times::of(writes), failed })
+    })?;
+    stop.store(true, Relaxed);
+    threads.shutdown_timeout(Duration::from_secs(10));
+    Ok(sample)
+}
+
+/// Measures all troubles on all databases, and prints a table.
+pub(crate) fn measure(seconds: u32, rounds: usize, only: Option<&str>) -> Result<()> {
+    let folder = tempfile::tempdir_in(".").context("a scratch folder")?;
+    let time = Duration::from_secs(seconds.into());
+    println!(
+        "| database | beside | a read: p50, p99 | ÷ alone | a write: p50, p99 | ÷ alone |\n|---|---|---:|---:|---:|---:|"
+    );
+    for database in ["SQLite", "PostgreSQL", "MariaDB"] {
+        let server = match database {
+            "PostgreSQL" => Some(test_servers::Kind::Postgres),
+            "MariaDB" => Some(test_servers::Kind::Mariadb),
+            _ => None,
+        };
+        let wanted = |name: &str| only.is_none_or(|only| database.contains(only) || name.contains(only));
+        if !TROUBLES.iter().any(|trouble| wanted(trouble.name())) {
+            continue;
+        }
+        let store = match server {
+            Some(kind) => {
+                let url = kind.shared().database();
+                StoreConfig::server(ServerConfig::new(Target::parse(&url).map_err(anyhow::Error::msg)?))
+            }
+            None => StoreConfig::file(folder.path().join("site.db")),
+        };
+        let db = Db::open(Store::open(store)?, DbConfig::default())?;
+        let (good, bad) = (app(&db, "good")?, app(&db, "bad")?);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            fill(&good, "good").await?;
+            fill(&bad, "bad").await
+        })?;
+        for trouble in TROUBLES.into_iter().filter(|trouble| wanted(trouble.name())) {
+            // Alone before each, so that a change of the machine's mood meets both.
+            let mut pairs = Vec::new();
+            for _ in 0..rounds {
+                let alone = sample(&good, &bad, Trouble::None, time)?;
+                pairs.push((alone, sample(&good, &bad, trouble, time)?));
+            }
+            row(database, trouble, &pairs);
+        }
+    }
+    Ok(())
+}
+
+fn row(database: &str, trouble: Trouble, pairs: &[(Sample, Sample)]) {
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    };
+    let ms = |of: &dyn Fn(&(Sample, Sample)) -> Duration| {
+        median(pairs.iter().map(|pair| of(pair).as_secs_f64() * 1e3).collect())
+    };
+    let part = |of: &dyn Fn(&Sample) -> Times| {
+        let ratio = median(
+            pairs.iter().map(|(alone, beside)| of(beside).p99.as_secs_f64() / of(alone).p99.as_secs_f64()).collect(),
+        );
+        let times = [
+            ms(&|(alone, _)| of(alone).p50),
+            ms(&|(alone, _)| of(alone).p99),
+            ms(&|(_, beside)| of(beside).p50),
+            ms(&|(_, beside)| of(beside).p99),
+        ];
+        format!("{:.2}, {:.2} → {:.2}, {:.2} ms | {ratio:.1}", times[0], times[1], times[2], times[3])
+    };
+    let failed: usize = pairs.iter().map(|(_, beside)| beside.failed).sum();
+    let failed = if failed == 0 { String::new() } else { format!(" ({failed} failed)") };
+    println!(
+        "| {database} | {}{failed} | {} | {} |",
+        trouble.name(),
+        part(&|sample| sample.read),
+        part(&|sample| sample.write)
+    );
+}
