@@ -129,6 +129,15 @@ impl Store {
         let next = owners.len() as u64 + 1;
         let owner = owners.entry(app.clone()).or_insert_with(|| Arc::new(Owner::new(app.clone(), next))).clone();
         owner.add(tables);
+        Owner::count_together(owners.values());
         owner
+    }
+
+    /// Sets what an app may do with tables of other apps. Returns what it might do until now.
+    pub fn grant(&self, owner: &Owner, rights: Rights) -> Rights {
+        let owners = self.owners.lock();
+        let before = owner.grant(rights);
+        Owner::count_together(owners.values());
+        before
     }
 }
