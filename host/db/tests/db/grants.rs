@@ -128,7 +128,7 @@ impl Both {
     }
 }
 
-fn request(app: &Arc<AppDb>, name: &str, facts: Facts, capabilities: &[Capability]) -> RequestDb {
+pub fn request(app: &Arc<AppDb>, name: &str, facts: Facts, capabilities: &[Capability]) -> RequestDb {
     let name = host_core::name::AppId::new(name).unwrap();
     let grants: Grants = capabilities.iter().copied().collect();
     let id = host_core::context::RequestId(1);
