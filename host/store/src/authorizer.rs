@@ -34,6 +34,8 @@ pub(crate) struct Written {
     tables: Arc<HashSet<String>>,
     /// Whether it may delete rows that are in the way of what it writes, of which SQLite asks nobody.
     replaces: bool,
+    /// Whether tables may meet by columns that are called alike, of which SQLite asks nobody either.
+    joins: bool,
 }
 
 /// The cell that the authorizer reads.
@@ -47,7 +49,8 @@ impl ActingCell {
 
     pub(crate) fn act_for(&self, statement: &Statement, tables: &Arc<HashSet<String>>) {
         if let (Some(owner), true) = (statement.owner(), statement.is_raw()) {
-            let written = Written { tables: tables.clone(), replaces: may_replace(statement.sql()) };
+            let (replaces, joins) = (may_replace(statement.sql()), joins_by_names(statement.sql()));
+            let written = Written { tables: tables.clone(), replaces, joins };
             return self.set(Acting::Raw(owner.clone(), written));
         }
         let mut acting = self.0.lock();
@@ -75,7 +78,7 @@ fn app_may(owner: &Owner, context: &AuthContext<'_>, raw: Option<&Written>) -> b
     if raw.is_none() && context.accessor.is_some_and(|name| !is_of_with(name)) {
         return false;
     }
-    if !matches!(context.database_name, None | Some("main")) {
+    if !matches!(context.database_name, None | Some("main")) || raw.is_some_and(|raw| raw.joins) {
         return false;
     }
     match context.action {
@@ -111,6 +114,14 @@ fn may_replace(sql: &str) -> bool {
     sql.split("replace").skip(1).any(|after| !after.trim_start().starts_with('('))
 }
 
+/// Whether a statement has the word `USING` or `NATURAL`. SQLite compares the columns that these join by without
+/// asking the authorizer, so that values in anybody's tables could be guessed. A word in quotes counts as well: whoever takes
+/// quotes apart can be wrong about where they end.
+pub fn joins_by_names(sql: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii();
+    sql.split(|c| !is_of_name(c)).any(|word| word.eq_ignore_ascii_case("using") || word.eq_ignore_ascii_case("natural"))
+}
+
 /// Whether it is a name that the planner gives in WITH: `w0`.
 fn is_of_with(name: &str) -> bool {
     name.strip_prefix('w').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
@@ -118,7 +129,23 @@ fn is_of_with(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::may_replace;
+    use super::{joins_by_names, may_replace};
+
+    #[test]
+    fn a_join_by_names_says_so() {
+        for sql in [
+            "SELECT a FROM b JOIN c USING(a)",
+            "b natural\tJOIN c",
+            "b/**/NATURAL/**/LEFT JOIN c",
+            "using(a)",
+            "'using'",
+        ] {
+            assert!(joins_by_names(sql), "{sql}");
+        }
+        for sql in ["SELECT using_it FROM b", "SELECT naturally, éusing FROM b"] {
+            assert!(!joins_by_names(sql), "{sql}");
+        }
+    }
 
     #[test]
     fn a_statement_that_replaces_says_so() {

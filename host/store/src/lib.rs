@@ -49,6 +49,7 @@ use std::sync::Arc;
 use host_core::name::AppId;
 use parking_lot::Mutex;
 
+pub use authorizer::joins_by_names;
 pub use code_cache::CodeCache;
 pub use config::StoreConfig;
 pub use control::Until;
