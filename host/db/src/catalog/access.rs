@@ -282,7 +282,7 @@ fn access(catalog: &Catalog, at: usize, table: &Table, of: &str, grant: &ModelGr
     writes.retain(|at| {
         let column = &table.columns[*at];
         let counts = column.kind == Kind::Auto && !is_meant(&column.field);
-        !filled(at) && !(ruled && column.fills_itself()) && !counts
+        !(filled(at) || counts || ruled && column.fills_itself())
     });
     let condition = |json| {
         let condition = shape::parse_condition(json)?;
