@@ -545,3 +545,113 @@ async fn a_rule_is_about_exactly_its_text_in_tables_of_others_making_too() {
         assert_eq!(app.run(delete, vec![]).await.unwrap().affected, keys.len() as u64);
     }
 }
+
+#[tokio::test]
+async fn a_single_related_row_is_there_or_it_isnt() {
+    let profile = |of: Json| {
+        let mut model = json!({"name": "profile", "fields": [{"name": "id", "kind": "auto"},
+            {"name": "person", "kind": "one_to_one", "to": "person", "on_delete": "cascade", "related_name": "profile"},
+            {"name": "site", "kind": "char", "max_length": 20, "default": "a.org"}]});
+        model.as_object_mut().unwrap().extend(of.as_object().unwrap().clone());
+        model
+    };
+    let person = |of: Json| {
+        let mut model = json!({"name": "person", "fields": [{"name": "id", "kind": "auto"}, {"name": "name", "kind": "char", "max_length": 20}]});
+        model.as_object_mut().unwrap().extend(of.as_object().unwrap().clone());
+        model
+    };
+    let owned = json!({"v": 1, "name": "ledger", "models": [person(json!({})), profile(json!({}))]});
+    let declared = json!([person(json!({"of": "ledger.person"})), profile(json!({"of": "ledger.profile"}))]);
+    let all = |grant: ModelGrant| grants([("person", ModelGrant::of(ALL)), ("profile", of_a(grant))]);
+    // Who may set whose it is would learn who has a hidden one.
+    let two = Two::of(&owned, declared.clone(), &all(ModelGrant::of(ALL)));
+    assert!(refused(&two.app(), "profile").await.contains("`person` is unique among all rows"));
+    let two = Two::of(&owned, declared, &all(ModelGrant { writes: only(&[]), ..ModelGrant::of(ALL) }));
+    let (owner, app) = (two.owner(), two.app());
+    for (name, site) in [("ann", "a.org"), ("bob", "b.org")] {
+        let person = owner.add("person", json!({"name": name})).await;
+        owner.add("profile", json!({"person": person, "site": site})).await;
+    }
+    for (shape, expected) in [
+        (json!({"v":1,"op":"count","from":"person","filter":[["isnull","profile",true]]}), 1),
+        (json!({"v":1,"op":"count","from":"person","filter":[["isnull",["profile","site"],false]]}), 1),
+        (json!({"v":1,"op":"count","from":"person","filter":[["not",["exact",["profile","site"],"b.org"]]]}), 2),
+        (json!({"v":1,"op":"count","from":"profile","filter":[["exact",["person","profile","site"],"a.org"]]}), 1),
+    ] {
+        assert_eq!(app.one(shape.clone(), vec![]).await, Value::Integer(expected), "{shape}");
+    }
+    let rows = app.get(json!({"v":1,"from":"person","related":[["profile"]],"order":["id"]}), vec![]).await.unwrap();
+    let there: Vec<bool> = rows.iter().map(|row| row[2] != Value::Null).collect();
+    assert_eq!(there, [true, false]);
+    // A person whose profile is hidden stays: whether there is one the database says, not who reads.
+    let delete = |name: &str| json!({"v":1,"op":"delete","from":"person","filter":[["exact","name",name]]});
+    assert_eq!(code(app.run(delete("bob"), vec![]).await), "foreign-key");
+    assert_eq!(count(&owner, "person").await, 2);
+}
+
+#[tokio::test]
+async fn a_new_version_of_the_owner_keeps_rules_and_defaults_for_who_hasnt_followed_yet() {
+    let both = Both::with(&grants([("account", of_a(ModelGrant { fields: only(&["id", "name", "balance"]), ..ModelGrant::of(ALL) }))]));
+    both.filled().await;
+    let mut next = super::grants::ledger();
+    let fields = next["models"][0]["fields"].as_array_mut().unwrap();
+    fields.retain(|field| field["name"] != "user");
+    fields.push(json!({"name": "level", "kind": "integer", "default": 3}));
+    fields.push(json!({"name": "remark", "kind": "text", "null": true}));
+    let owner = both.db.for_app(&Manifest::parse(&next.to_string()).unwrap()).unwrap();
+    let owner = request(&owner, "ledger", Facts::default(), &[Capability::Db]);
+    // As it was loaded before.
+    let app = both.app();
+    assert_eq!(count(&app, "book").await, 2);
+    app.add("book", json!({"name": "cid"})).await;
+    let up = json!({"v":1,"op":"update","from":"book","set":{"balance":["add",{"f":"balance"},1]}});
+    assert_eq!(app.run(up, vec![]).await.unwrap().affected, 3);
+    let level = json!({"v":1,"op":"count","from":"account","filter":[["exact","level",3],["exact","site","a.org"]]});
+    assert_eq!(owner.one(level, vec![]).await, Value::Integer(3));
+}
+
+#[tokio::test]
+async fn sql_of_its_own_writes_what_is_granted_and_names_what_isnt() {
+    let view = || ModelGrant::of([Action::View]);
+    let models = grants([("account", ModelGrant { fields: only(&["id", "name"]), ..ModelGrant::of([Action::View, Action::Change]) }), ("entry", view())]);
+    let mut seen = reports();
+    seen["models"][0]["fields"].as_array_mut().unwrap().remove(2);
+    let both = Both::of(&seen, &models, &[Capability::Db, Capability::DbRaw]);
+    both.filled().await;
+    let db = both.app();
+    assert_eq!(db.execute_raw("UPDATE ledger__account SET name = 'new' WHERE id = 1", vec![]).await.unwrap().affected, 1);
+    for sql in [
+        "UPDATE ledger__account SET name = 'x' WHERE secret = 7",
+        "UPDATE ledger__account SET secret = 1",
+        "UPDATE ledger__account SET name = site",
+        "INSERT INTO ledger__account (site, name) VALUES ('a', 'bb')",
+        "DELETE FROM ledger__account",
+        "UPDATE ledger__entry SET amount = 1",
+        "DELETE FROM ledger__label",
+        "UPDATE reports__note SET body = (SELECT max(secret) FROM ledger__account)",
+        "INSERT INTO reports__note (book_id, body) SELECT id, site FROM ledger__account",
+    ] {
+        let result = db.execute_raw(sql, vec![]).await;
+        assert!(result.is_err(), "{sql}: {result:?}");
+    }
+    for sql in [
+        "SELECT secret FROM ledger__account",
+        "SELECT * FROM ledger__account",
+        "SELECT id FROM ledger__account ORDER BY total",
+        "SELECT a.id FROM ledger__account a JOIN ledger__entry e USING (site)",
+        "SELECT id FROM ledger__account GROUP BY id HAVING max(secret) > 1",
+        "SELECT count(*) FROM ledger__vault",
+        "WITH g(code) AS (SELECT 'x') SELECT count(*) FROM g JOIN ledger__label USING (code)",
+        "WITH g(code) AS (SELECT 'x') SELECT count(*) FROM g NATURAL JOIN ledger__label",
+        "WITH g(code) AS (SELECT 'x') SELECT code FROM g RIGHT/**/JOIN ledger__label using(code)",
+        "WITH g(name) AS (SELECT 'reports__note') SELECT count(*) FROM g JOIN sqlite_master USING (name)",
+        "SELECT 'x' IN ledger__label",
+        "SELECT count(*) FROM ledger__label AS l, json_each('[1]')",
+        "WITH x AS (SELECT id, site FROM ledger__account) SELECT id FROM x",
+    ] {
+        let result = db.fetch_raw(sql, vec![]).await;
+        assert!(result.is_err(), "{sql}: {result:?}");
+    }
+    let unchanged = json!({"v":1,"op":"count","from":"account","filter":[["exact","secret",7]]});
+    assert_eq!(both.owner().one(unchanged, vec![]).await, Value::Integer(4));
+}
