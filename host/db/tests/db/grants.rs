@@ -199,7 +199,7 @@ async fn tried(db: &RequestDb, shape: &Json) -> String {
         }
         false => db.fetch(bytes.as_bytes(), params(shape)).await.map(drop),
     };
-    result.map_or_else(|error| format!("{}", error.code), |()| "ok".into())
+    result.map_or_else(|error| error.code.to_string(), |()| "ok".into())
 }
 
 #[tokio::test]
