@@ -201,7 +201,7 @@ impl ModelGrants {
 
     /// Whether some say which rows there are.
     pub fn have_rules(&self) -> bool {
-        self.0.values().any(|grant| !grant.rows.is_empty() || !grant.filter.is_empty())
+        self.0.values().any(ModelGrant::has_rule)
     }
 
     /// The grants with what they are for.
@@ -226,6 +226,16 @@ impl ModelGrant {
     /// A grant of these actions on all fields of all rows.
     pub fn of(actions: impl IntoIterator<Item = Action>) -> Self {
         Self { actions: actions.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Whether it says which rows there are.
+    pub fn has_rule(&self) -> bool {
+        !self.rows.is_empty() || !self.filter.is_empty()
+    }
+
+    /// Whether rows are added or changed by it.
+    pub fn writes_rows(&self) -> bool {
+        self.actions.contains(&Action::Add) || self.actions.contains(&Action::Change)
     }
 
     fn problem(&self, of: &str) -> Option<String> {

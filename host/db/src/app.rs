@@ -80,7 +80,7 @@ impl Db {
         let raw = grants.has(Capability::DbRaw);
         let catalog = Arc::new(self.catalog(manifest, models)?);
         let owner = self.store.owner(&manifest.name, catalog.table_names());
-        owner.grant(access::rights(&catalog));
+        let before = self.store.grant(&owner, access::rights(&catalog));
         let lines = match self.store.backend() {
             Backend::Sqlite(sqlite) => {
                 let (catalog, manifest) = (catalog.clone(), manifest.clone());
@@ -93,7 +93,11 @@ impl Db {
                 server.blocking(work).map_err(Refusal::Store).and_then(|result| result)
             }
         };
-        let lines = lines.map_err(|refusal| schema_error(manifest, refusal))?;
+        let lines = lines.map_err(|refusal| {
+            // What runs now runs on.
+            self.store.grant(&owner, before);
+            schema_error(manifest, refusal)
+        })?;
         for line in &lines {
             tracing::info!(app = %manifest.name, "{line}");
         }

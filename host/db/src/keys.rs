@@ -141,6 +141,7 @@ impl Writing<'_> {
         earlier: Earlier<'_>,
     ) -> Result<(), Fault> {
         let Some(query) = written(plan) else { return Ok(()) };
+        let params = &bind::canonical(&query.binds, params);
         for parent in &plan.parents {
             let keys = self.keys(query, plan.table, parent.column, params, earlier);
             let values: Vec<Value> = keys.into_iter().map(Value::from).collect();

@@ -334,7 +334,8 @@ fn job(
 /// The name under which the site is asked, as rules about rows compare it.
 fn asked(headers: &HeaderMap) -> Option<Box<str>> {
     let host: http::uri::Authority = headers.get(header::HOST)?.to_str().ok()?.parse().ok()?;
-    Some(host.host().trim_end_matches('.').to_ascii_lowercase().into())
+    let host = host.host().trim_end_matches('.');
+    (!host.is_empty()).then(|| host.to_ascii_lowercase().into())
 }
 
 /// The request's address with scheme and host, as `wasi:http` has it.

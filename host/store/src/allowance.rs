@@ -14,6 +14,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// the time is its.
 pub(crate) const REST: u32 = 240;
 
+/// The longest rest: what its own visitors may have to wait for a write because of what it did.
+pub(crate) const LONGEST_REST: Duration = Duration::from_secs(5);
+
 /// Whether anybody waits behind the one who has the writing connection.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {

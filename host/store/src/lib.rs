@@ -56,6 +56,7 @@ use host_core::name::AppId;
 use host_core::quota::Quota;
 use parking_lot::Mutex;
 
+pub use authorizer::joins_by_names;
 pub use code_cache::CodeCache;
 pub use config::StoreConfig;
 pub use control::Until;
@@ -140,6 +141,7 @@ impl Store {
         let next = owners.len() as u64 + 1;
         let owner = owners.entry(app.clone()).or_insert_with(|| Arc::new(Owner::new(app.clone(), next))).clone();
         owner.add(tables);
+        Owner::count_together(owners.values());
         owner
     }
 
@@ -153,5 +155,13 @@ impl Store {
 
     fn owners(&self) -> Vec<Arc<Owner>> {
         self.owners.lock().values().cloned().collect()
+    }
+
+    /// Sets what an app may do with tables of other apps. Returns what it might do until now.
+    pub fn grant(&self, owner: &Owner, rights: Rights) -> Rights {
+        let owners = self.owners.lock();
+        let before = owner.grant(rights);
+        Owner::count_together(owners.values());
+        before
     }
 }

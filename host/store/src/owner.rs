@@ -20,9 +20,10 @@ pub struct Owner {
     tables: RwLock<HashSet<String>>,
     /// On tables of other apps.
     rights: RwLock<Rights>,
-    commits: AtomicU64,
     quota: RwLock<(Quota, Option<Arc<Account>>)>,
     storage: Storage,
+    /// Apps that write each other's tables have one count.
+    commits: RwLock<Arc<AtomicU64>>,
     /// On PostgreSQL, the role that its statements run as.
     role: OnceLock<Arc<str>>,
     /// The account that connections of its own log in with, and the password: on MariaDB all of its connections, on
@@ -44,9 +45,9 @@ impl Owner {
             lane,
             tables: RwLock::default(),
             rights: RwLock::default(),
-            commits: AtomicU64::new(0),
             quota: RwLock::default(),
             storage: Storage::default(),
+            commits: RwLock::default(),
             role: OnceLock::new(),
             login: OnceLock::new(),
         }
@@ -73,9 +74,9 @@ impl Owner {
         self.tables.write().extend(tables);
     }
 
-    /// Sets what it may do with tables of other apps.
-    pub fn grant(&self, rights: Rights) {
-        *self.rights.write() = rights;
+    /// Sets what it may do with tables of other apps. Returns what it might do until now.
+    pub(crate) fn grant(&self, rights: Rights) -> Rights {
+        std::mem::replace(&mut *self.rights.write(), rights)
     }
 
     /// What it may do with tables of other apps.
@@ -94,10 +95,38 @@ impl Owner {
         self.rights.read().values().any(|rights| rights.keys.contains(&key))
     }
 
-    /// How many commits have changed this app's data since the store was opened. Two equal numbers mean that what was
-    /// read after the first was asked for is still so.
+    /// How many commits have changed this app's data, and that of the apps whose tables it shares, since the store was opened.
+    /// Two equal numbers mean that what was read after the first was asked for is still so.
     pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Acquire)
+        self.commits.read().load(Ordering::Acquire)
+    }
+
+    /// Whether one of them may do something with the other's tables.
+    fn shares_with(&self, other: &Owner) -> bool {
+        let uses = |one: &Owner, other: &Owner| one.rights.read().keys().any(|table| other.owns(table));
+        uses(self, other) || uses(other, self)
+    }
+
+    /// Gives apps that share tables one count of commits. They stay together where a grant is taken away: that costs a
+    /// transaction that begins again, no more.
+    pub(crate) fn count_together<'o>(owners: impl Iterator<Item = &'o Arc<Owner>> + Clone) {
+        for (at, one) in owners.clone().enumerate() {
+            for other in owners.clone().skip(at + 1) {
+                let (ours, theirs) = (one.commits.read().clone(), other.commits.read().clone());
+                if Arc::ptr_eq(&ours, &theirs) || !one.shares_with(other) {
+                    continue;
+                }
+                // More than either has seen, so that what was read until now counts as changed.
+                let most = ours.load(Ordering::Acquire).max(theirs.load(Ordering::Acquire));
+                let both = Arc::new(AtomicU64::new(most + 1));
+                for owner in owners.clone() {
+                    let mut commits = owner.commits.write();
+                    if Arc::ptr_eq(&commits, &ours) || Arc::ptr_eq(&commits, &theirs) {
+                        *commits = both.clone();
+                    }
+                }
+            }
+        }
     }
 
     /// Its tables, in order.
@@ -178,7 +207,7 @@ impl Owner {
     }
 
     pub(crate) fn committed(&self) {
-        self.commits.fetch_add(1, Ordering::Release);
+        self.commits.read().fetch_add(1, Ordering::Release);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::allowance::{Allowances, REST};
+use crate::allowance::{Allowances, LONGEST_REST, REST};
 use crate::claim::{self, Claim};
 use crate::config::StoreConfig;
 use crate::control::Until;
@@ -431,12 +431,14 @@ impl Thread {
         let took = now.duration_since(began);
         let long = took.saturating_sub(self.config.group_time());
         if lane != HOST_LANE && self.is_crowded() {
+            let (short, left) = (self.config.short_time(), self.allowances.left(lane, began));
             if !long.is_zero() {
                 self.allowances.spend(lane, long, now);
             }
-            let short = self.config.short_time();
-            if took >= short && self.allowances.left(lane, now) < short {
-                self.queue.rest(lane, now + took * REST);
+            // Once nothing is left, all of it was too much.
+            let beyond = if left < short { took } else { long.saturating_sub(left) };
+            if beyond >= short {
+                self.queue.rest(lane, now + (beyond * REST).min(LONGEST_REST));
             }
         }
         took

@@ -12,6 +12,7 @@ use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 use crate::kind::Kind;
 use crate::plan::schema;
+use crate::plan::sql::Sql;
 use crate::shape;
 use crate::types::Value;
 
@@ -22,13 +23,17 @@ pub(crate) struct Access {
     pub(crate) of: String,
     /// Why it may do nothing, and what to do about it.
     pub(crate) refusal: Option<String>,
+    /// Whether a grant says which rows there are, also where it doesn't fit what the app declares.
+    is_ruled: bool,
+    /// Whether the table may take values of the rule for equal that aren't: texts, where the host didn't make it.
+    is_loose: bool,
     pub(crate) actions: BTreeSet<Action>,
     /// The columns that it may set.
     pub(crate) writes: BTreeSet<usize>,
     /// What columns must hold.
     pub(crate) rows: Vec<(usize, Holds)>,
-    /// What else is true of the rows that there are.
-    pub(crate) filter: Vec<Inline>,
+    /// What else is true of the rows that there are, over columns without a prefix.
+    pub(crate) filter: Vec<Sql>,
     /// Whether it may find out what rows hold that it doesn't see.
     pub(crate) reveals_unique: bool,
     /// The names of columns that the conditions read.
@@ -46,13 +51,14 @@ pub(crate) enum Holds {
 }
 
 impl Access {
-    fn refused(of: &str, why: String) -> Self {
-        Self { of: of.to_owned(), refusal: Some(why), ..Self::default() }
+    fn refused(of: &str, why: String, grant: Option<&ModelGrant>) -> Self {
+        let is_ruled = grant.is_some_and(ModelGrant::has_rule);
+        Self { of: of.to_owned(), refusal: Some(why), is_ruled, ..Self::default() }
     }
 
     /// Whether some rows aren't there for the app.
     pub(crate) fn has_rule(&self) -> bool {
-        !self.rows.is_empty() || !self.filter.is_empty()
+        self.is_ruled
     }
 
     /// The error for what the app may not do; `model` is what the app calls it.
@@ -91,9 +97,10 @@ impl<'o> Sharing<'o> {
     /// The table behind a model that is another app's; `stand_in` is what the model itself says. Where the other app has no
     /// such model or no grant covers it, it is the stand-in that refuses everything.
     pub(super) fn table(&mut self, manifest: &Manifest, model: &Model, stand_in: Table) -> Table {
+        let grant = self.others.grants.get(&model.of);
         let refused = |stand_in: Table, why: String| {
             tracing::warn!(app = %manifest.name, model = %model.name, "`{}` is another app's, and {why}", model.of);
-            Table { access: Some(Arc::new(Access::refused(&model.of, why))), ..stand_in }
+            Table { access: Some(Arc::new(Access::refused(&model.of, why, grant))), ..stand_in }
         };
         match self.shared(manifest, model) {
             Ok(table) => Table { ordering: stand_in.ordering, ..table },
@@ -211,9 +218,12 @@ fn permuted(catalog: &Catalog, at: usize, order: &[&str]) -> Table {
     let mut table = theirs.clone();
     table.shown = listed.len();
     table.columns = from.iter().map(|old| theirs.columns[*old].clone()).collect();
-    // What they point to is called otherwise here, or isn't there.
     for column in &mut table.columns {
+        // What they point to is called otherwise here, or isn't there.
         column.target = None;
+        if let Some(generated) = &mut column.generated {
+            generated.inline = generated.inline.moved(&to);
+        }
     }
     table.by_field = order.iter().enumerate().map(|(new, name)| ((*name).to_owned(), new)).collect();
     table.key = moved(&theirs.key);
@@ -245,7 +255,14 @@ fn access(catalog: &Catalog, at: usize, table: &Table, of: &str, grant: &ModelGr
     let mut rows = Vec::with_capacity(grant.rows.len());
     for (name, must) in &grant.rows {
         let at = column(name).ok_or_else(|| unknown("rows", name))?;
-        rows.push((at, holds(&table.columns[at], must).map_err(|why| format!("the grant's `rows` {why}"))?));
+        let wrong = |why| format!("the grant's `rows` {why}");
+        if table.columns[at].generated.is_some() && grant.writes_rows() {
+            return Err(wrong(format!(
+                "names `{name}`, which is computed from other fields, so what is written could leave the rule; name those, or \
+                 grant no more than `view` and `delete`"
+            )));
+        }
+        rows.push((at, holds(&table.columns[at], must).map_err(wrong)?));
     }
     for name in grant.fields.iter().flatten() {
         column(name).ok_or_else(|| unknown("fields", name))?;
@@ -258,9 +275,15 @@ fn access(catalog: &Catalog, at: usize, table: &Table, of: &str, grant: &ModelGr
     if grant.writes.is_none() && grant.fields.is_none() {
         writes.extend(0..table.columns.len());
     }
-    // The host sees to those; and a counted key that is taken would tell of a row.
-    let ruled = !grant.rows.is_empty() || !grant.filter.is_empty();
-    writes.retain(|at| !filled(at) && !(ruled && table.columns[*at].fills_itself()));
+    // The host sees to those; and a counted key that is taken would tell of a row. One that is given moves the counter, past
+    // whose end nobody adds a row, so that must be meant.
+    let ruled = grant.has_rule();
+    let is_meant = |field: &String| grant.writes.as_ref().is_some_and(|writes| writes.contains(field));
+    writes.retain(|at| {
+        let column = &table.columns[*at];
+        let counts = column.kind == Kind::Auto && !is_meant(&column.field);
+        !(filled(at) || counts || ruled && column.fills_itself())
+    });
     let condition = |json| {
         let condition = shape::parse_condition(json)?;
         schema::condition(catalog, at, &condition)
@@ -270,12 +293,15 @@ fn access(catalog: &Catalog, at: usize, table: &Table, of: &str, grant: &ModelGr
     for json in &grant.filter {
         let found = condition(json).map_err(|error| format!("the grant's `filter`: {}", error.message))?;
         reads.extend(found.columns.iter().map(|column| catalog.tables[at].columns[*column].name.clone()));
-        // The columns stand elsewhere now, and nobody asks which they are.
-        filter.push(Inline { sql: found.sql, kind: found.kind, columns: Vec::new(), constant: false });
+        // With its values beside it: a mark of a value may stand in a text as well.
+        filter.push(found.bound);
     }
+    let is_loose = !table.managed && rows.iter().any(|(at, _)| table.columns[*at].kind.is_text());
     let access = Access {
         of: of.to_owned(),
         refusal: None,
+        is_ruled: ruled,
+        is_loose,
         actions: grant.actions.clone(),
         writes,
         rows,
@@ -340,27 +366,40 @@ impl Access {
         if !self.has_rule() || self.reveals_unique || !writes {
             return Ok(());
         }
-        // Rows that differ in a value of the rule never meet.
-        let kept_apart = |columns: &[usize]| self.is_covered_by(columns);
-        let settable = |columns: &[usize]| columns.iter().any(|column| self.writes.contains(column));
+        let settable = |column: &usize| {
+            let computed = table.columns[*column].generated.as_ref();
+            self.writes.contains(column)
+                || computed
+                    .is_some_and(|computed| computed.inline.columns.iter().any(|from| self.writes.contains(from)))
+        };
         let key_counts = table.single_key().is_some_and(|key| table.columns[key].fills_itself());
         let keys = std::iter::once(table.key.clone()).filter(|_| !key_counts);
         let single = (0..table.columns.len()).filter(|at| table.columns[*at].unique).map(|at| vec![at]);
-        let together = table.unique_together.iter().cloned();
-        let constraints = table.constraints.iter().filter(|constraint| matches!(constraint.rule, Rule::Unique { .. }));
-        let all = keys.chain(single).chain(together).chain(constraints.map(super::Constraint::columns));
-        let telling: Vec<Vec<usize>> = all.filter(|set| settable(set) && !kept_apart(set)).collect();
-        let Some(set) = telling.first() else { return Ok(()) };
+        let plain = keys.chain(single).chain(table.unique_together.iter().cloned()).map(|set| (set.clone(), set));
+        let constraints = table.constraints.iter().filter_map(|constraint| match &constraint.rule {
+            Rule::Unique { index, .. } => {
+                // Values that differ may be alike in an expression, and a condition says which rows meet at all.
+                let alike = index.columns.iter().map(|(column, _)| *column).collect();
+                let read = index.condition.iter().flat_map(|inline| inline.columns.iter().copied());
+                Some((alike, constraint.columns().into_iter().chain(read).collect()))
+            }
+            Rule::Check(_) => None,
+        });
+        // Rows that differ in a value of the rule never meet.
+        let tells = |(alike, read): &(Vec<usize>, Vec<usize>)| read.iter().any(settable) && !self.is_covered_by(alike);
+        let Some((_, set)) = plain.chain(constraints).find(tells) else { return Ok(()) };
         let names: Vec<&str> = set.iter().map(|at| table.columns[*at].field.as_str()).collect();
         Err(format!(
-            "the grant has rules about rows, and `{}` is unique among all rows: an app that may set it finds out which values              there are; leave it out of `writes`, or say that this is meant by `reveals_unique = true`",
+            "the grant has rules about rows, and `{}` is unique among all rows: an app that may set it finds out which values \
+             there are; leave it out of `writes`, or say that this is meant by `reveals_unique = true`",
             names.join("`, `")
         ))
     }
 
     /// Whether rows that are alike in these columns are all there for the app, or none is.
     pub(crate) fn is_covered_by(&self, columns: &[usize]) -> bool {
-        self.filter.is_empty()
+        !self.is_loose
+            && self.filter.is_empty()
             && self.rows.iter().all(|(column, holds)| {
                 let one = !matches!(holds, Holds::Values(values) if values.len() > 1);
                 one && columns.contains(column)
@@ -375,6 +414,9 @@ fn holds(column: &Column, must: &Must) -> Result<Holds, String> {
         Must::Fact(Fact::User) if kind.is_whole() || kind == Kind::Key => Ok(Holds::Fact(Fact::User)),
         Must::Fact(fact) => {
             Err(format!("compares `{}`, which is of kind {}, with `{}`", column.field, column.word, fact.as_str()))
+        }
+        Must::Be(_) if kind == Kind::Json => {
+            Err(format!("names `{}`, which is of kind json; a rule is about a single value", column.field))
         }
         Must::Be(values) => {
             let value = |json| match kind.value_of_json(json) {

@@ -247,7 +247,9 @@ impl Catalog {
 
     /// Whether some rows of other apps aren't there for the app.
     pub(crate) fn has_rules(&self) -> bool {
-        self.tables.iter().any(|table| table.access.as_ref().is_some_and(|access| access.has_rule()))
+        let ruled =
+            |table: &Table| table.access.as_ref().is_some_and(|access| access.refusal.is_none() && access.has_rule());
+        self.tables.iter().any(ruled)
     }
 
     /// The model that a shape is about.

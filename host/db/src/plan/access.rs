@@ -11,8 +11,8 @@ use super::invalid;
 use super::lookup::among;
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{Planner, Query};
-use crate::catalog::Catalog;
 use crate::catalog::access::{Access, Holds};
+use crate::catalog::{Catalog, Table};
 use crate::dialect::Dialect;
 use crate::error::{DbError, code};
 
@@ -34,23 +34,62 @@ impl Catalog {
         table.access.as_ref().map_or(Ok(()), |access| access.allow(action, &table.model))
     }
 
+    /// Whether some rows of a table aren't there for the app.
+    pub(super) fn is_ruled(&self, table: usize) -> bool {
+        self.tables[table].access.as_ref().is_some_and(|access| access.has_rule())
+    }
+
     /// What is true of the rows that there are; `None` where all are there. Columns stand behind `prefix`.
     pub(super) fn rule(&self, table: usize, prefix: &str) -> Option<Sql> {
         let access = self.tables[table].access.as_ref().filter(|access| access.has_rule())?;
         let mut parts = Vec::new();
         for (column, holds) in &access.rows {
             let slot = Slot::of(self, table, *column, Purpose::Compare);
-            let name = Sql::text(format!("{prefix}{}", self.tables[table].columns[*column].quoted()));
-            let values: Vec<Sql> = self.held(holds, slot).collect();
-            let mut sql = name;
-            match <[Sql; 1]>::try_from(values) {
-                Ok([value]) => sql.push(" = ").append(value),
-                Err(values) => sql.push(" IN (").list(values).push(")"),
+            let name = format!("{prefix}{}", self.tables[table].columns[*column].quoted());
+            let is = |name: String| {
+                let mut sql = Sql::text(name);
+                match <[Sql; 1]>::try_from(self.held(holds, slot).collect::<Vec<_>>()) {
+                    Ok([value]) => sql.push(" = ").append(value),
+                    Err(values) => sql.push(" IN (").list(values).push(")"),
+                };
+                sql
             };
-            parts.push(sql);
+            if !self.tables[table].managed && slot.kind.is_text() {
+                // A table that the host didn't make may take texts for equal that aren't.
+                parts.push(is(match self.dialect {
+                    Dialect::Sqlite => format!("{name} COLLATE BINARY"),
+                    Dialect::Postgres => format!("{name}::text COLLATE \"C\""),
+                    Dialect::Mariadb => format!("CONVERT({name} USING utf8mb4) COLLATE utf8mb4_nopad_bin"),
+                }));
+            }
+            parts.push(is(name));
         }
-        parts.extend(access.filter.iter().map(|inline| Sql::text(format!("({})", inline.sql))));
+        parts.extend(access.filter.iter().map(|condition| Sql::fill("({0})", std::slice::from_ref(condition))));
         Sql::all(parts)
+    }
+
+    /// The tables of other apps that a statement names.
+    pub(super) fn others_in(&self, sql: &Sql) -> impl Iterator<Item = usize> {
+        let named = |table: &Table| table.access.is_some() && sql.text.contains(table.quoted());
+        self.tables.iter().enumerate().filter(move |(_, table)| named(table)).map(|(at, _)| at)
+    }
+
+    /// Whether the database's plan for a statement may be told. It is made of what all rows hold, and names the rule.
+    pub(super) fn may_explain(&self, sql: &Sql) -> Result<(), DbError> {
+        let Some(table) = self.others_in(sql).find(|table| self.is_ruled(*table)) else { return Ok(()) };
+        let model = &self.tables[table].model;
+        let problem = format!("the plan for rows of `{model}` would tell of those that a rule keeps from this app");
+        Err(DbError::new(code::UNSUPPORTED, problem).with("model", model))
+    }
+
+    /// Whether the rows of a table may be kept from others for a while.
+    pub(super) fn may_lock(&self, table: usize) -> Result<(), DbError> {
+        self.allow(table, Action::Change)?;
+        if self.is_ruled(table) {
+            let problem = "rows under a rule can't be locked; change them, and look how many there were";
+            return Err(DbError::new(code::UNSUPPORTED, problem));
+        }
+        Ok(())
     }
 
     fn held<'s>(&'s self, holds: &'s Holds, slot: Slot) -> impl Iterator<Item = Sql> + 's {
@@ -88,7 +127,7 @@ impl Building<'_> {
     /// Whether the value of a foreign key to a model under a rule is one that can be looked at.
     pub(super) fn check_parent(&self, column: usize, is_value: bool) -> Result<(), DbError> {
         let column = &self.catalog.tables[self.table].columns[column];
-        let ruled = column.constrained && column.target.is_some_and(|target| self.catalog.rule(target, "").is_some());
+        let ruled = column.constrained && column.target.is_some_and(|target| self.catalog.is_ruled(target));
         if ruled && !is_value {
             let problem = format!("`{}` points to a model under a rule; give it the key itself", column.field);
             return Err(invalid(problem).with("field", &column.field));
@@ -151,7 +190,7 @@ impl Planner<'_> {
             let Some(target) = table.columns[*column].target.filter(|_| table.columns[*column].constrained) else {
                 continue;
             };
-            if self.catalog.rule(target, "").is_none() {
+            if !self.catalog.is_ruled(target) {
                 continue;
             }
             let to = &self.catalog.tables[target];

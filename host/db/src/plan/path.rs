@@ -163,8 +163,10 @@ impl Building<'_> {
             Step::Column(column) => {
                 let field = &self.catalog.tables[from.table].columns[column];
                 let Some(target) = field.target else { return Err(self.no_relation(from.table, name)) };
-                // A key that the database doesn't look after may lead nowhere.
-                (By::Key(column), target, from.left || field.null || !field.constrained)
+                // A key that the database doesn't look after may lead nowhere, and one that it does to a row that isn't there
+                // for the app.
+                let may_lead_nowhere = field.null || !field.constrained || self.catalog.is_ruled(target);
+                (By::Key(column), target, from.left || may_lead_nowhere)
             }
             Step::Reverse(reference) if reference.single => {
                 (By::Reference(reference.table, reference.column), reference.table, true)

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::AtomicU32;
 
-use host_core::access::Action;
-
 use super::building::{Building, Found};
 use super::sql::{Bind, Sql};
 use super::window::Stage;
@@ -49,7 +47,7 @@ impl Planner<'_> {
         let names = columns.map(|(path, column)| Name { path, kind: column.kind }).collect();
         let short = short(&building, &select.reading) && with.is_empty();
         let of = (!building.grouped && select.reading.combine.is_empty()).then_some(self.table);
-        Ok(ReadPlan { names, of, locks: select.lock.is_some(), ..self.read(sql, cells, short) })
+        Ok(ReadPlan { names, of, locks: select.lock.is_some(), ..self.read(sql, cells, short)? })
     }
 
     pub(super) fn count(&self, select: &Select, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
@@ -73,7 +71,7 @@ impl Planner<'_> {
                 sql.push(") AS counted");
             }
         }
-        Ok(self.read(sql, vec![Cell::of(Kind::BigInteger)], short(&building, reading) && with.is_empty()))
+        self.read(sql, vec![Cell::of(Kind::BigInteger)], short(&building, reading) && with.is_empty())
     }
 
     pub(super) fn exists(&self, select: &Select, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
@@ -81,7 +79,7 @@ impl Planner<'_> {
         let mut sql = building.with(with)?;
         let rows = building.any_row(select)?;
         sql.append(Sql::fill("SELECT EXISTS ({0})", &[rows]));
-        Ok(self.read(sql, vec![Cell::Boolean], short(&building, &select.reading) && with.is_empty()))
+        self.read(sql, vec![Cell::Boolean], short(&building, &select.reading) && with.is_empty())
     }
 
     /// One row of all rows.
@@ -105,18 +103,19 @@ impl Planner<'_> {
         let cells = columns.iter().map(|column| Cell::of(column.kind)).collect();
         sql.list(columns.into_iter().map(|column| column.sql).collect());
         tail(&mut sql, &building, Parts { condition, ..Parts::default() })?;
-        Ok(self.read(sql, cells, false))
+        self.read(sql, cells, false)
     }
 
-    fn read(&self, mut sql: Sql, mut cells: Vec<Cell>, may_be_short: bool) -> ReadPlan {
+    fn read(&self, mut sql: Sql, mut cells: Vec<Cell>, may_be_short: bool) -> Result<ReadPlan, DbError> {
         let mut first = 0;
         if self.explain {
+            self.catalog.may_explain(&sql)?;
             sql = Sql::fill(&format!("{}{{0}}", self.catalog.dialect.explain()), &[sql]);
             cells = vec![Cell::Plain];
             // SQLite tells the numbers of a step and of the one around it before the step itself.
             first = if self.catalog.dialect == Dialect::Sqlite { 3 } else { 0 };
         }
-        ReadPlan {
+        Ok(ReadPlan {
             query: self.query(sql),
             cells: cells.into(),
             names: Box::default(),
@@ -125,7 +124,7 @@ impl Planner<'_> {
             locks: false,
             explains: self.explain.then_some(first),
             penalty: AtomicU32::new(0),
-        }
+        })
     }
 
     /// The keys of the rows that `filter` means, as a condition of a statement over table `t0`.
@@ -420,11 +419,7 @@ impl Building<'_> {
                     format!("PostgreSQL locks no rows that may be missing; leave `{}` out of `of`", path.join("."));
                 return Err(DbError::new(code::UNSUPPORTED, problem));
             }
-            self.catalog.allow(joined.table, Action::Change)?;
-            if self.catalog.rule(joined.table, "").is_some() {
-                let problem = "rows under a rule can't be locked; change them, and look how many there were";
-                return Err(DbError::new(code::UNSUPPORTED, problem));
-            }
+            self.catalog.may_lock(joined.table)?;
             of.push(format!("t{}", joined.alias));
         }
         let wait = match lock.wait {
@@ -441,6 +436,7 @@ impl Building<'_> {
             }
             // It locks the rows of all tables of the statement, for everything.
             Dialect::Mariadb => {
+                self.catalog.others_in(sql).try_for_each(|table| self.catalog.may_lock(table))?;
                 sql.push(" FOR UPDATE").push(wait);
             }
         }

@@ -82,6 +82,12 @@ impl Scope {
     fn prepared(&self, sql: &str, params: &[Cell], does: Does) -> Result<Arc<Statement>, DbError> {
         self.admit_raw()?;
         check(sql, does)?;
+        if self.app.catalog.dialect == Dialect::Sqlite && host_store::joins_by_names(sql) {
+            return Err(wrong(
+                "on SQLite an app's SQL has no `USING` and no `NATURAL`, whose columns nobody could look at: join with `ON`; where \
+                 it is a word in a text, give the text as a value",
+            ));
+        }
         if params.len() > MAX_PARAMS {
             let problem = format!("a statement has {MAX_PARAMS} values at most, not {}", params.len());
             return Err(DbError::new(code::INVALID_VALUE, problem).with("limit", MAX_PARAMS));

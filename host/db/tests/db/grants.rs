@@ -128,7 +128,7 @@ impl Both {
     }
 }
 
-fn request(app: &Arc<AppDb>, name: &str, facts: Facts, capabilities: &[Capability]) -> RequestDb {
+pub fn request(app: &Arc<AppDb>, name: &str, facts: Facts, capabilities: &[Capability]) -> RequestDb {
     let name = host_core::name::AppId::new(name).unwrap();
     let grants: Grants = capabilities.iter().copied().collect();
     let id = host_core::context::RequestId(1);
@@ -199,7 +199,7 @@ async fn tried(db: &RequestDb, shape: &Json) -> String {
         }
         false => db.fetch(bytes.as_bytes(), params(shape)).await.map(drop),
     };
-    result.map_or_else(|error| format!("{}", error.code), |()| "ok".into())
+    result.map_or_else(|error| error.code.to_string(), |()| "ok".into())
 }
 
 #[tokio::test]

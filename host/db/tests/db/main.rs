@@ -25,6 +25,8 @@ macro_rules! on {
 
             #[path = "aggregates.rs"]
             mod aggregates;
+            #[path = "attacks.rs"]
+            mod attacks;
             #[path = "budget.rs"]
             mod budget;
             #[path = "chinook.rs"]

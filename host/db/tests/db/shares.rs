@@ -61,7 +61,10 @@ impl Town {
                 Err(_) => return kept,
             }
             kept.push((db, cursor));
-            assert!(kept.len() < 9, "all of them");
+            // One that waits may have made an older one of its own give way.
+            if kept.len() == 8 {
+                return kept;
+            }
         }
     }
 
