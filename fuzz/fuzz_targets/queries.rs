@@ -13,7 +13,10 @@ thread_local! {
 
 async fn ask(db: &RequestDb, shape: &[u8], values: &[u8]) -> Result<String, DbError> {
     let read = db.fetch(shape, params(values)).await;
-    if !read.as_ref().is_err_and(|error| error.message.contains("use `execute`") || error.message.contains("inside of one")) {
+    if !read
+        .as_ref()
+        .is_err_and(|error| error.message.contains("use `execute`") || error.message.contains("inside of one"))
+    {
         return read.map(|rows| format!("{rows:?}"));
     }
     // What it writes is taken back.

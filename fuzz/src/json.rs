@@ -78,8 +78,22 @@ fn change(document: &mut Value, random: &mut Random) {
         }
         (0 | 1, Value::Object(members)) if members.len() < 12 => {
             const NAMES: [&str; 16] = [
-                "filter", "order", "fields", "related", "annotate", "group", "limit", "offset", "distinct", "with",
-                "combine", "set", "returning", "on_conflict", "lock", "explain",
+                "filter",
+                "order",
+                "fields",
+                "related",
+                "annotate",
+                "group",
+                "limit",
+                "offset",
+                "distinct",
+                "with",
+                "combine",
+                "set",
+                "returning",
+                "on_conflict",
+                "lock",
+                "explain",
             ];
             members.insert(NAMES[random.below(NAMES.len())].to_owned(), part);
         }

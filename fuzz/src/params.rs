@@ -29,7 +29,8 @@ fn param(from: &mut Unstructured<'_>) -> Result<Param> {
 
 fn value(from: &mut Unstructured<'_>) -> Result<Value> {
     const EDGES: [i64; 8] = [0, 1, -1, i64::MAX, i64::MIN, 1 << 53, 253_402_300_799_999_999, -62_135_596_800_000_000];
-    const TEXTS: [&str; 10] = ["", "a", "pen", "0.5", "2024-02-29", "é\u{301}", "%_\\", "{\"a\":[1,null]}", "(a+)+$", "\u{10ffff}"];
+    const TEXTS: [&str; 10] =
+        ["", "a", "pen", "0.5", "2024-02-29", "é\u{301}", "%_\\", "{\"a\":[1,null]}", "(a+)+$", "\u{10ffff}"];
     Ok(match from.int_in_range(0..=8_u8)? {
         0 => Value::Null,
         1 => Value::Boolean(from.arbitrary()?),

@@ -84,8 +84,10 @@ impl World {
         let int = |number| Param::One(Value::Integer(number));
         for (site, name, stock) in [("a", "pen", 3), ("a", "ink", 0), ("b", mark.as_str(), 7)] {
             let big = if site == "b" { self.marks.number } else { stock };
-            let category = br#"{"v":1,"op":"insert","from":"category","set":{"site":{"$":0},"name":{"$":1}},"returning":["id"]}"#;
-            let product = br#"{"v":1,"op":"insert","from":"product","set":{"site":{"$":0},"name":{"$":1},"stock":{"$":2},
+            let category =
+                br#"{"v":1,"op":"insert","from":"category","set":{"site":{"$":0},"name":{"$":1}},"returning":["id"]}"#;
+            let product =
+                br#"{"v":1,"op":"insert","from":"product","set":{"site":{"$":0},"name":{"$":1},"stock":{"$":2},
                 "big":{"$":3},"note":{"$":4},"category":{"$":5},"doc":{"$":6}},"returning":["id"]}"#;
             let sale = br#"{"v":1,"op":"insert","from":"sale","set":{"site":{"$":0},"product":{"$":1},"amount":{"$":2},
                 "day":{"$":3},"who":{"$":4}}}"#;

@@ -14,7 +14,8 @@ use crate::reference;
 use crate::run::{failure, root, step};
 
 /// Folders that aren't ours, or aren't sources.
-const SKIPPED: [&str; 7] = [".git", "target", "demo", "node_modules", "__pycache__", ".bandstand", ".venv"];
+const SKIPPED: [&str; 9] =
+    [".git", "target", "demo", "node_modules", "__pycache__", ".bandstand", ".venv", "corpus", "artifacts"];
 
 pub(crate) fn run() -> Result<()> {
     let files = Files::collect(root())?;
