@@ -177,7 +177,7 @@ mod tests {
                 account.charge_rows(u64::MAX);
                 account.charge_time(Duration::MAX);
             }
-            assert_eq!(account.admit().is_err(), limit == 1, "{limit}");
+            assert_eq!(account.admit().is_err(), limit < u64::MAX, "{limit}");
         }
     }
 
