@@ -55,7 +55,7 @@ impl Hold {
                 inside.until(deadline.min(transaction.end()));
                 let marked = mark(&mut inside, true);
                 let allowance = Allowance::of(&scope.context, scope.app.config.max_result_bytes);
-                let mut on = Serving { connection: &mut inside, dangling: scope.app.dangling() };
+                let mut on = Serving::new(&mut inside, scope.app.dangling());
                 let result = run::read(&mut on, read, &params, allowance, &scope.context).await;
                 unmark(&mut inside, marked, result.is_ok());
                 result
@@ -85,7 +85,7 @@ impl Hold {
                 let mut inside = transaction.enter().await?;
                 inside.until(deadline.min(transaction.end()));
                 let marked = mark(&mut inside, write.is_single(&params));
-                let mut on = Serving { connection: &mut inside, dangling: scope.app.dangling() };
+                let mut on = Serving::new(&mut inside, scope.app.dangling());
                 let result = scope.app.writing(&scope.context).write(&mut on, write, &params, &[]).await;
                 unmark(&mut inside, marked, result.is_ok());
                 result
@@ -112,7 +112,7 @@ impl Hold {
                 let mut connection = transaction.finish().await?;
                 connection.until(scope.context.deadline);
                 if connection.is_unchecked() {
-                    let mut on = Serving { connection: &mut connection, dangling: scope.app.dangling() };
+                    let mut on = Serving::new(&mut connection, scope.app.dangling());
                     if on.has_dangling_keys().await? {
                         connection.rollback().await;
                         let subject = String::new();

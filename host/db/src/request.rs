@@ -278,7 +278,7 @@ impl Scope {
             let mut connection = self.reader(server).await?;
             connection.until(until(context)?);
             let allowance = Allowance::of(context, app.config.max_result_bytes);
-            let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
+            let mut on = Serving::new(&mut connection, app.dangling());
             run::read(&mut on, read, params, allowance, context).await
         };
         result.await.map_err(|fault| app.explain(fault, context, Instant::now()))

@@ -13,11 +13,27 @@ use crate::request::{unit, writing};
 use crate::run::{OnRow, Params, Run, Unit};
 use crate::types::{Outcome, Param};
 
+/// When the keys of a unit are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// By the commit itself, which costs nothing and can't say what is wrong.
+    AtCommit,
+    /// Before, where what is wrong can still be looked for.
+    Before,
+}
+
 /// A server's connection.
 pub(crate) struct Serving<'c> {
     pub(crate) connection: &'c mut Connection,
     /// One for each foreign key of the app: gives a row where it points nowhere.
     pub(crate) dangling: &'c [Statement],
+    keys: Keys,
+}
+
+impl<'c> Serving<'c> {
+    pub(crate) fn new(connection: &'c mut Connection, dangling: &'c [Statement]) -> Self {
+        Self { connection, dangling, keys: Keys::Before }
+    }
 }
 
 impl Run for Serving<'_> {
@@ -40,7 +56,7 @@ impl Unit for Serving<'_> {
     }
 
     async fn has_dangling_keys(&mut self) -> Result<bool, Fault> {
-        if !self.connection.is_open() {
+        if self.keys == Keys::AtCommit || !self.connection.is_open() {
             return Ok(false);
         }
         match self.connection.kind() {
@@ -78,39 +94,6 @@ impl Unit for Serving<'_> {
                 Ok(false)
             }
         }
-    }
-}
-
-/// When the keys of a unit are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keys {
-    /// By the commit itself, which costs nothing and can't say what is wrong.
-    AtCommit,
-    /// Before, where what is wrong can still be looked for.
-    Before,
-}
-
-/// A unit on PostgreSQL whose commit looks at its keys.
-struct AtCommit<'c>(Serving<'c>);
-
-impl Run for AtCommit<'_> {
-    async fn run(&mut self, statement: &Statement, params: Params<'_, '_>, row: OnRow<'_>) -> Result<u64, Fault> {
-        self.0.run(statement, params, row).await
-    }
-}
-
-impl Unit for AtCommit<'_> {
-    async fn run_rows(
-        &mut self,
-        statement: &Statement,
-        rows: &mut (dyn Iterator<Item = Vec<Datum<'_>>> + Send),
-        row: OnRow<'_>,
-    ) -> Result<u64, Fault> {
-        self.0.run_rows(statement, rows, row).await
-    }
-
-    async fn has_dangling_keys(&mut self) -> Result<bool, Fault> {
-        Ok(false)
     }
 }
 
@@ -159,12 +142,8 @@ async fn try_write(
     if !single {
         connection.begin(Isolation::Statement);
     }
-    let mut on = Serving { connection: &mut connection, dangling: app.dangling() };
-    let result = match keys {
-        Keys::AtCommit => unit(&mut AtCommit(on), app, context, statements, deadline).await,
-        Keys::Before => unit(&mut on, app, context, statements, deadline).await,
-    };
-    let result = match result {
+    let mut on = Serving { keys, ..Serving::new(&mut connection, app.dangling()) };
+    let result = match unit(&mut on, app, context, statements, deadline).await {
         Ok(outcomes) if single => Ok(outcomes),
         Ok(outcomes) => connection.commit().await.map(|()| outcomes).map_err(Fault::Store),
         Err(fault) => Err(fault),

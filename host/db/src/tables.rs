@@ -47,7 +47,7 @@ pub(crate) async fn make(
     let server = server(store)?;
     let mut connection = alone(server).await?;
     let result = async {
-        let mut on = Serving { connection: &mut connection, dangling: &[] };
+        let mut on = Serving::new(&mut connection, &[]);
         let lines = expand::expand(&mut on, catalog, manifest).await?;
         if server.kind() == ServerKind::Mariadb {
             catalog.named_zones.store(knows_zones(&mut connection).await?, Ordering::Relaxed);
@@ -74,14 +74,14 @@ async fn knows_zones(connection: &mut Connection) -> Result<bool, StoreError> {
 /// What [`make`] would do.
 pub(crate) async fn plan(store: &Store, catalog: &Catalog, manifest: &Manifest) -> Result<Vec<Change>, Refusal> {
     let mut connection = server(store)?.host_connection(Instant::now() + Duration::from_secs(60)).await?;
-    let mut on = Serving { connection: &mut connection, dangling: &[] };
+    let mut on = Serving::new(&mut connection, &[]);
     expand::changes(&mut on, catalog, manifest).await
 }
 
 /// The manifests of these apps that the database remembers.
 pub(crate) async fn remembered(store: &Store, dialect: Dialect, apps: &[String]) -> Result<Vec<Manifest>, Refusal> {
     let mut connection = server(store)?.host_connection(Instant::now() + Duration::from_secs(60)).await?;
-    expand::remembered(&mut Serving { connection: &mut connection, dangling: &[] }, dialect, apps).await
+    expand::remembered(&mut Serving::new(&mut connection, &[]), dialect, apps).await
 }
 
 fn server(store: &Store) -> Result<&Server, StoreError> {

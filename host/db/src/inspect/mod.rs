@@ -153,7 +153,7 @@ impl Schema {
         server.blocking(async move {
             let Backend::Server(server) = held.backend() else { return Ok(Self::default()) };
             let mut connection = server.host_connection(Instant::now() + MOST_TIME).await?;
-            let mut on = Serving { connection: &mut connection, dangling: &[] };
+            let mut on = Serving::new(&mut connection, &[]);
             match kind {
                 ServerKind::Postgres => postgres::read(&mut on).await,
                 ServerKind::Mariadb => mariadb::read(&mut on).await,

@@ -133,6 +133,11 @@ impl<'c> Building<'c> {
         }
     }
 
+    /// One about `table` in the same shape.
+    pub(super) fn another(&self, table: usize) -> Self {
+        Self { fenced: self.fenced, ..Self::new(self.catalog, table) }
+    }
+
     pub(super) fn dialect(&self) -> Dialect {
         self.catalog.dialect
     }

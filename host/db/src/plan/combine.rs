@@ -81,7 +81,7 @@ impl Building<'_> {
         }
         let table = self.catalog.find(&nested.from)?;
         // It stands beside this one, so the row outside is the same.
-        let mut beside = Building { fenced: self.fenced, ..Building::new(self.catalog, table) };
+        let mut beside = self.another(table);
         beside.aliases = self.aliases + 1;
         beside.root = beside.aliases;
         beside.outer = self.outer.take();

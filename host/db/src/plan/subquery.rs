@@ -16,7 +16,7 @@ impl<'c> Building<'c> {
         plan: impl FnOnce(&mut Building<'c>) -> Result<R, DbError>,
     ) -> Result<R, DbError> {
         let table = self.catalog.find(&nested.from)?;
-        let mut inner = Building { fenced: self.fenced, ..Building::new(self.catalog, table) };
+        let mut inner = self.another(table);
         inner.aliases = self.aliases + 1;
         inner.root = inner.aliases;
         let stand_in = Building::new(self.catalog, self.table);

@@ -111,7 +111,7 @@ impl Building<'_> {
 
     /// Plans something about the same model that stands beside this statement, not in it.
     fn apart<R>(&mut self, plan: impl FnOnce(&mut Self) -> Result<R, DbError>) -> Result<R, DbError> {
-        let mut beside = Building { fenced: self.fenced, ..Building::new(self.catalog, self.table) };
+        let mut beside = self.another(self.table);
         beside.with.clone_from(&self.with);
         let made = plan(&mut beside)?;
         self.reads_text |= beside.reads_text;
