@@ -91,7 +91,7 @@ pub struct Facts {
 /// The value that a field must have.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Must {
-    /// One of these: each null, a boolean, a number or a string.
+    /// One of these: each a boolean, a number or a string.
     Be(Vec<Json>),
     /// What the request says.
     Fact(Fact),
@@ -111,7 +111,9 @@ impl<'de> Deserialize<'de> for Must {
                          alone; a text that begins with a dollar begins with two here"
                     )))
                 }
-                Json::Object(_) | Json::Array(_) => Err(E::custom("a boolean, a number or a string goes here")),
+                Json::Null | Json::Object(_) | Json::Array(_) => {
+                    Err(E::custom("a boolean, a number or a string goes here"))
+                }
                 _ => Ok(value),
             }
         }
@@ -286,6 +288,8 @@ impl ModelGrant {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn read(json: &str) -> Result<ModelGrants, String> {
@@ -319,14 +323,37 @@ mod tests {
             (r#"{"rows":{"a":[]}}"#, "no values"),
             (r#"{"rows":{"a":{"b":1}}}"#, "expected a boolean, a number"),
             (r#"{"rows":{"a":[[1]]}}"#, "a boolean, a number or a string"),
+            (r#"{"rows":{"a":[1,null]}}"#, "a boolean, a number or a string"),
+            (r#"{"rows":{"a":null}}"#, "expected a boolean, a number"),
             (r#"{"actions":["read"]}"#, "unknown variant `read`"),
             (r#"{"column":["a"]}"#, "unknown field `column`"),
         ] {
             let error = read(&format!(r#"{{"polls.question":{json}}}"#)).expect_err(json);
             assert!(error.contains(says), "{json}: {error}");
         }
-        let many = serde_json::json!({"polls.question": {"rows": {"a": vec![1; 17]}}}).to_string();
+        let many = json!({"polls.question": {"rows": {"a": vec![1; 17]}}}).to_string();
         assert!(read(&many).expect_err("too many").contains("more than 16"));
+    }
+
+    #[test]
+    fn what_is_longer_than_anybody_means_is_a_problem() {
+        let names = |most: usize| (0..most).map(|at| format!("f{at}")).collect::<Vec<_>>();
+        let rows = |most: usize| -> Json { names(most).into_iter().map(|name| (name, 1)).collect() };
+        let texts = |last: usize| json!(["x".repeat(2_046), "y".repeat(last)]);
+        for (key, most, more, says) in [
+            ("rows", rows(16), rows(17), "more than 16 fields"),
+            ("fields", json!(names(300)), json!(names(301)), "lists 301 fields"),
+            ("writes", json!(names(300)), json!(names(301)), "lists 301 fields"),
+            // With the quotes of its JSON.
+            ("rows", json!({"a": "x".repeat(4_094)}), json!({"a": "x".repeat(4_095)}), "4096 bytes"),
+            // All conditions together, each with its quotes.
+            ("filter", texts(2_046), texts(2_047), "4096 bytes"),
+        ] {
+            let of = |value: Json| problem(&json!({"actions": ["view"], key: value}).to_string());
+            assert_eq!(of(most), "", "{key}");
+            let said = of(more);
+            assert!(said.contains(says), "{key}: {said}");
+        }
     }
 
     #[test]
@@ -336,8 +363,6 @@ mod tests {
         assert!(problem(r#"{"actions":["view","change"],"filter":[["gt","a",1]]}"#).contains("only `rows`"));
         assert!(problem(r#"{"actions":["add"],"rows":{"a":[1,2]}}"#).contains("list one"));
         assert_eq!(problem(r#"{"actions":["add"]}"#), "");
-        let long = format!(r#"{{"actions":["view"],"rows":{{"a":"{}"}}}}"#, "x".repeat(5_000));
-        assert!(problem(&long).contains("4096 bytes"));
         for name in ["question", "polls.", ".question", "Polls.question", "a.b.c", "polls.question\n"] {
             let grants = ModelGrants::from_iter([(name.to_owned(), ModelGrant::of([Action::View]))]);
             assert_eq!(grants.problems().len(), 1, "{name:?}");

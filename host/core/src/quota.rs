@@ -23,26 +23,26 @@ pub struct Quota {
 impl Quota {
     /// What makes no sense: the key of a number that would let the app do nothing at all.
     pub fn problem(&self) -> Option<&'static str> {
-        let none = [
-            ("connections", self.connections == Some(0)),
-            ("db_ms_per_minute", self.db_ms_per_minute == Some(0)),
-            ("db_rows_per_minute", self.db_rows_per_minute == Some(0)),
-        ];
-        none.into_iter().find(|(_, none)| *none).map(|(key, _)| key)
+        // An app without storage may still read what the operator lets it read.
+        let stops = |(key, number): &(&str, _)| *number == Some(0) && *key != "storage_bytes";
+        self.keys().into_iter().find(stops).map(|(key, _)| key)
+    }
+
+    fn keys(&self) -> [(&'static str, Option<u64>); 4] {
+        [
+            ("connections", self.connections.map(u64::from)),
+            ("db_ms_per_minute", self.db_ms_per_minute),
+            ("db_rows_per_minute", self.db_rows_per_minute),
+            ("storage_bytes", self.storage_bytes),
+        ]
     }
 }
 
 impl fmt::Display for Quota {
     /// What is set, `key = number` each; nothing where nothing is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys = [
-            ("connections", self.connections.map(u64::from)),
-            ("db_ms_per_minute", self.db_ms_per_minute),
-            ("db_rows_per_minute", self.db_rows_per_minute),
-            ("storage_bytes", self.storage_bytes),
-        ];
         let set: Vec<String> =
-            keys.iter().filter_map(|(key, number)| Some(format!("{key} = {}", (*number)?))).collect();
+            self.keys().iter().filter_map(|(key, number)| Some(format!("{key} = {}", (*number)?))).collect();
         f.write_str(&set.join(", "))
     }
 }
@@ -121,9 +121,7 @@ impl Rate {
         let cost = u128::from(amount) * u128::from(MINUTE) / u128::from(self.limit.max(1));
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         let now = now();
-        let later = |back: u64| Some(back.max(now).saturating_add(cost));
-        // It always gives a value, so it can't fail.
-        let _ = self.back.fetch_update(Relaxed, Relaxed, later);
+        self.back.update(Relaxed, Relaxed, |back| back.max(now).saturating_add(cost));
     }
 
     /// How long until there is some; `None` where there is.
@@ -186,7 +184,13 @@ mod tests {
         let quota = Quota { connections: Some(2), storage_bytes: Some(0), ..Quota::default() };
         assert_eq!(quota.to_string(), "connections = 2, storage_bytes = 0");
         assert_eq!(quota.problem(), None, "an app may have to do without storage");
-        assert_eq!(Quota { connections: Some(0), ..quota }.problem(), Some("connections"));
+        for none in [
+            Quota { connections: Some(0), ..Quota::default() },
+            Quota { db_ms_per_minute: Some(0), ..Quota::default() },
+            Quota { db_rows_per_minute: Some(0), ..Quota::default() },
+        ] {
+            assert_eq!(none.problem().map(|key| format!("{key} = 0")), Some(none.to_string()));
+        }
         assert_eq!(Quota::default().to_string(), "");
     }
 }

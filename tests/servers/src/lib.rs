@@ -35,6 +35,8 @@ pub enum Kind {
 
 /// The login that [`Server::database`] gives, and its password. They mean nothing outside of the temporary folder.
 pub const LOGIN: (&str, &str) = ("site", "site password");
+/// PostgreSQL's administrator. MariaDB's is `root`, who has no password.
+const ADMIN: (&str, &str) = ("admin", "admin password");
 
 /// A server of this process's own.
 #[derive(Debug)]
@@ -136,18 +138,19 @@ impl Server {
         let output = BufReader::new(supervisor.stdout.take().expect("a pipe"));
         let server = Self { kind, folder, socket, control: Mutex::new((input, output)), _supervisor: supervisor };
         server.go();
-        server.administer(match kind {
-            Kind::Postgres => {
-                "CREATE ROLE site LOGIN CREATEROLE CREATEDB PASSWORD 'site password'; \
+        let (site, password) = LOGIN;
+        server.administer(&match kind {
+            Kind::Postgres => format!(
+                "CREATE ROLE {site} LOGIN CREATEROLE CREATEDB PASSWORD '{password}'; \
                  CREATE ROLE plain LOGIN PASSWORD 'plain password'"
-            }
-            Kind::Mariadb => {
-                "CREATE USER site@localhost IDENTIFIED BY 'site password'; \
-                 GRANT ALL ON `test\\_%`.* TO site@localhost WITH GRANT OPTION; \
-                 GRANT CREATE USER ON *.* TO site@localhost; \
+            ),
+            Kind::Mariadb => format!(
+                "CREATE USER {site}@localhost IDENTIFIED BY '{password}'; \
+                 GRANT ALL ON `test\\_%`.* TO {site}@localhost WITH GRANT OPTION; \
+                 GRANT CREATE USER ON *.* TO {site}@localhost; \
                  CREATE USER plain@localhost IDENTIFIED BY 'plain password'; \
                  GRANT ALL ON `test\\_%`.* TO plain@localhost"
-            }
+            ),
         });
         server
     }
@@ -200,38 +203,32 @@ impl Server {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    fn client(&self, sql: &str) -> Command {
+    /// The server's own client, as a login in a database.
+    fn program(&self, (user, password): (&str, &str), database: &str) -> Command {
         match self.kind {
             Kind::Postgres => {
-                let mut client = Command::new(Kind::Postgres.binary("psql"));
-                client.args([
-                    "-X",
-                    "-q",
-                    "-t",
-                    "-A",
-                    "-v",
-                    "ON_ERROR_STOP=1",
-                    "-U",
-                    "admin",
-                    "-d",
-                    "postgres",
-                    "-p",
-                    "5432",
-                ]);
-                client.arg("-h").arg(&self.folder).arg("-c").arg(sql).env("PGPASSWORD", "admin password");
-                client
+                let mut program = Command::new(Kind::Postgres.binary("psql"));
+                program.args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-p", "5432"]);
+                program.args(["-U", user, "-d", database]).arg("-h").arg(&self.folder).env("PGPASSWORD", password);
+                program
             }
             Kind::Mariadb => {
-                let mut client = Command::new(Kind::Mariadb.binary("mariadb"));
-                client
-                    .args(["--no-defaults", "-N", "-B", "-u", "root"])
-                    .arg("--socket")
-                    .arg(&self.socket)
-                    .arg("-e")
-                    .arg(sql);
-                client
+                let mut program = Command::new(Kind::Mariadb.binary("mariadb"));
+                program.args(["--no-defaults", "--default-character-set=utf8mb4", "-N", "-B", "-u", user, database]);
+                program.arg(format!("--password={password}")).arg("--socket").arg(&self.socket);
+                program
             }
         }
+    }
+
+    fn client(&self, sql: &str) -> Command {
+        let (admin, database, run) = match self.kind {
+            Kind::Postgres => (ADMIN, "postgres", "-c"),
+            Kind::Mariadb => (("root", ""), "mysql", "-e"),
+        };
+        let mut client = self.program(admin, database);
+        client.args([run, sql]);
+        client
     }
 
     fn answers(&self) -> bool {
@@ -260,7 +257,7 @@ impl Server {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.administer(&match self.kind {
-            Kind::Postgres => format!("CREATE DATABASE {name} OWNER site TEMPLATE template0"),
+            Kind::Postgres => format!("CREATE DATABASE {name} OWNER {} TEMPLATE template0", LOGIN.0),
             Kind::Mariadb => format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"),
         });
         self.url(LOGIN, &name)
@@ -269,33 +266,10 @@ impl Server {
     /// Runs a script, statements with a semicolon each, in a database that [`Server::database`] gave, as its login.
     pub fn script(&self, url: &str, sql: &str) {
         let database = url.split(['/', '?']).nth(3).expect("a database in the URL");
-        let mut client = match self.kind {
-            Kind::Postgres => {
-                let mut client = Command::new(Kind::Postgres.binary("psql"));
-                client.args([
-                    "-X",
-                    "-q",
-                    "-v",
-                    "ON_ERROR_STOP=1",
-                    "-f",
-                    "-",
-                    "-p",
-                    "5432",
-                    "-U",
-                    LOGIN.0,
-                    "-d",
-                    database,
-                ]);
-                client.arg("-h").arg(&self.folder).env("PGPASSWORD", LOGIN.1);
-                client
-            }
-            Kind::Mariadb => {
-                let mut client = Command::new(Kind::Mariadb.binary("mariadb"));
-                client.args(["--no-defaults", "--default-character-set=utf8mb4", "-u", LOGIN.0, database]);
-                client.arg("--socket").arg(&self.socket).arg(format!("--password={}", LOGIN.1));
-                client
-            }
-        };
+        let mut client = self.program(LOGIN, database);
+        if self.kind == Kind::Postgres {
+            client.args(["-f", "-"]);
+        }
         let mut child =
             client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
         child.stdin.take().expect("a pipe").write_all(sql.as_bytes()).expect("it listens");
@@ -322,10 +296,10 @@ fn checked(mut command: Command) {
 
 fn install_postgres(folder: &Path, data: &Path, command: impl Fn(&Path) -> Command) -> (PathBuf, Vec<String>) {
     let password = folder.join("password");
-    std::fs::write(&password, "admin password").expect("the folder is ours");
+    std::fs::write(&password, ADMIN.1).expect("the folder is ours");
     std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).expect("it's ours");
     let mut install = command(&Kind::Postgres.binary("initdb"));
-    install.args(["-U", "admin", "-A", "scram-sha-256", "--no-sync", "--no-locale", "-E", "UTF8", "-D"]).arg(data);
+    install.args(["-U", ADMIN.0, "-A", "scram-sha-256", "--no-sync", "--no-locale", "-E", "UTF8", "-D"]).arg(data);
     install.arg("--pwfile").arg(&password);
     checked(install);
     let mut line = vec![Kind::Postgres.binary("postgres").display().to_string()];

@@ -9,7 +9,7 @@ use cap_std::fs::Dir;
 use host_core::text::one_line;
 use host_store::{ServerKind, Target};
 
-use super::manifest::{self, Database, Kind, LeftOut, MAX_PARTS, PRIVATE, SITE};
+use super::manifest::{self, Database, Kind, LeftOut, MAX_DATABASES, MAX_PARTS, PRIVATE, SITE};
 use super::place::{SCRATCH, inside};
 use crate::config::{self, DatabaseSection, DatabaseUrl, Override};
 use crate::site::Folder;
@@ -93,6 +93,10 @@ impl Contents {
     }
 
     fn databases(&mut self, folder: &Folder, root: &Path, servers: bool) -> Result<()> {
+        ensure!(
+            folder.config.databases.len() < MAX_DATABASES,
+            "the site has more than {MAX_DATABASES} databases, which no backup holds: divide it into several sites"
+        );
         let named = folder.config.databases.iter().map(|(name, section)| (format!("databases.{name}"), section));
         for (name, section) in std::iter::once(("database".to_owned(), &folder.config.database)).chain(named) {
             self.database(name, section, folder, root, servers)?;

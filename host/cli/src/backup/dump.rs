@@ -41,7 +41,8 @@ pub(super) fn dump(name: &str, target: &Target, to: &Path, words: &Path, work: &
     let ended: Result<ExitStatus> = loop {
         match child.try_wait() {
             Ok(None) => std::thread::sleep(LOOK),
-            ended => break ended.transpose().map_or_else(|| bail!("it is gone"), |status| Ok(status?)),
+            Ok(Some(status)) => break Ok(status),
+            Err(error) => break Err(error.into()),
         }
         if let Err(stopped) = work.look() {
             break Err(stopped.into());
@@ -54,7 +55,9 @@ pub(super) fn dump(name: &str, target: &Target, to: &Path, words: &Path, work: &
         let _ = child.wait();
     })?;
     if !status.success() {
-        bail!("[{name}] can't be copied: {} says: {}", dump.program, said(words));
+        #[allow(clippy::disallowed_methods, reason = "a file that this process has made")]
+        let words = std::fs::read(words).unwrap_or_default();
+        bail!("[{name}] can't be copied: {} says: {}", dump.program, said(&words));
     }
     let size = terminal::size(to.metadata().context("can't look at the copy")?.len());
     let time = terminal::time(begun.elapsed());
@@ -63,9 +66,27 @@ pub(super) fn dump(name: &str, target: &Target, to: &Path, words: &Path, work: &
 }
 
 /// The end of what the program said.
-fn said(words: &Path) -> String {
-    #[allow(clippy::disallowed_methods, reason = "a file that this process has made")]
-    let words = std::fs::read(words).unwrap_or_default();
-    let words = String::from_utf8_lossy(&words).trim().lines().rev().take(3).collect::<Vec<_>>().join("; ");
-    if words.is_empty() { "nothing".into() } else { one_line(&words, MAX_WORDS) }
+fn said(words: &[u8]) -> String {
+    let words = String::from_utf8_lossy(words);
+    let lines: Vec<&str> = words.trim().lines().collect();
+    let last = lines[lines.len().saturating_sub(3)..].join("; ");
+    if last.is_empty() { "nothing".into() } else { one_line(&last, MAX_WORDS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_three_lines_are_told_in_their_order() {
+        for (words, told) in [
+            (&b""[..], "nothing"),
+            (b"\n \n", "nothing"),
+            (b"error: no\ndetail: because\n", "error: no; detail: because"),
+            (b"first\nerror: no\ndetail: because\nhint: else", "error: no; detail: because; hint: else"),
+            (b"\xff\x1b", "\u{fffd}\\u{1b}"),
+        ] {
+            assert_eq!(said(words), told);
+        }
+    }
 }

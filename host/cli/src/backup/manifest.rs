@@ -16,6 +16,8 @@ pub(crate) const NAME: &str = "backup.json";
 pub(crate) const MAX_BYTES: u64 = 128 << 20;
 /// The most files in an archive. The list of them is the one thing that is held in memory.
 pub(crate) const MAX_PARTS: usize = 500_000;
+/// The most databases of a site: the whole list is gone through for each of them, and nobody has a tenth as many.
+pub(crate) const MAX_DATABASES: usize = 1_000;
 /// The longest path in bytes.
 pub(crate) const MAX_PATH: usize = 1_024;
 /// The longest name between two slashes in bytes, which is what file systems take.
@@ -152,6 +154,7 @@ impl Manifest {
     /// What types can't say.
     fn check(&self) -> Result<()> {
         ensure!(self.parts.len() <= MAX_PARTS, "it lists more than {MAX_PARTS} files");
+        ensure!(self.databases.len() <= MAX_DATABASES, "it lists more than {MAX_DATABASES} databases");
         let total = self.parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.bytes));
         ensure!(total.is_some_and(|total| total <= i64::MAX as u64), "the sizes of its files are no sizes");
         let mut seen = BTreeSet::new();

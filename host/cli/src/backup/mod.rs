@@ -148,6 +148,7 @@ fn make(options: &Backup, overrides: &[Override], work: &Work) -> Result<()> {
         ensure!(read == manifest, "what was written isn't what is read: is the disk in order?");
     }
     let bytes = path.metadata()?.len();
+    work.last_look()?;
     place::rename_new(&path, &target).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => anyhow::anyhow!(there(&target)),
         _ => anyhow::anyhow!("can't write {}: {error}", target.display()),

@@ -70,8 +70,7 @@ pub(super) fn restore(options: &Restore, overrides: &[Override], work: &Work) ->
     let scratch = Scratch::make(&parent)?;
     let new = scratch.at("new");
     unpack(&options.file, &plan, &new, work)?;
-    work.look()?;
-    // From here on it is a matter of names: Ctrl-C has no say any more.
+    work.last_look()?;
     let kept =
         swap(&new, &into, &target).with_context(|| format!("can't put the site to {}", options.into.display()))?;
     drop(target);
@@ -254,8 +253,11 @@ fn aside(part: &str, taken: &mut BTreeSet<PathBuf>) -> Result<PathBuf> {
 /// Whether a file can be put there.
 fn is_free(path: &Path, taken: &BTreeSet<PathBuf>) -> bool {
     let private = path.starts_with(super::manifest::PRIVATE);
-    let clash = taken.iter().any(|other| other.starts_with(path) || path.starts_with(other));
-    !private && !clash
+    // None that is taken lies below another one, and what lies below a path comes right after it in the set: so these two are
+    // the only ones that could be in the way.
+    let above = taken.range(..path.to_path_buf()).next_back().is_some_and(|above| path.starts_with(above));
+    let below = taken.range(path.to_path_buf()..).next().is_some_and(|below| below.starts_with(path));
+    !private && !above && !below
 }
 
 /// Unpacks the archive into the new folder `new`, and waits until it is on the disk.
@@ -343,4 +345,32 @@ fn missing(old: &Path, new: &Path) -> Vec<String> {
     let new = names(new);
     let private = super::manifest::PRIVATE;
     names(old).into_iter().filter(|name| !new.contains(name) && name != private).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_free_where_nothing_lies_above_or_below_it() {
+        let taken: BTreeSet<PathBuf> = ["a/b/c", "a/b-c", "d"].into_iter().map(PathBuf::from).collect();
+        for (path, free) in [
+            ("a", false),
+            ("a/b", false),
+            ("a/b/c", false),
+            ("a/b/c/d", false),
+            ("a/b-c/d", false),
+            ("d", false),
+            ("d/e/f", false),
+            (".bandstand/a", false),
+            ("a/b/d", true),
+            ("a/b/c-wal", true),
+            ("a/c", true),
+            ("a-b", true),
+            ("d-wal", true),
+            ("e", true),
+        ] {
+            assert_eq!(is_free(Path::new(path), &taken), free, "{path}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
@@ -217,6 +218,40 @@ fn what_is_left_out_is_told() {
 }
 
 #[test]
+fn of_many_files_that_are_left_out_the_number_is_told() {
+    let desk = Desk::with_archive();
+    for link in 0..53 {
+        symlink("/etc/passwd", desk.at(&format!("site/static/{link}"))).expect("made");
+    }
+    fs::remove_file(desk.at("a.tar.zst")).expect("removed");
+    desk.backup(&[]).expect("a backup");
+    let left_out = verify(&desk.at("a.tar.zst"), &Work::unseen()).expect("whole").left_out;
+    let what: Vec<&str> = left_out.iter().map(|left| left.what.as_str()).collect();
+    assert_eq!((what.len(), what.last()), (51, Some(&"3 more files")), "{what:?}");
+}
+
+#[test]
+fn a_site_larger_than_any_gives_no_backup() {
+    let desk = Desk::new();
+    let memory = |most: usize| -> String {
+        (0..most).map(|at| format!("[databases.d{at}]\nurl = \"sqlite::memory:\"\n")).collect()
+    };
+    // With `[database]` as many as there may be.
+    desk.put("site/bandstand.toml", memory(999));
+    desk.put(&format!("site/static/{}a.css", "d/".repeat(99)), "a");
+    desk.backup(&[]).expect("a backup");
+    fs::remove_file(desk.at("a.tar.zst")).expect("removed");
+    desk.put("site/bandstand.toml", memory(1_000));
+    let said = refused(desk.backup(&[]));
+    assert!(said.contains("more than 1000 databases") && said.contains("several sites"), "{said}");
+    desk.put("site/bandstand.toml", "");
+    desk.put(&format!("site/static/{}a.css", "d/".repeat(100)), "a");
+    let said = refused(desk.backup(&[]));
+    assert!(said.contains("deeper than 100 folders"), "{said}");
+    assert_eq!(desk.names(), ["site"]);
+}
+
+#[test]
 fn an_archive_goes_where_nothing_is_and_nobody_can_fetch_it() {
     let desk = Desk::with_archive();
     let bytes = fs::read(desk.at("a.tar.zst")).expect("there");
@@ -310,6 +345,29 @@ fn a_site_takes_the_place_of_another_one_only_when_asked_and_keeps_it() {
     desk.restore("empty", false).expect("restored");
     assert_eq!(desk.at("empty").metadata().expect("there").permissions().mode() & 0o777, 0o750);
     assert_eq!(files(&desk.at("empty")).len(), 3);
+}
+
+#[test]
+fn ctrl_c_leaves_everything_as_it_was_or_comes_too_late() {
+    let desk = Desk::with_archive();
+    let restore = |work: &Work| {
+        let options = Restore { file: desk.at("a.tar.zst"), into: desk.at("new"), replace: false, plain: true };
+        restore(&options, &[], work)
+    };
+    let backup = |work: &Work| super::make(&Backup { file: Some(desk.at("b.tar.zst")), ..desk.options() }, &[], work);
+    for act in [&restore as &dyn Fn(&Work) -> Result<()>, &backup] {
+        let stopped = Work::unseen();
+        stopped.stop().store(true, Ordering::Relaxed);
+        let said = refused(stopped.told(act(&stopped)));
+        assert!(said.contains("everything is as it was before"), "{said}");
+        assert_eq!(desk.names(), ["a.tar.zst", "site"]);
+    }
+    for act in [&restore as &dyn Fn(&Work) -> Result<()>, &backup] {
+        let late = Work::unseen();
+        act(&late).expect("nobody stopped it");
+        late.stop().store(true, Ordering::Relaxed);
+        assert_eq!(refused(late.told::<()>(Err(anyhow::anyhow!("the disk is full")))), "the disk is full");
+    }
 }
 
 #[test]
@@ -567,6 +625,12 @@ fn bombs_end_where_the_manifest_says() {
     many.manifest["parts"] = vec![part; super::manifest::MAX_PARTS + 1].into();
     desk.put("a.tar.zst", many.bytes());
     assert!(refused(desk.restore("new", false)).contains("more than 500000 files"));
+    // And than any has databases.
+    let mut many = Forged::right();
+    let database = json!({"name": "database", "kind": "memory"});
+    many.manifest["databases"] = vec![database; super::manifest::MAX_DATABASES + 1].into();
+    desk.put("a.tar.zst", many.bytes());
+    assert!(refused(desk.restore("new", false)).contains("more than 1000 databases"));
     // Zeros without an end behind the end.
     let good = Forged::right();
     let plain = zstd::decode_all(&good.bytes()[..]).expect("decompressed");

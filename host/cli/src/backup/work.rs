@@ -19,6 +19,8 @@ pub(crate) const BUFFER: usize = 256 << 10;
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
     stop: Arc<AtomicBool>,
+    /// Whether it is too late to stop.
+    past: Arc<AtomicBool>,
     plain: bool,
 }
 
@@ -29,7 +31,7 @@ impl Work {
         plain: bool,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let this = Self { stop: Arc::default(), plain };
+        let this = Self { stop: Arc::default(), past: Arc::default(), plain };
         in_runtime(async {
             let deaf = "can't listen for signals";
             let mut interrupt = signal(SignalKind::interrupt()).context(deaf)?;
@@ -43,12 +45,18 @@ impl Work {
                 _ = interrupt.recv() => this.stopped(task).await,
                 _ = terminate.recv() => this.stopped(task).await,
             };
-            match ended.context("the work broke off")? {
-                // Whatever failed failed because of that.
-                Err(_) if this.is_stopped() => bail!("stopped; everything is as it was before"),
-                ended => ended,
-            }
+            this.told(ended.context("the work broke off")?)
         })
+    }
+
+    /// What is told of the end of work.
+    pub(crate) fn told<T>(&self, ended: Result<T>) -> Result<T> {
+        match ended {
+            Err(_) if self.stop.load(Ordering::Relaxed) && !self.past.load(Ordering::Relaxed) => {
+                bail!("stopped; everything is as it was before")
+            }
+            ended => ended,
+        }
     }
 
     async fn stopped<T>(&self, task: tokio::task::JoinHandle<T>) -> Result<T, tokio::task::JoinError> {
@@ -58,7 +66,7 @@ impl Work {
 
     #[cfg(test)]
     pub(crate) fn unseen() -> Self {
-        Self { stop: Arc::default(), plain: true }
+        Self { stop: Arc::default(), past: Arc::default(), plain: true }
     }
 
     /// What is set when the work shall end.
@@ -66,14 +74,17 @@ impl Work {
         &self.stop
     }
 
-    fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
     /// Fails where the work shall end.
     pub(crate) fn look(&self) -> io::Result<()> {
         // Not the kind `Interrupted`, which means "try again".
-        if self.is_stopped() { Err(io::Error::other("stopped")) } else { Ok(()) }
+        if self.stop.load(Ordering::Relaxed) { Err(io::Error::other("stopped")) } else { Ok(()) }
+    }
+
+    /// The same before names change: from here on Ctrl-C has no say, and whatever fails is told as it is.
+    pub(crate) fn last_look(&self) -> io::Result<()> {
+        self.look()?;
+        self.past.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A bar for `total` bytes, with a verb in cargo's column. It goes when it is dropped, and isn't there at all where

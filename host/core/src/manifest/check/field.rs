@@ -4,6 +4,8 @@ use super::{ManifestError, at_most, error, expression, hint, identifier, place_o
 use crate::manifest::{Field, FieldKind, Manifest, Model, OnDelete, Validator};
 use crate::name::check_name;
 
+/// Most choices of one field.
+const MAX_CHOICES: usize = 1_000;
 /// Most validators of one field.
 const MAX_VALIDATORS: usize = 20;
 /// The longest regular expression, in bytes.
@@ -12,6 +14,8 @@ const MAX_REGEX: usize = 1_000;
 const MAX_DIGITS: u8 = 28;
 /// The longest text of limited length, in characters.
 const MAX_LENGTH: u32 = 1_000_000;
+/// The longest folder for what is handed in, in bytes.
+const MAX_FOLDER: usize = 200;
 
 pub(super) fn check(manifest: &Manifest, model: &Model, field: &Field) -> Result<(), ManifestError> {
     let place = &place_of(&model.name, &field.name);
@@ -21,7 +25,7 @@ pub(super) fn check(manifest: &Manifest, model: &Model, field: &Field) -> Result
     }
     text(place, &field.label)?;
     text(place, &field.help_text)?;
-    at_most(place, field.choices.len(), 1_000)?;
+    at_most(place, field.choices.len(), MAX_CHOICES)?;
     for choice in &field.choices {
         text(place, &choice.label)?;
     }
@@ -138,19 +142,21 @@ fn check_kind(place: &str, field: &Field) -> Result<(), ManifestError> {
         | FieldKind::Image { max_length, .. }
             if !(1..=MAX_LENGTH).contains(max_length) =>
         {
-            Err(error(place, "its max_length must be 1 to 1000000"))
+            Err(error(place, format_args!("its max_length must be 1 to {MAX_LENGTH}")))
         }
         FieldKind::File { upload_to, .. } | FieldKind::Image { upload_to, .. } => {
             let parts = || upload_to.trim_end_matches('/').split('/');
             if upload_to.is_empty() {
                 return Ok(());
             }
-            if upload_to.len() > 200
+            if upload_to.len() > MAX_FOLDER
                 || upload_to.contains('\\')
                 || upload_to.chars().any(crate::text::is_hidden)
                 || parts().any(|part| matches!(part, "" | "." | ".."))
             {
-                let problem = "its upload_to must be a relative folder of at most 200 bytes, such as `avatars/2026`, without `..`";
+                let problem = format!(
+                    "its upload_to must be a relative folder of at most {MAX_FOLDER} bytes, such as `avatars/2026`, without `..`"
+                );
                 return Err(error(place, problem));
             }
             Ok(())

@@ -13,6 +13,10 @@ use crate::name::{check_name, nearest};
 const MAX_MODELS: usize = 500;
 /// Most routes of one app.
 const MAX_ROUTES: usize = 2_000;
+/// Most capabilities that one app asks for.
+const MAX_CAPABILITIES: usize = 100;
+/// The longest name of a capability, in bytes.
+const MAX_CAPABILITY: usize = 60;
 /// The longest text that is shown to people (labels, help, reasons), in bytes.
 const MAX_TEXT: usize = 1_000;
 /// The largest expression or condition of a model, in bytes of its JSON.
@@ -148,7 +152,7 @@ fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     text("sdk", &manifest.sdk)?;
     at_most("models", manifest.models.len(), MAX_MODELS)?;
     at_most("routes", manifest.routes.len(), MAX_ROUTES)?;
-    at_most("capabilities", manifest.capabilities.len(), 100)?;
+    at_most("capabilities", manifest.capabilities.len(), MAX_CAPABILITIES)?;
     unique("models", manifest.models.iter().map(|m| m.name.as_str()))?;
     for model in &manifest.models {
         model::check(manifest, model)?;
@@ -171,8 +175,10 @@ fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     for (at, request) in manifest.capabilities.iter().enumerate() {
         let place = format!("capabilities[{at}]");
         text(&place, &request.reason)?;
-        if request.name.is_empty() || request.name.len() > 60 || !request.name.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(error(place, "its name must be 1 to 60 printable ASCII characters"));
+        let name = &request.name;
+        if name.is_empty() || name.len() > MAX_CAPABILITY || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            let problem = format_args!("its name must be 1 to {MAX_CAPABILITY} printable ASCII characters");
+            return Err(error(place, problem));
         }
     }
     Ok(())

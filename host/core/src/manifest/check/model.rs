@@ -8,7 +8,7 @@ use crate::name::check_name;
 
 /// Most fields of one model: SQLite's default is 2,000 columns, MariaDB's 1,017, and nobody reads 300.
 const MAX_FIELDS: usize = 300;
-/// Most fields of an index, a unique set, a composite key: MariaDB takes 16 columns in one index.
+/// Most fields of an index, a unique set, an ordering: MariaDB takes 16 columns in one index.
 const MAX_SET: usize = 16;
 /// Most fields of a composite key.
 const MAX_KEY: usize = 8;
@@ -16,7 +16,7 @@ const MAX_KEY: usize = 8;
 const MAX_SETS: usize = 50;
 /// Most permissions of one model.
 const MAX_PERMISSIONS: usize = 50;
-/// Most fields of all permissions' names, in bytes: Django's `codename`.
+/// The longest name of a permission, in bytes: Django's `codename`.
 const MAX_CODENAME: usize = 100;
 
 pub(super) fn check(manifest: &Manifest, model: &Model) -> Result<(), ManifestError> {

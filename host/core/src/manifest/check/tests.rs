@@ -202,6 +202,7 @@ fn what_makes_no_sense_in_a_model_is_named_with_a_way_out() {
         }
         field
     };
+    let pairs = |most: usize| (0..most).map(|at| many(json!({"name": format!("m{at}")}))).collect::<Vec<_>>();
     let long = "x".repeat(10_000);
     for (place, value, words) in [
         // Keys.
@@ -297,6 +298,26 @@ fn what_makes_no_sense_in_a_model_is_named_with_a_way_out() {
         ("/models/2/permissions", json!([["view", "again"]]), "`view` stands twice"),
         ("/models/2/permissions", json!([["can publish", "x"]]), "a-z, 0-9"),
         ("/models/2/permissions", json!([["publish"]]), "document"),
+        // One more than there may be.
+        ("/models", json!(vec![json!({"name": "tag", "fields": [id()]}); 501]), "the most is 500"),
+        ("/models/2/fields", json!(pairs(501)), "the most is 500"),
+        ("/models/2/fields", json!(vec![id(); 301]), "the most is 300"),
+        ("/models/2/fields/4/choices", json!(vec![json!({"value": "a", "label": "A"}); 1_001]), "the most is 1000"),
+        ("/models/2/fields/11/upload_to", json!("x".repeat(201)), "at most 200 bytes"),
+        ("/models/2/ordering", json!(vec!["name"; 17]), "the most is 16"),
+        ("/models/2/unique_together", json!(vec![json!(["name"]); 51]), "the most is 50"),
+        ("/models/2/unique_together/-", json!(vec!["name"; 17]), "1 to 16"),
+        ("/models/2/indexes/-", json!(vec!["name"; 17]), "1 to 16"),
+        ("/models/2/indexes/1/include", json!(vec!["name"; 17]), "more than 16 fields"),
+        ("/models/2/constraints", json!(vec![json!({"name": "c", "unique": ["name"]}); 51]), "the most is 50"),
+        ("/models/2/constraints/1/unique", json!(vec!["name"; 17]), "more than 16 fields"),
+        ("/models/2/constraints/2/include", json!(vec!["name"; 17]), "more than 16 fields"),
+        ("/models/2/permissions", json!(vec![json!(["publish", "x"]); 51]), "the most is 50"),
+        ("/models/2/permissions", json!([["x".repeat(101), "x"]]), "1 to 100"),
+        ("/models/2/label", json!("x".repeat(1_001)), "the most is 1000"),
+        ("/routes", json!(vec![json!({"path": "/", "methods": ["GET"]}); 2_001]), "the most is 2000"),
+        ("/capabilities", json!(vec![json!({"name": "db"}); 101]), "the most is 100"),
+        ("/capabilities/0/name", json!("x".repeat(61)), "1 to 60"),
     ] {
         let shown = format!("{place} {:.80}", value.to_string());
         let error = changed(place, value).expect_err(&shown).to_string();
