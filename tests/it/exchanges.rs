@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use host_store::StoreConfig;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -61,7 +62,9 @@ async fn run(folder: &str) {
         };
         assert!(!case.about.is_empty() && !case.exchanges.is_empty(), "{name} says nothing");
         // A site of its own for each file: what one leaves in the database, or in the breaker, is not another's.
-        let site = TestSite::start().await;
+        // A transaction is left idle for longer than this machine may stop for.
+        let store = StoreConfig { transaction_idle_ms: 120, transaction_total_ms: 5_000, ..StoreConfig::temporary() };
+        let site = TestSite::with_store(store).await;
         site.load_guest("good", host_core::budget::Limits::default()).await;
         for (at, exchange) in case.exchanges.iter().enumerate() {
             if at % 10 == 0 {
