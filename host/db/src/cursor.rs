@@ -334,7 +334,9 @@ fn read_ahead(
             }
             Backend::Server(server) => {
                 let latest = scope.state.has_written();
+                let turn = scope.turn(read.query.effort(), Some(keeper.clone())).await?;
                 let mut connection = server.kept_reader(&app.owner, keeper, latest, context.deadline).await?;
+                connection.takes(turn);
                 let _holds = Holds::begin(&holds);
                 let params = bind::canonical(&read.query.binds, &params);
                 let statement = read.query.statement(&params);

@@ -1,12 +1,12 @@
 //! The database for one request.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use host_core::context::RequestContext;
 use host_core::grants::Capability;
-use host_store::{Backend, Connection, Server, Sqlite, StoreError, Until};
+use host_store::{Backend, Connection, Effort, Keeper, Server, Sqlite, StoreError, Turn, Turns, Until};
 use parking_lot::Mutex;
 
 use crate::app::AppDb;
@@ -48,6 +48,8 @@ pub(crate) struct RequestState {
     /// Whether its transaction has the write lease, or waits for it.
     pub(crate) writes: AtomicBool,
     pub(crate) open: Mutex<Option<Arc<Shared>>>,
+    /// The turns beside its transaction, where that has one.
+    pub(crate) beside: Mutex<Weak<Turns>>,
     /// What runs when the page is made.
     pub(crate) deferred: Mutex<Vec<Deferred>>,
 }
@@ -275,13 +277,22 @@ impl Scope {
     async fn read_on_server<S: Sink>(&self, server: &Server, read: &ReadPlan, params: &[Param]) -> Result<S, DbError> {
         let (app, context) = (&self.app, &self.context);
         let result = async {
+            let turn = self.turn(read.query.effort(), None).await?;
             let mut connection = self.reader(server).await?;
+            connection.takes(turn);
             connection.until(until(context)?);
             let allowance = Allowance::of(context, app.config.max_result_bytes);
             let mut on = Serving::new(&mut connection, app.dangling());
             run::read(&mut on, read, params, allowance, context).await
         };
         result.await.map_err(|fault| app.explain(fault, context, Instant::now()))
+    }
+
+    /// A turn for something outside of the request's transaction, where it is slow.
+    pub(crate) async fn turn(&self, effort: Effort, keeper: Option<Weak<dyn Keeper>>) -> Result<Turn, StoreError> {
+        let beside = self.state.beside.lock().upgrade();
+        let turns = beside.as_deref().unwrap_or(self.app.owner.turns());
+        turns.take(effort, keeper, self.context.deadline).await
     }
 
     /// A connection to read on. Who has written wants to see it, and a replica follows some time later.
@@ -313,7 +324,7 @@ impl Scope {
         let sqlite = match self.app.store.backend() {
             Backend::Sqlite(sqlite) => sqlite,
             Backend::Server(server) => {
-                let result = serve::write(server, &app, &context, &units).await;
+                let result = serve::write(server, self, &units).await;
                 return result.map_err(|fault| self.app.explain(fault, &self.context, wall));
             }
         };

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use host_core::context::RequestContext;
-use host_store::{Connection, Constraint, Datum, Isolation, Server, ServerKind, Statement, StoreError};
+use host_store::{Connection, Constraint, Datum, Effort, Isolation, Server, ServerKind, Statement, StoreError};
 
-use crate::app::AppDb;
 use crate::attempt::{Attempts, until};
-use crate::error::Fault;
+use crate::error::{DbError, Fault};
 use crate::plan::Plan;
-use crate::request::{unit, writing};
+use crate::request::{Scope, unit, writing};
 use crate::run::{OnRow, Params, Run, Unit};
 use crate::types::{Outcome, Param};
 
@@ -100,8 +98,7 @@ impl Unit for Serving<'_> {
 /// Runs the statements of a batch, or the only one, as one unit.
 pub(crate) async fn write(
     server: &Server,
-    app: &Arc<AppDb>,
-    context: &RequestContext,
+    scope: &Scope,
     statements: &[(Arc<Plan>, Vec<Param>)],
 ) -> Result<Vec<Outcome>, Fault> {
     let mut attempts = Attempts::default();
@@ -111,7 +108,7 @@ pub(crate) async fn write(
         ServerKind::Mariadb => Keys::Before,
     };
     loop {
-        let result = try_write(server, app, context, statements, keys).await;
+        let result = try_write(server, scope, statements, keys).await;
         if let (Keys::AtCommit, Err(Fault::Store(StoreError::Constraint { kind: Constraint::ForeignKey, .. }))) =
             (keys, &result)
         {
@@ -127,12 +124,16 @@ pub(crate) async fn write(
 
 async fn try_write(
     server: &Server,
-    app: &Arc<AppDb>,
-    context: &RequestContext,
+    scope: &Scope,
     statements: &[(Arc<Plan>, Vec<Param>)],
     keys: Keys,
 ) -> Result<Vec<Outcome>, Fault> {
+    let efforts = statements.iter().map(|(plan, params)| Ok(writing(plan)?.effort(params)));
+    let effort = efforts.collect::<Result<Vec<_>, DbError>>()?.into_iter().max().unwrap_or(Effort::Quick);
+    let turn = scope.turn(effort, None).await?;
+    let Scope { app, context, .. } = scope;
     let mut connection = server.connection(&app.owner, context.deadline).await?;
+    connection.takes(turn);
     let deadline = until(context)?;
     connection.until(deadline);
     let single = match statements {

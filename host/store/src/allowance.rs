@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Who has used up its time rests for so many times as long as it keeps others waiting from then on: less than half a hundredth of
-/// the time is its.
-pub(crate) const REST: u32 = 240;
+/// the time is its, as long as that isn't bounded by the longest rest.
+const REST: u32 = 240;
 
 /// The longest rest: what its own visitors may have to wait for a write because of what it did.
-pub(crate) const LONGEST_REST: Duration = Duration::from_secs(5);
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Whether anybody waits behind the one who has the writing connection.
 #[derive(Debug, Default)]
@@ -67,6 +67,24 @@ impl Allowances {
         let left = self.left(lane, now).saturating_sub(time);
         self.left.insert(lane, (left, now));
     }
+
+    /// Takes what `lane` kept others waiting for, `took` until `now`, from its time, and returns how long it has to rest for
+    /// that. What takes no longer than `free` costs nothing, and what is `short` of its end is in nobody's way.
+    pub(crate) fn kept_waiting(
+        &mut self,
+        lane: u64,
+        took: Duration,
+        now: Instant,
+        (free, short): (Duration, Duration),
+    ) -> Option<Duration> {
+        let (long, left) = (took.saturating_sub(free), self.left(lane, now - took));
+        if !long.is_zero() {
+            self.spend(lane, long, now);
+        }
+        // Once nothing is left, all of it was too much.
+        let beyond = if left < short { took } else { long.saturating_sub(left) };
+        (beyond >= short).then(|| (beyond * REST).min(LONGEST_REST))
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +101,20 @@ mod tests {
         all.spend(1, Duration::from_secs(9), now + Duration::from_secs(1));
         assert_eq!((left(&all, 1), left(&all, 31), left(&all, 600)), (0, 300, 600));
         assert_eq!(all.left(2, now), Duration::from_millis(600), "another one's is its own");
+    }
+
+    #[test]
+    fn who_has_no_time_left_rests() {
+        let ms = Duration::from_millis;
+        let (mut all, begin) = (Allowances::new(ms(600)), Instant::now());
+        let mut kept = |took, at| all.kept_waiting(1, ms(took), begin + ms(at), (ms(20), ms(5)));
+        assert_eq!(kept(20, 1_000), None, "that is free");
+        assert_eq!(kept(320, 2_000), None, "half of it");
+        assert_eq!(kept(320, 2_320), None, "what came back within a second is enough for the rest");
+        assert_eq!(kept(34, 2_360), Some(ms(240 * 34)).map(|rest| rest.min(LONGEST_REST)), "nothing is left");
+        assert_eq!(kept(4, 2_370), None, "that is in nobody's way");
+        assert_eq!(kept(10, 2_380), Some(ms(240 * 10)));
+        assert_eq!(kept(5_000, 9_000), Some(LONGEST_REST));
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl StoreConfig {
         within("statements", self.statements as u64, 8, 100_000)?;
         if let Some(server) = &self.server {
             within("connections", server.connections as u64, 2, 10_000)?;
+            within("slow_statements", server.slow_statements as u64, 1, 10_000)?;
             within("connect_ms", server.connect_ms, 1, 600_000)?;
             within("lifetime_s", server.lifetime_s, 1, 31_536_000)?;
         }

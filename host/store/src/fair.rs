@@ -96,11 +96,13 @@ impl<T> FairQueue<T> {
     /// As [`FairQueue::pop`], without waiting, and only if the next one `fits`.
     pub(crate) fn pop_if(&self, fits: impl FnOnce(u64, &T) -> bool) -> Option<(Taker, T)> {
         let mut state = self.state.lock();
-        let (lane, entry) = state.lanes.peek()?;
-        if !fits(lane, entry) {
+        // Looked for once: a moment later another one may be the next.
+        let at = state.lanes.next()?;
+        let (taker, entry) = state.lanes.lanes[at].1.front()?;
+        if !fits(taker.lane, entry) {
             return None;
         }
-        state.lanes.take()
+        state.lanes.take_at(at)
     }
 
     /// Says how long an entry of this lane had what all lanes share. The lanes that have spent less come first from now
@@ -134,15 +136,8 @@ impl<T> FairQueue<T> {
 
     /// Makes a keeper give back its place, so that one of `lane` gets one. Returns when to look again.
     pub(crate) fn make_room(&self, lane: u64, patience: Duration) -> Instant {
-        let dispensable = self.state.lock().lanes.shares.dispensable(lane, patience);
-        // Not under the lock: what it gives back comes here again.
-        dispensable.map_or_else(
-            |at| at,
-            |keeper| {
-                keeper.give_back();
-                Instant::now() + patience
-            },
-        )
+        let keepers = self.state.lock().lanes.shares.keepers_for(lane);
+        keepers.make_room(patience)
     }
 
     /// Why an entry of `taker` had to wait for too long.
@@ -154,10 +149,11 @@ impl<T> FairQueue<T> {
     pub(crate) fn hold(&self, held: bool) {
         let mut state = self.state.lock();
         state.held = held;
-        let idle: Vec<_> = if held { state.lanes.shares.idle().collect() } else { Vec::new() };
+        let keepers = state.lanes.shares.keepers();
         drop(state);
-        idle.into_iter().for_each(|(.., keeper)| keeper.give_back());
-        if !held {
+        if held {
+            keepers.give_back();
+        } else {
             self.ready.notify_all();
         }
     }
@@ -233,7 +229,10 @@ impl<T> Lanes<T> {
 
     /// The next entry whose taker may have a place, which it has then.
     pub(crate) fn take(&mut self) -> Option<(Taker, T)> {
-        let at = self.next()?;
+        self.take_at(self.next()?)
+    }
+
+    fn take_at(&mut self, at: usize) -> Option<(Taker, T)> {
         let (key, mut entries) = self.lanes.remove(at)?;
         let (taker, entry) = entries.pop_front()?;
         if !entries.is_empty() {
@@ -258,11 +257,6 @@ impl<T> Lanes<T> {
     pub(crate) fn clear(&mut self) -> Vec<T> {
         self.len = 0;
         self.lanes.drain(..).flat_map(|(_, entries)| entries).map(|(_, entry)| entry).collect()
-    }
-
-    fn peek(&self) -> Option<(u64, &T)> {
-        let (_, entries) = &self.lanes[self.next()?];
-        entries.front().map(|(taker, entry)| (taker.lane, entry))
     }
 
     /// Where the lane stands whose turn it is.

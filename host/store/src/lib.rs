@@ -38,6 +38,7 @@ mod lease;
 mod log;
 mod mariadb;
 mod owner;
+mod pace;
 mod postgres;
 mod quota;
 mod readers;
@@ -64,6 +65,7 @@ pub use datum::{Cells, Datum, Type};
 pub use error::{Constraint, StoreError};
 pub use lease::Lease;
 pub use owner::{Owner, Statement};
+pub use pace::{Effort, Pace, Turn, Turns};
 pub use rights::{Rights, TableRights};
 pub use rust_decimal::Decimal;
 pub use server::Server;
@@ -139,7 +141,8 @@ impl Store {
         let mut owners = self.owners.lock();
         // Lane 0 is the host's.
         let next = owners.len() as u64 + 1;
-        let owner = owners.entry(app.clone()).or_insert_with(|| Arc::new(Owner::new(app.clone(), next))).clone();
+        let new = || Arc::new(Owner::new(app.clone(), next, &self.config));
+        let owner = owners.entry(app.clone()).or_insert_with(new).clone();
         owner.add(tables);
         Owner::count_together(owners.values());
         owner

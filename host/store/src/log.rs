@@ -40,13 +40,14 @@ pub(crate) struct Log {
     readers: Arc<FairQueue<Job>>,
     limit: u64,
     holding: bool,
+    failing: bool,
     not_before: Instant,
 }
 
 impl Log {
     /// A log that may have so many bytes before readers are held back.
     pub(crate) fn new(readers: Arc<FairQueue<Job>>, limit: u64) -> Self {
-        Self { readers, limit, holding: false, not_before: Instant::now() }
+        Self { readers, limit, holding: false, failing: false, not_before: Instant::now() }
     }
 
     /// Whether readers are held back, so that it has to be looked after even while nobody writes.
@@ -65,10 +66,15 @@ impl Log {
         let rest = match session.carry_over() {
             Ok(rest) => rest,
             Err(error) => {
-                tracing::error!(%error, "the log can't be carried over into the database; it grows until it can");
-                u32::MAX
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(%error, "the log can't be carried over into the database; it grows until it can");
+                }
+                // Readers aren't what is in its way.
+                self.hold(false);
+                return;
             }
         };
+        self.failing = false;
         if rest == 0 {
             // The next commit begins at the log's start.
             session.log_pages().set(0);
@@ -79,7 +85,7 @@ impl Log {
             if self.readers.is_unused() {
                 tracing::warn!(
                     pages,
-                    "the log can't begin anew although nothing reads here: does another program read the database?"
+                    "the log can't begin anew although no app reads: does another program, a backup or the measuring for `storage_bytes`?"
                 );
                 self.not_before = Instant::now() + IN_VAIN;
                 self.hold(false);

@@ -8,7 +8,9 @@ use host_core::name::AppId;
 use host_core::quota::{Account, Quota, UsedUp};
 use parking_lot::RwLock;
 
+use crate::config::StoreConfig;
 use crate::datum::Type;
+use crate::pace::{Pace, Turns};
 use crate::quota::Storage;
 use crate::rights::{Doing, Rights};
 use crate::share::{Keeper, Taker};
@@ -29,6 +31,9 @@ pub struct Owner {
     /// The account that connections of its own log in with, and the password: on MariaDB all of its connections, on
     /// PostgreSQL those for SQL of its own.
     login: OnceLock<(Arc<str>, Arc<str>)>,
+    /// For what is slow on a server.
+    turns: Turns,
+    transactions: Pace,
 }
 
 impl std::fmt::Debug for Owner {
@@ -39,7 +44,7 @@ impl std::fmt::Debug for Owner {
 }
 
 impl Owner {
-    pub(crate) fn new(app: AppId, lane: u64) -> Self {
+    pub(crate) fn new(app: AppId, lane: u64, config: &StoreConfig) -> Self {
         Self {
             app,
             lane,
@@ -50,12 +55,14 @@ impl Owner {
             commits: RwLock::default(),
             role: OnceLock::new(),
             login: OnceLock::new(),
+            turns: Turns::new(config.server.as_ref().map_or(1, |server| server.slow_statements), config),
+            transactions: Pace::of_transactions(),
         }
     }
 
     /// An app without tables, for statements that are never run.
     pub fn of_nothing(app: &AppId) -> Arc<Self> {
-        Arc::new(Self::new(app.clone(), 0))
+        Arc::new(Self::new(app.clone(), 0, &StoreConfig::default()))
     }
 
     /// The app.
@@ -195,6 +202,16 @@ impl Owner {
         self.storage.touch();
     }
 
+    /// Its turns for what is slow on a server.
+    pub fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    /// How long its interactive transactions keep a server at work.
+    pub(crate) fn transactions(&self) -> &Pace {
+        &self.transactions
+    }
+
     /// As one who wants a place, for as long as the database alone decides.
     pub(crate) fn taker(&self) -> Taker {
         let most = self.quota.read().0.connections.map_or(usize::MAX, |most| most as usize);
@@ -223,6 +240,7 @@ pub struct Statement {
     owner: Option<Arc<Owner>>,
     raw: bool,
     strict: bool,
+    pace: Option<Arc<Pace>>,
 }
 
 impl Statement {
@@ -235,13 +253,14 @@ impl Statement {
             owner: Some(owner.clone()),
             raw: false,
             strict: false,
+            pace: None,
         }
     }
 
     /// A statement that an app wrote itself. It may name more of the database's own functions than the planner does, and
     /// still nothing but `owner`'s tables. On a server run it with [`crate::Server::raw_connection`] alone.
     pub fn raw(owner: &Arc<Owner>, sql: impl Into<Box<str>>) -> Self {
-        Self { raw: true, ..Self::of_app(owner, sql) }
+        Self { raw: true, pace: Some(Pace::of_statement()), ..Self::of_app(owner, sql) }
     }
 
     /// The host's own statement, which nothing holds back. Never with a text that an app had a part in, except for names
@@ -254,6 +273,7 @@ impl Statement {
             owner: None,
             raw: false,
             strict: false,
+            pace: None,
         }
     }
 
@@ -271,6 +291,18 @@ impl Statement {
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
+    }
+
+    /// Says where it is noted how long it takes.
+    #[must_use]
+    pub fn paced(mut self, pace: Option<Arc<Pace>>) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// How long it takes, where that is noted.
+    pub fn pace(&self) -> Option<&Arc<Pace>> {
+        self.pace.as_ref()
     }
 
     /// Whether the database looks at foreign keys at once.

@@ -31,6 +31,9 @@ const PAUSE: u32 = 20;
 /// Time for which MariaDB's numbers, which it brings up to date when it likes, don't make what was written count less.
 const STALE: Duration = Duration::from_secs(30);
 
+/// Time after which one that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// The most time that measuring one app may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,12 +47,20 @@ pub(crate) struct Storage {
     since: AtomicU64,
     /// When it was measured last, and how long that took.
     last: Mutex<Option<(Instant, Duration)>>,
+    /// When it couldn't be measured, where it couldn't be since.
+    failed: Mutex<Option<Instant>>,
 }
 
 impl Default for Storage {
     fn default() -> Self {
         let none = || AtomicU64::new(0);
-        Self { limit: AtomicU64::new(u64::MAX), measured: none(), since: none(), last: Mutex::new(None) }
+        Self {
+            limit: AtomicU64::new(u64::MAX),
+            measured: none(),
+            since: none(),
+            last: Mutex::default(),
+            failed: Mutex::default(),
+        }
     }
 }
 
@@ -91,7 +102,7 @@ impl Storage {
     }
 
     fn is_due(&self) -> bool {
-        if !self.is_bounded() {
+        if !self.is_bounded() || self.failed.lock().is_some_and(|at| at.elapsed() < AGAIN) {
             return false;
         }
         let Some((at, took)) = *self.last.lock() else { return true };
@@ -100,7 +111,13 @@ impl Storage {
         since > 0 && (much || ago >= AT_LATEST) && ago >= took * PAUSE
     }
 
+    /// It couldn't be measured. Returns whether that is news.
+    fn put_off(&self) -> bool {
+        self.failed.lock().replace(Instant::now()).is_none()
+    }
+
     fn settle(&self, began: Instant, before: u64, bytes: u64, stale: bool) {
+        *self.failed.lock() = None;
         let changed = self.measured.swap(bytes, Relaxed) != bytes;
         let mut last = self.last.lock();
         let old = last.is_none_or(|(at, _)| at.elapsed() >= STALE);
@@ -131,8 +148,9 @@ fn serve(store: &Weak<Store>) {
         for owner in store.owners() {
             if owner.storage().is_due()
                 && let Err(error) = measure(&store, &owner)
+                && owner.storage().put_off()
             {
-                tracing::error!(app = %owner.app(), %error, "its tables can't be measured");
+                tracing::error!(app = %owner.app(), %error, "its tables can't be measured: `storage_bytes` counts what it writes until they can");
             }
         }
     }
@@ -222,6 +240,18 @@ mod tests {
         assert!(storage.grow(1).is_err());
         storage.settle(Instant::now(), 300, 200, false);
         assert_eq!(storage.grow(800), Ok(()));
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_tried_again_later() {
+        let storage = Storage::default();
+        storage.set_limit(Some(1_000));
+        assert!(storage.is_due());
+        assert!(storage.put_off());
+        assert!(!storage.is_due() && !storage.put_off());
+        storage.settle(Instant::now(), 0, 100, false);
+        assert_eq!(storage.grow(100), Ok(()));
+        assert!(storage.is_due() && storage.put_off());
     }
 
     #[test]

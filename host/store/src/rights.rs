@@ -42,7 +42,7 @@ impl TableRights {
         }
     }
 
-    /// As both servers' `GRANT` takes it, without the quotes of `quote`; `None` where there is nothing.
+    /// As both servers' `GRANT` takes it, with names as `quote` writes them; `None` where there is nothing.
     pub(crate) fn clause(&self, quote: impl Fn(&str) -> String) -> Option<String> {
         let list = |columns: &BTreeSet<String>| columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
         let mut parts = Vec::new();

@@ -340,7 +340,7 @@ impl Session {
         Ok(())
     }
 
-    /// Makes SQLite's page cache small again, which also ends what a failed statement left behind.
+    /// Rolls back what a failed statement left open.
     pub(crate) fn recover(&mut self) {
         self.acting.set(Acting::Host);
         if !self.is_autocommit()

@@ -113,26 +113,59 @@ impl Shares {
         }
     }
 
-    /// The keeper that has to make room for one of `lane`: of the lane with most places, its own among them, the one that has been idle
-    /// for longest. Where none has been for `patience`, when to ask again.
-    pub(crate) fn dispensable(&self, lane: u64, patience: Duration) -> Result<Arc<dyn Keeper>, Instant> {
-        let now = Instant::now();
+    /// Who may have to make room for one of `lane`: keepers of its own, and of lanes that have more places.
+    pub(crate) fn keepers_for(&self, lane: u64) -> Keepers {
         let mine = self.of(lane);
-        let idle = self.idle().filter(|(of, ..)| *of == lane || self.of(*of) > mine);
-        let (ripe, green): (Vec<_>, Vec<_>) = idle.partition(|(_, since, _)| *since + patience <= now);
-        let first = ripe.into_iter().max_by_key(|(of, since, _)| (self.of(*of), now.duration_since(*since)));
-        match first {
+        let all = self.keepers.iter().map(|(of, keeper)| (*of, self.of(*of), keeper));
+        Keepers(
+            all.filter(|(of, has, _)| *of == lane || *has > mine).map(|(_, has, kept)| (has, kept.clone())).collect(),
+        )
+    }
+
+    /// All keepers.
+    pub(crate) fn keepers(&self) -> Keepers {
+        Keepers(self.keepers.iter().map(|(_, keeper)| (0, keeper.clone())).collect())
+    }
+}
+
+/// Keepers, and how many places the lane of each has. Ask them for nothing while the places are locked: who lets go of a
+/// keeper last gives back its place.
+pub(crate) struct Keepers(Vec<(usize, Weak<dyn Keeper>)>);
+
+impl Keepers {
+    /// Those that don't use their places: since when, and how many places their lanes have.
+    fn idle(self) -> impl Iterator<Item = (usize, Instant, Arc<dyn Keeper>)> {
+        self.0.into_iter().filter_map(|(has, keeper)| {
+            let keeper = keeper.upgrade()?;
+            Some((has, keeper.idle_since()?, keeper))
+        })
+    }
+
+    /// The one that has to make room: of the lane with most places the one that has been idle for longest. Where none has been
+    /// for `patience`, when to ask again.
+    fn dispensable(self, patience: Duration) -> Result<Arc<dyn Keeper>, Instant> {
+        let now = Instant::now();
+        let (ripe, green): (Vec<_>, Vec<_>) = self.idle().partition(|(_, since, _)| *since + patience <= now);
+        match ripe.into_iter().max_by_key(|(has, since, _)| (*has, now.duration_since(*since))) {
             Some((.., keeper)) => Ok(keeper),
             None => Err(green.into_iter().map(|(_, since, _)| since + patience).min().unwrap_or(now + patience)),
         }
     }
 
-    /// All keepers that are idle.
-    pub(crate) fn idle(&self) -> impl Iterator<Item = (u64, Instant, Arc<dyn Keeper>)> {
-        self.keepers.iter().filter_map(|(lane, keeper)| {
-            let keeper = keeper.upgrade()?;
-            Some((*lane, keeper.idle_since()?, keeper))
-        })
+    /// Makes one of them give back its place. Returns when to look again.
+    pub(crate) fn make_room(self, patience: Duration) -> Instant {
+        self.dispensable(patience).map_or_else(
+            |at| at,
+            |keeper| {
+                keeper.give_back();
+                Instant::now() + patience
+            },
+        )
+    }
+
+    /// Makes all that are idle give back their places.
+    pub(crate) fn give_back(self) {
+        self.idle().for_each(|(.., keeper)| keeper.give_back());
     }
 }
 
@@ -200,7 +233,7 @@ mod tests {
             for (taker, _) in &kept {
                 shares.leave(taker);
             }
-            assert_eq!((shares.total(), shares.idle().count()), (0, 0));
+            assert_eq!((shares.total(), shares.keepers().0.len()), (0, 0));
         }
     }
 
@@ -213,7 +246,7 @@ mod tests {
             shares.take(taker);
         }
         let chosen = |lane, patience| {
-            let keeper = shares.dispensable(lane, seconds(patience)).ok()?;
+            let keeper = shares.keepers_for(lane).dispensable(seconds(patience)).ok()?;
             takers.iter().position(|(_, other)| Arc::ptr_eq(other, &keeper))
         };
         assert_eq!(chosen(3, 1), Some(1));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::allowance::{Allowances, LONGEST_REST, REST};
+use crate::allowance::Allowances;
 use crate::claim::{self, Claim};
 use crate::config::StoreConfig;
 use crate::control::Until;
@@ -429,17 +429,12 @@ impl Thread {
     pub(crate) fn end_hold(&mut self, lane: u64, began: Instant) -> Duration {
         let now = Instant::now();
         let took = now.duration_since(began);
-        let long = took.saturating_sub(self.config.group_time());
-        if lane != HOST_LANE && self.is_crowded() {
-            let (short, left) = (self.config.short_time(), self.allowances.left(lane, began));
-            if !long.is_zero() {
-                self.allowances.spend(lane, long, now);
-            }
-            // Once nothing is left, all of it was too much.
-            let beyond = if left < short { took } else { long.saturating_sub(left) };
-            if beyond >= short {
-                self.queue.rest(lane, now + (beyond * REST).min(LONGEST_REST));
-            }
+        let bounds = (self.config.group_time(), self.config.short_time());
+        if lane != HOST_LANE
+            && self.is_crowded()
+            && let Some(rest) = self.allowances.kept_waiting(lane, took, now, bounds)
+        {
+            self.queue.rest(lane, now + rest);
         }
         took
     }

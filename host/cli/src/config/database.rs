@@ -36,6 +36,7 @@ pub(crate) struct DatabaseSection {
     /// A file that holds it, relative to the site's folder or absolute.
     password_file: Option<PathBuf>,
     connections: usize,
+    slow_statements: usize,
     connect_ms: u64,
     lifetime_s: u64,
     wall: Wall,
@@ -75,6 +76,7 @@ impl Default for DatabaseSection {
             password: None,
             password_file: None,
             connections: 16,
+            slow_statements: ServerConfig::slow_statements_here(),
             connect_ms: 3_000,
             lifetime_s: 1_800,
             wall: Wall::default(),
@@ -157,6 +159,7 @@ impl DatabaseSection {
             target: with_password(target),
             replicas: replicas.collect::<Result<_, _>>().map_err(|problem| format!("a replica {problem}"))?,
             connections: self.connections,
+            slow_statements: self.slow_statements,
             connect_ms: self.connect_ms,
             lifetime_s: self.lifetime_s,
             wall: self.wall,

@@ -9,6 +9,7 @@ use host_core::access::Action;
 use super::building::Building;
 use super::invalid;
 use super::lookup::among;
+use super::query::Searches;
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{Planner, Query};
 use crate::catalog::access::{Access, Holds};
@@ -201,7 +202,7 @@ impl Planner<'_> {
             sql.append(building.source(target, "t0")?);
             let name = Sql::text(format!("t0.{}", to.columns[key].quoted()));
             sql.push(" WHERE ").append(among(self.catalog.dialect, name, Bind::Many { hole: 0, slot }));
-            let exist = Query::new(self.catalog.dialect, self.owner, sql, 1, false);
+            let exist = Query::new(self.catalog.dialect, self.owner, sql, 1, false, Searches::No);
             parents.push(Parent { column: *column, target, exist });
         }
         Ok(parents)

@@ -24,7 +24,7 @@ mod write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use host_store::Owner;
+use host_store::{Effort, Owner};
 
 use crate::catalog::{Catalog, Fill};
 use crate::dialect::Dialect;
@@ -34,6 +34,7 @@ use crate::shape::{Literal, Op, Shape};
 use crate::types::{Param, Value};
 pub(crate) use building::Found;
 pub(crate) use query::Query;
+use query::Searches;
 use sql::{Bind, Purpose, Slot, Sql};
 
 /// What a shape became.
@@ -124,6 +125,9 @@ impl Cell {
     }
 }
 
+/// Rows from which on a write isn't quick, whatever it does with each.
+const MANY_ROWS: usize = 100;
+
 /// An `insert`, `update` or `delete`.
 #[derive(Debug)]
 pub(crate) struct WritePlan {
@@ -146,6 +150,19 @@ impl WritePlan {
             Action::Update { .. } | Action::DeleteDirectly(_) => true,
             Action::Delete(_) => false,
         }
+    }
+
+    /// What it is expected to be like for a server.
+    pub(crate) fn effort(&self, params: &[Param]) -> Effort {
+        if params.iter().any(|param| matches!(param, Param::Many(values) if values.len() > MANY_ROWS)) {
+            return Effort::Slow;
+        }
+        let (Action::Insert { query, .. }
+        | Action::Update { query, .. }
+        | Action::UpdateMany(query)
+        | Action::DeleteDirectly(query)
+        | Action::Delete(query)) = &self.action;
+        query.effort()
     }
 }
 
@@ -204,12 +221,12 @@ struct Planner<'c> {
 }
 
 impl Planner<'_> {
-    fn query(&self, sql: Sql) -> Query {
-        self.query_of(sql, self.holes)
+    fn query(&self, sql: Sql, searches: Searches) -> Query {
+        self.query_of(sql, self.holes, searches)
     }
 
-    fn query_of(&self, sql: Sql, holes: usize) -> Query {
-        Query::new(self.catalog.dialect, self.owner, sql, holes, self.access().is_some())
+    fn query_of(&self, sql: Sql, holes: usize, searches: Searches) -> Query {
+        Query::new(self.catalog.dialect, self.owner, sql, holes, self.access().is_some(), searches)
     }
 }
 

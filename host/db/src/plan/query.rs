@@ -3,12 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use host_store::{KEEP_SQL, Owner, Statement};
+use host_store::{Effort, KEEP_SQL, Owner, Pace, Statement};
 use parking_lot::Mutex;
 
+use super::Planner;
 use super::sql::{Bind, MANY, MANY_MORE, Sql};
 use crate::bind;
 use crate::dialect::Dialect;
+use crate::shape::{Condition, Expr, List, Lookup, Operand};
 use crate::types::Param;
 
 /// SQL with its values, and the statements that it became.
@@ -21,11 +23,49 @@ pub(crate) struct Query {
     same: Option<Vec<usize>>,
     owner: Arc<Owner>,
     strict: bool,
+    /// How long it takes, where nothing proves that to be short.
+    pace: Option<Arc<Pace>>,
     fixed: Option<Arc<Statement>>,
     /// A statement for each combination of list sizes, rounded up; or, in a query without lists, for each number of rows.
     sized: Mutex<Vec<ForSizes>>,
     /// Where in the text the values of a row stand that may be repeated for more rows.
     row: Option<Range<usize>>,
+}
+
+/// Whether a statement looks for its rows, or has their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Searches {
+    Yes,
+    No,
+}
+
+/// Whether what writes given rows reads others.
+pub(super) fn reads(sql: &Sql) -> Searches {
+    if sql.text.contains("SELECT") { Searches::Yes } else { Searches::No }
+}
+
+impl Planner<'_> {
+    /// Whether a statement that reads `selects` times, and whose rows are those of `filter`, looks for them. A key or a value that
+    /// is there once finds them.
+    pub(super) fn searches(&self, filter: &[Condition], sql: &Sql, selects: usize) -> Searches {
+        let table = &self.catalog.tables[self.table];
+        let alone = |target: &Expr| {
+            let Some([name]) = target.path().map(Vec::as_slice) else { return false };
+            let column = table.column(name).ok();
+            column.is_some_and(|at| table.single_key() == Some(at) || table.columns[at].unique)
+        };
+        let given = |operand: &Expr| {
+            matches!(operand, Expr::Operand(Operand::Hole(..) | Operand::Literal(_) | Operand::Ref(..)))
+        };
+        let finds = filter.iter().any(|condition| match condition {
+            Condition::Lookup { lookup: Lookup::Exact, target, operands } => {
+                alone(target) && operands.iter().all(given)
+            }
+            Condition::In { target, list: List::Hole(_) } => alone(target),
+            _ => false,
+        });
+        if finds && sql.text.matches("SELECT").count() <= selects { Searches::No } else { Searches::Yes }
+    }
 }
 
 type ForSizes = (Box<[usize]>, Arc<Statement>);
@@ -35,7 +75,14 @@ const MAX_SIZED: usize = 16;
 
 impl Query {
     /// With `strict` the database looks at foreign keys at once.
-    pub(super) fn new(dialect: Dialect, owner: &Arc<Owner>, sql: Sql, holes: usize, strict: bool) -> Self {
+    pub(super) fn new(
+        dialect: Dialect,
+        owner: &Arc<Owner>,
+        sql: Sql,
+        holes: usize,
+        strict: bool,
+        searches: Searches,
+    ) -> Self {
         let same = (dialect == Dialect::Postgres).then(|| sql.same());
         let binds: Box<[Bind]> = match &same {
             None => sql.binds.clone().into(),
@@ -52,6 +99,7 @@ impl Query {
             same,
             owner: owner.clone(),
             strict,
+            pace: (searches == Searches::Yes && dialect != Dialect::Sqlite).then(Pace::of_statement),
             fixed: None,
             sized: Mutex::default(),
             row: None,
@@ -101,8 +149,13 @@ impl Query {
     }
 
     fn statement_of(&self, text: String) -> Statement {
-        let statement = Statement::of_app(&self.owner, text);
+        let statement = Statement::of_app(&self.owner, text).paced(self.pace.clone());
         if self.strict { statement.strict() } else { statement }
+    }
+
+    /// What it is expected to be like for a server.
+    pub(crate) fn effort(&self) -> Effort {
+        self.pace.as_ref().map_or(Effort::Quick, |pace| pace.effort())
     }
 
     /// The statement for the lists among these values, each `in` of which is of the length that it is [`rounded`] to.

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU32;
 
 use super::building::{Building, Found};
+use super::query::Searches;
 use super::sql::{Bind, Sql};
 use super::window::Stage;
 use super::{Cell, Name, Planner, ReadPlan, invalid};
@@ -46,8 +47,9 @@ impl Planner<'_> {
         let columns = selected.names.into_iter().zip(&selected.columns);
         let names = columns.map(|(path, column)| Name { path, kind: column.kind }).collect();
         let short = short(&building, &select.reading) && with.is_empty();
+        let searches = self.searches(&select.reading.filter, &sql, 1);
         let of = (!building.grouped && select.reading.combine.is_empty()).then_some(self.table);
-        Ok(ReadPlan { names, of, locks: select.lock.is_some(), ..self.read(sql, cells, short)? })
+        Ok(ReadPlan { names, of, locks: select.lock.is_some(), ..self.read(sql, cells, short, searches)? })
     }
 
     pub(super) fn count(&self, select: &Select, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
@@ -71,7 +73,8 @@ impl Planner<'_> {
                 sql.push(") AS counted");
             }
         }
-        self.read(sql, vec![Cell::of(Kind::BigInteger)], short(&building, reading) && with.is_empty())
+        let searches = self.searches(&reading.filter, &sql, 1);
+        self.read(sql, vec![Cell::of(Kind::BigInteger)], short(&building, reading) && with.is_empty(), searches)
     }
 
     pub(super) fn exists(&self, select: &Select, with: &[(String, With)]) -> Result<ReadPlan, DbError> {
@@ -79,7 +82,8 @@ impl Planner<'_> {
         let mut sql = building.with(with)?;
         let rows = building.any_row(select)?;
         sql.append(Sql::fill("SELECT EXISTS ({0})", &[rows]));
-        self.read(sql, vec![Cell::Boolean], short(&building, &select.reading) && with.is_empty())
+        let searches = self.searches(&select.reading.filter, &sql, 2);
+        self.read(sql, vec![Cell::Boolean], short(&building, &select.reading) && with.is_empty(), searches)
     }
 
     /// One row of all rows.
@@ -103,10 +107,16 @@ impl Planner<'_> {
         let cells = columns.iter().map(|column| Cell::of(column.kind)).collect();
         sql.list(columns.into_iter().map(|column| column.sql).collect());
         tail(&mut sql, &building, Parts { condition, ..Parts::default() })?;
-        self.read(sql, cells, false)
+        self.read(sql, cells, false, Searches::Yes)
     }
 
-    fn read(&self, mut sql: Sql, mut cells: Vec<Cell>, may_be_short: bool) -> Result<ReadPlan, DbError> {
+    fn read(
+        &self,
+        mut sql: Sql,
+        mut cells: Vec<Cell>,
+        may_be_short: bool,
+        searches: Searches,
+    ) -> Result<ReadPlan, DbError> {
         let mut first = 0;
         if self.explain {
             self.catalog.may_explain(&sql)?;
@@ -116,7 +126,7 @@ impl Planner<'_> {
             first = if self.catalog.dialect == Dialect::Sqlite { 3 } else { 0 };
         }
         Ok(ReadPlan {
-            query: self.query(sql),
+            query: self.query(sql, searches),
             cells: cells.into(),
             names: Box::default(),
             of: None,

@@ -3,6 +3,7 @@
 use host_core::access::Action as Doing;
 
 use super::building::{Building, Found};
+use super::query::reads;
 use super::sql::{Bind, Purpose, Slot, Sql};
 use super::{Action, Cell, Planner, WritePlan, invalid, value_of};
 use crate::catalog::{Column, Fill, Table};
@@ -92,7 +93,8 @@ impl Planner<'_> {
             sql.append(self.conflict(conflict, &given, !insert.returning.is_empty())?);
         }
         let cells = self.returned(&insert.returning, &mut sql)?;
-        let mut query = self.query_of(sql, self.holes + fills.len());
+        let searches = reads(&sql);
+        let mut query = self.query_of(sql, self.holes + fills.len(), searches);
         if insert.conflict.is_none()
             && let Some(row) = row
         {
@@ -227,7 +229,8 @@ impl Planner<'_> {
             let problem = "MariaDB returns nothing from an update; read the rows in the same transaction";
             return Err(DbError::new(code::UNSUPPORTED, problem));
         }
-        self.write(columns, Action::Update { query: self.query(sql), cells, returning: returning.into() })
+        let searches = self.searches(filter, &sql, 0);
+        self.write(columns, Action::Update { query: self.query(sql, searches), cells, returning: returning.into() })
     }
 
     pub(super) fn update_many(&self, key: &[(String, usize)], set: &[(String, Expr)]) -> Result<WritePlan, DbError> {
@@ -246,7 +249,8 @@ impl Planner<'_> {
         if let Some(rule) = self.catalog.rule(self.table, "t0.") {
             sql.push(" AND ").append(rule);
         }
-        self.write(columns, Action::UpdateMany(self.query(sql)))
+        let searches = reads(&sql);
+        self.write(columns, Action::UpdateMany(self.query(sql, searches)))
     }
 
     pub(super) fn delete(&self, filter: &[Condition]) -> Result<WritePlan, DbError> {
@@ -259,11 +263,13 @@ impl Planner<'_> {
             let which = if self.catalog.dialect == Dialect::Mariadb { " t0" } else { "" };
             let mut sql = Sql::text(format!("DELETE{which} FROM {} AS t0", table.quoted()));
             sql.append(rows);
-            Action::DeleteDirectly(self.query(sql))
+            let searches = self.searches(filter, &sql, 0);
+            Action::DeleteDirectly(self.query(sql, searches))
         } else {
             let mut sql = Sql::text(format!("SELECT {} FROM {} AS t0", table.key_list("t0."), table.quoted()));
             sql.append(rows);
-            Action::Delete(self.query(sql))
+            let searches = self.searches(filter, &sql, 1);
+            Action::Delete(self.query(sql, searches))
         };
         self.write(Vec::new(), action)
     }

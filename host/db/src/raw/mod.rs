@@ -12,7 +12,9 @@ use std::time::Instant;
 
 use host_core::access::Action;
 use host_core::grants::Capability;
-use host_store::{Backend, Cells, Connection, Constraint, Datum, Decimal, Server, Statement, StoreError, Until, Work};
+use host_store::{
+    Backend, Cells, Connection, Constraint, Datum, Decimal, Effort, Server, Statement, StoreError, Until, Work,
+};
 
 use crate::attempt::{Attempts, Repeatable, until};
 pub use crate::bindings::bandstand::db::raw::{Cell, Change, Dialect as Database, Table};
@@ -140,9 +142,23 @@ impl Scope {
         gather: &mut impl Gather,
     ) -> Result<(), Fault> {
         let context = &self.context;
-        let mut connection = server.raw_connection(&self.app.owner, true, context.deadline).await?;
+        let mut connection = self.raw_connection(server, statement, true).await?;
         connection.until(until(context)?);
         self.run_raw(&mut connection, statement, params, gather).await.map(drop)
+    }
+
+    async fn raw_connection(
+        &self,
+        server: &Server,
+        statement: &Statement,
+        reads: bool,
+    ) -> Result<Connection, StoreError> {
+        let (owner, deadline) = (&self.app.owner, self.context.deadline);
+        let effort = statement.pace().map_or(Effort::Slow, |pace| pace.effort());
+        let turn = self.turn(effort, None).await?;
+        let mut connection = server.raw_connection(owner, reads, deadline).await?;
+        connection.takes(turn);
+        Ok(connection)
     }
 
     /// Runs the statement on a server's connection, inside the transaction that is open there.
@@ -251,7 +267,7 @@ impl Scope {
         statement: &Statement,
         params: &[Cell],
     ) -> Result<(u64, Plain), Fault> {
-        let mut connection = server.raw_connection(&self.app.owner, false, self.context.deadline).await?;
+        let mut connection = self.raw_connection(server, statement, false).await?;
         connection.until(until(&self.context)?);
         let mut gather = Plain::default();
         let affected = self.run_raw(&mut connection, statement, params, &mut gather).await?;

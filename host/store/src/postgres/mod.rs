@@ -25,7 +25,8 @@ use wire::Param;
 
 /// What holds for every connection. `client_connection_check_interval` ends a statement whose host is gone.
 const SESSION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-    SET TIME ZONE 'UTC'; SET client_min_messages = error; SET jit = off; SET client_connection_check_interval = '2s'; \
+    SET TIME ZONE 'UTC'; SET client_min_messages = error; SET jit = off; SET max_parallel_workers_per_gather = 0; \
+    SET client_connection_check_interval = '2s'; \
     SET standard_conforming_strings = on; SET synchronous_commit = on";
 
 /// How long a connection may be silent before the machine asks whether its other end is still there.

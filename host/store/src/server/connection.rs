@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::datum::{Cells, Datum};
 use crate::error::StoreError;
 use crate::owner::{Owner, Statement};
+use crate::pace::{Run, Turn};
 use crate::server::Endpoint;
 use crate::server::pool::Place;
 use crate::server::target::ServerKind;
@@ -72,6 +73,15 @@ pub struct Connection {
     raw: bool,
     /// Whether the server has answered nothing yet since the connection was borrowed.
     fresh: bool,
+    /// Whether something that ran on it was told to stop.
+    stopped: bool,
+    /// What the server works on, or did until its future was dropped.
+    runs: Option<Arc<Run>>,
+    /// How long it has worked for this borrower.
+    worked: Duration,
+    interactive: bool,
+    // Last: it is free when the server is through.
+    turn: Option<Turn>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -90,47 +100,43 @@ impl Connection {
     /// Gives the connection back, or closes it, as soon as the server is through with it. Nobody waits for that.
     fn let_go(&mut self) {
         let Some(wire) = self.wire.take() else { return };
-        let (place, endpoint, phase) = (self.place.take(), self.endpoint.clone(), self.phase);
-        let (lane, raw, owner) = (self.lane(), self.raw, self.owner.take());
-        match phase {
-            Phase::Free if !wire.is_closed() && !raw => endpoint.places.give_back(lane, wire),
-            Phase::Free if !wire.is_closed() => {
-                let inner = endpoint.clone();
-                inner.runtime.spawn(async move {
-                    give_back_clean(wire, &endpoint, lane).await;
-                    drop((place, endpoint));
-                });
-            }
-            Phase::Free | Phase::Broken => {
-                let inner = endpoint.clone();
-                inner.runtime.spawn(async move {
-                    close(wire).await;
-                    drop((place, endpoint));
-                });
-            }
-            Phase::Open => {
-                let inner = endpoint.clone();
-                inner.runtime.spawn(async move {
-                    let mut wire = wire;
-                    match tokio::time::timeout(STOP_TIME, wire.flush(Some("ROLLBACK"))).await {
-                        Ok(Ok(())) if raw => give_back_clean(wire, &endpoint, lane).await,
-                        Ok(Ok(())) => endpoint.places.give_back(lane, wire),
-                        _ => close(wire).await,
-                    }
-                    drop((place, endpoint));
-                });
-            }
-            Phase::Busy => {
-                let inner = endpoint.clone();
-                inner.runtime.spawn(async move {
-                    let mut wire = wire;
+        self.ran();
+        if let (true, Some(owner)) = (self.interactive, &self.owner) {
+            owner.transactions().took(self.worked);
+        }
+        // What was told to stop may hear of it when somebody else has it.
+        let phase = match self.phase {
+            Phase::Free | Phase::Open if self.stopped || wire.is_closed() => Phase::Broken,
+            phase => phase,
+        };
+        // Free when the server is through with what it was told.
+        let place = (self.place.take(), self.turn.take());
+        let (endpoint, lane, raw, owner) = (self.endpoint.clone(), self.lane(), self.raw, self.owner.take());
+        if phase == Phase::Free && !raw {
+            return endpoint.places.give_back(lane, wire);
+        }
+        let runtime = endpoint.runtime.clone();
+        runtime.spawn(async move {
+            let mut wire = wire;
+            let clean = match phase {
+                Phase::Free => true,
+                Phase::Open => {
+                    matches!(tokio::time::timeout(STOP_TIME, wire.flush(Some("ROLLBACK"))).await, Ok(Ok(())))
+                }
+                Phase::Busy => {
                     let _ = tokio::time::timeout(STOP_TIME, wire.stopper(false).stop()).await;
                     endpoint.until_heard(&mut wire, owner.as_ref()).await;
-                    close(wire).await;
-                    drop((place, endpoint));
-                });
+                    false
+                }
+                Phase::Broken => false,
+            };
+            match (clean, raw) {
+                (true, true) => give_back_clean(wire, &endpoint, lane).await,
+                (true, false) => endpoint.places.give_back(lane, wire),
+                (false, _) => close(wire).await,
             }
-        }
+            drop((place, endpoint));
+        });
     }
 }
 
@@ -163,11 +169,30 @@ async fn close(wire: Wire) {
 }
 
 impl Connection {
-    pub(crate) fn new(wire: Wire, place: Place<Wire>, endpoint: Arc<Endpoint>, owner: Option<Arc<Owner>>) -> Self {
-        let deadline = Instant::now() + Duration::from_secs(600);
+    pub(crate) fn new(
+        wire: Wire,
+        place: Place<Wire>,
+        endpoint: Arc<Endpoint>,
+        owner: Option<Arc<Owner>>,
+        deadline: Instant,
+    ) -> Self {
         let (wire, place) = (Some(wire), Some(place));
-        let mut new =
-            Self { wire, place, endpoint, owner, phase: Phase::Free, deadline, wrote: false, raw: false, fresh: true };
+        let mut new = Self {
+            wire,
+            place,
+            endpoint,
+            owner,
+            phase: Phase::Free,
+            deadline,
+            wrote: false,
+            raw: false,
+            fresh: true,
+            stopped: false,
+            runs: None,
+            worked: Duration::ZERO,
+            interactive: false,
+            turn: None,
+        };
         new.act_for_owner();
         new
     }
@@ -200,7 +225,24 @@ impl Connection {
         }
     }
 
-    /// Lets nothing run past `deadline` from now on.
+    /// Keeps its borrower's turn until the server is through with all that it is told.
+    pub fn takes(&mut self, turn: Turn) {
+        self.turn = Some(turn);
+    }
+
+    /// Its borrower takes time between its statements.
+    pub(crate) fn is_interactive(&mut self) {
+        self.interactive = true;
+    }
+
+    /// The server is through with a statement, or nobody waits for it any more.
+    fn ran(&mut self) {
+        if let Some(run) = self.runs.take() {
+            self.worked += run.end(&self.endpoint.floor);
+        }
+    }
+
+    /// Lets nothing run past `deadline` from now on, instead of the deadline that it was asked for with.
     pub fn until(&mut self, deadline: Instant) {
         self.deadline = deadline;
     }
@@ -261,7 +303,8 @@ impl Connection {
         let before = self.phase;
         self.phase = Phase::Busy;
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
-        let result = timed(&self.endpoint, self.deadline, wire.stopper(false), wire.flush(command)).await;
+        let result =
+            timed(&self.endpoint, &mut self.stopped, self.deadline, wire.stopper(false), wire.flush(command)).await;
         self.fresh = false;
         self.settle(before, result.map_err(Timed::other), true)
     }
@@ -286,7 +329,10 @@ impl Connection {
         several: &[&[Datum<'_>]],
         mut row: impl FnMut(&Cells<'_>) -> Result<(), E> + Send,
     ) -> Result<u64, E> {
-        self.run_each(statement, several, |cells: &Cells<'_>| row(cells).map(|()| None)).await
+        self.runs = Some(Run::begin(statement.pace()));
+        let result = self.run_each(statement, several, |cells: &Cells<'_>| row(cells).map(|()| None)).await;
+        self.ran();
+        result
     }
 
     /// Runs a statement whose rows are taken as slowly as whoever takes them wants. The server waits meanwhile.
@@ -294,9 +340,19 @@ impl Connection {
         &mut self,
         statement: &Statement,
         params: &[Datum<'_>],
-        row: impl FnMut(&Cells<'_>) -> Result<Option<Pause>, E> + Send,
+        mut row: impl FnMut(&Cells<'_>) -> Result<Option<Pause>, E> + Send,
     ) -> Result<u64, E> {
-        self.run_each(statement, &[params], row).await
+        let (run, endpoint) = (Run::begin(statement.pace()), self.endpoint.clone());
+        self.runs = Some(run.clone());
+        let result = self
+            .run_each(statement, &[params], |cells: &Cells<'_>| {
+                // From here on it takes what its reader takes.
+                run.end(&endpoint.floor);
+                row(cells)
+            })
+            .await;
+        self.ran();
+        result
     }
 
     async fn run_each<E: From<StoreError>>(
@@ -328,7 +384,7 @@ impl Connection {
                 row(cells)
             };
             let work = wire.run_all(statement, several, &mut take);
-            let result = timed(&self.endpoint, self.deadline, stopper, work).await;
+            let result = timed(&self.endpoint, &mut self.stopped, self.deadline, stopper, work).await;
             if let Err(Timed::Failed(Failure::Lost { why, sent })) = &result
                 // What a transaction does isn't done before its commit.
                 && (reads || !sent || before == Phase::Open)
@@ -348,21 +404,14 @@ impl Connection {
                 self.phase = before;
                 continue;
             }
-            if let Err(Timed::Failed(Failure::Row(_))) = &result
-                && let Some(wire) = &mut self.wire
-            {
-                let drained = tokio::time::timeout(DRAIN_TIME, wire.drain()).await;
-                self.phase = if drained == Ok(true) { before } else { Phase::Busy };
-                return self.refused(result);
-            }
-            return self.settle(before, result, reads);
-        }
-    }
-
-    fn refused<T, E: From<StoreError>>(&self, result: Result<T, Timed<E>>) -> Result<T, E> {
-        match result {
-            Err(Timed::Failed(Failure::Row(error))) => Err(error),
-            _ => Err(StoreError::Internal("a refused row went missing".into()).into()),
+            return match (result, &mut self.wire) {
+                (Err(Timed::Failed(Failure::Row(error))), Some(wire)) => {
+                    let drained = tokio::time::timeout(DRAIN_TIME, wire.drain()).await;
+                    self.phase = if drained == Ok(true) { before } else { Phase::Busy };
+                    Err(error)
+                }
+                (result, _) => self.settle(before, result, reads),
+            };
         }
     }
 
@@ -438,7 +487,8 @@ impl Connection {
         let Some(wire) = &mut self.wire else { return Err(StoreError::Closed) };
         // A commit has no deadline of the request's: it is short, and stopping it halfway would leave its outcome unknown.
         let until = Instant::now() + Duration::from_secs(30);
-        let result = timed(&self.endpoint, until, wire.stopper(false), wire.flush(Some("COMMIT"))).await;
+        let result =
+            timed(&self.endpoint, &mut self.stopped, until, wire.stopper(false), wire.flush(Some("COMMIT"))).await;
         match result {
             Ok(()) => {
                 self.heard();
@@ -522,6 +572,7 @@ impl Timed<Infallible> {
 
 async fn timed<T, E>(
     endpoint: &Endpoint,
+    told: &mut bool,
     deadline: Instant,
     stopper: Stopper,
     work: impl Future<Output = Result<T, Failure<E>>>,
@@ -530,6 +581,7 @@ async fn timed<T, E>(
     if let Ok(result) = tokio::time::timeout_at(deadline.into(), &mut work).await {
         return result.map_err(Timed::Failed);
     }
+    *told = true;
     // Whoever asks may run where nothing can be sent, so the store's own threads do it.
     let stopping = endpoint.runtime.spawn(stopper.stop());
     let stopped = async {

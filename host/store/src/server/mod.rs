@@ -34,6 +34,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::owner::Owner;
+use crate::pace::Floor;
 use crate::share::{Keeper, Taker};
 use crate::{mariadb, postgres};
 use connection::Connection;
@@ -56,6 +57,7 @@ pub(crate) struct Endpoint {
     pub(crate) runtime: Handle,
     pub(crate) max_value_bytes: u32,
     pub(crate) outage: Arc<Outage>,
+    pub(crate) floor: Floor,
     tls: Option<MakeRustlsConnect>,
     statements: usize,
     connect_time: Duration,
@@ -94,6 +96,7 @@ impl Endpoint {
             runtime: runtime.clone(),
             max_value_bytes: config.max_value_bytes,
             outage,
+            floor: Floor::default(),
             tls,
             statements: config.statements,
             connect_time: Duration::from_millis(server.connect_ms),
@@ -172,11 +175,11 @@ impl Endpoint {
             };
             let Some(wire) = idle else { break };
             if let Some(wire) = self.alive(wire, deadline).await {
-                return Ok(Connection::new(wire, place, self.clone(), owner.cloned()));
+                return Ok(Connection::new(wire, place, self.clone(), owner.cloned(), deadline));
             }
         }
         let wire = self.open_new(owner, deadline).await?;
-        Ok(Connection::new(wire, place, self.clone(), owner.cloned()))
+        Ok(Connection::new(wire, place, self.clone(), owner.cloned(), deadline))
     }
 
     /// A place in the pool. Nobody waits for one while the server is away; who may have one at once may find a connection that
@@ -287,7 +290,7 @@ impl Server {
         let first = open.blocking(async move {
             let wire = endpoint.connect(None).await?;
             if let Ok(place) = endpoint.places.enter(Taker::host(), Instant::now()).await {
-                drop(Connection::new(wire, place, endpoint, None));
+                drop(Connection::new(wire, place, endpoint, None, Instant::now()));
             }
             Ok::<_, Refusal>(())
         })?;
@@ -323,22 +326,12 @@ impl Server {
     ///
     /// Errors: [`StoreError::Busy`] where none was free by `deadline`, or the server can't be reached.
     pub async fn connection(&self, owner: &Arc<Owner>, deadline: Instant) -> Result<Connection, StoreError> {
-        let mut connection = self.primary.borrow(Some(owner), deadline).await?;
-        connection.until(deadline);
-        Ok(connection)
+        self.primary.borrow(Some(owner), deadline).await
     }
 
     /// A connection for reading what needn't be the latest: to a replica where there is one that answers.
     pub async fn reader(&self, owner: &Arc<Owner>, deadline: Instant) -> Result<Connection, StoreError> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
-        for at in 0..self.replicas.len() {
-            let replica = &self.replicas[(first + at) % self.replicas.len()];
-            if let Ok(mut connection) = replica.borrow(Some(owner), deadline).await {
-                connection.until(deadline);
-                return Ok(connection);
-            }
-        }
-        self.connection(owner, deadline).await
+        self.reading(owner, owner.taker(), false, deadline).await
     }
 
     /// A connection for reading as long as somebody wants, to the server itself where it must be the `latest`: `keeper` gives it
@@ -350,19 +343,25 @@ impl Server {
         latest: bool,
         deadline: Instant,
     ) -> Result<Connection, StoreError> {
-        let taker = owner.keeping(keeper);
+        self.reading(owner, owner.keeping(keeper), latest, deadline).await
+    }
+
+    async fn reading(
+        &self,
+        owner: &Arc<Owner>,
+        taker: Taker,
+        latest: bool,
+        deadline: Instant,
+    ) -> Result<Connection, StoreError> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let several = if latest { 0 } else { self.replicas.len() };
         for at in 0..several {
             let replica = &self.replicas[(first + at) % several];
-            if let Ok(mut connection) = replica.borrow_as(Some(owner), taker.clone(), deadline).await {
-                connection.until(deadline);
+            if let Ok(connection) = replica.borrow_as(Some(owner), taker.clone(), deadline).await {
                 return Ok(connection);
             }
         }
-        let mut connection = self.primary.borrow_as(Some(owner), taker, deadline).await?;
-        connection.until(deadline);
-        Ok(connection)
+        self.primary.borrow_as(Some(owner), taker, deadline).await
     }
 
     /// A connection for a statement that the app wrote itself, inside a transaction that only `reads` or may write. It has a
@@ -380,7 +379,6 @@ impl Server {
             return Err(StoreError::Denied("the app has no login of its own at the database server".into()));
         }
         let mut connection = self.raw.borrow(Some(owner), deadline).await?;
-        connection.until(deadline);
         connection.begin_raw(reads);
         Ok(connection)
     }
@@ -396,16 +394,16 @@ impl Server {
         deadline: Instant,
     ) -> impl Future<Output = Result<Connection, StoreError>> + Send + use<> {
         let primary = self.primary.clone();
-        async move {
-            let mut connection = primary.borrow(None, deadline).await?;
-            connection.until(deadline);
-            Ok(connection)
-        }
+        async move { primary.borrow(None, deadline).await }
     }
 
     /// Opens an interactive transaction.
     pub async fn transaction(&self, owner: &Arc<Owner>, deadline: Instant) -> Result<ServerTransaction, StoreError> {
-        Ok(ServerTransaction::new(self, self.connection(owner, deadline).await?))
+        let effort = owner.transactions().effort();
+        let turn = owner.turns().take(effort, None, deadline).await?;
+        let mut connection = self.connection(owner, deadline).await?;
+        connection.takes(turn);
+        Ok(ServerTransaction::new(self, connection, effort))
     }
 
     /// Runs `work` on the store's own threads and blocks this one until it is done, so never call it on a thread that

@@ -69,7 +69,8 @@ impl<C> Places<C> {
         };
         let mut look = Instant::now();
         loop {
-            look = self.make_room(lane).max(look).min(deadline);
+            let keepers = self.state.lock().waiting.shares.keepers_for(lane);
+            look = keepers.make_room(self.patience).max(look).min(deadline);
             match tokio::time::timeout_at(look.into(), &mut receiver).await {
                 Ok(Ok(place)) => return Ok(place),
                 Ok(Err(_)) => return Err(StoreError::Busy("the site is stopping")),
@@ -77,19 +78,6 @@ impl<C> Places<C> {
                 Err(_) => {}
             }
         }
-    }
-
-    /// Makes a keeper give back its place, so that one of `lane` gets one. Returns when to look again.
-    fn make_room(&self, lane: u64) -> Instant {
-        let dispensable = self.state.lock().waiting.shares.dispensable(lane, self.patience);
-        // Not under the lock: what it gives back comes here again.
-        dispensable.map_or_else(
-            |at| at,
-            |keeper| {
-                keeper.give_back();
-                Instant::now() + self.patience
-            },
-        )
     }
 
     fn leave(self: &Arc<Self>, taker: &Taker) {
@@ -211,6 +199,50 @@ mod tests {
         assert!(futures::poll!(&mut other).is_pending());
         drop((crowd, held));
         other.await.expect("its turn");
+    }
+
+    /// Its last owner lets go of it while somebody asks whether it could make room.
+    struct Going {
+        places: Arc<Places<u8>>,
+        last: Mutex<Option<Arc<Going>>>,
+    }
+
+    impl crate::share::Keeper for Going {
+        fn idle_since(&self) -> Option<Instant> {
+            self.last.lock().take();
+            None
+        }
+
+        fn give_back(&self) {}
+    }
+
+    impl Drop for Going {
+        fn drop(&mut self) {
+            self.places.give_back(1, 7);
+        }
+    }
+
+    #[test]
+    fn who_goes_while_he_is_asked_for_his_place_gives_it_back() {
+        let (done, wait) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+            runtime.block_on(async {
+                let places = Places::new(1, 4, Duration::ZERO);
+                let going = Arc::new(Going { places: places.clone(), last: Mutex::default() });
+                let keeper: Arc<dyn crate::share::Keeper> = going.clone();
+                let taker = Taker { keeper: Some(Arc::downgrade(&keeper)), ..Taker::of(1) };
+                drop(keeper);
+                *going.last.lock() = Some(going.clone());
+                drop(going);
+                let _held = places.enter(taker, soon()).await.expect("free");
+                let late = places.enter(Taker::of(1), Instant::now() + Duration::from_millis(20)).await;
+                assert!(late.is_err());
+                assert_eq!(places.take_idle(1), Some(7));
+            });
+            done.send(()).expect("somebody waits");
+        });
+        wait.recv_timeout(Duration::from_secs(20)).expect("it locks itself out");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::StoreError;
+use crate::pace::{Effort, Turns};
 use crate::server::Server;
 use crate::server::connection::{Connection, Isolation};
 
@@ -29,6 +30,7 @@ struct Shared {
     last: parking_lot::Mutex<Instant>,
     idle: Duration,
     end: Instant,
+    beside: Option<Arc<Turns>>,
 }
 
 impl Shared {
@@ -56,8 +58,9 @@ impl Drop for ServerTransaction {
 }
 
 impl ServerTransaction {
-    pub(crate) fn new(server: &Server, mut connection: Connection) -> Self {
+    pub(crate) fn new(server: &Server, mut connection: Connection, effort: Effort) -> Self {
         connection.begin(Isolation::Transaction);
+        connection.is_interactive();
         let config = server.config();
         let idle = Duration::from_millis(config.transaction_idle_ms);
         let end = Instant::now() + Duration::from_millis(config.transaction_total_ms);
@@ -67,6 +70,7 @@ impl ServerTransaction {
             last: parking_lot::Mutex::new(Instant::now()),
             idle,
             end,
+            beside: (effort == Effort::Slow).then(|| Arc::new(Turns::new(1, config))),
         });
         server.runtime().spawn(watch(shared.clone()));
         Self { shared }
@@ -88,6 +92,12 @@ impl ServerTransaction {
             }
             _ => Err(self.shared.error()),
         }
+    }
+
+    /// Where it has one of its app's turns: those for what its borrower does beside it, one at a time, which would wait for
+    /// the transaction's own turn otherwise.
+    pub fn beside(&self) -> Option<&Arc<Turns>> {
+        self.shared.beside.as_ref()
     }
 
     /// When it ends at the latest.

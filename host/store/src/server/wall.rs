@@ -158,15 +158,24 @@ async fn texts(connection: &mut Connection, sql: &str, param: &str) -> Result<Ve
     Ok(texts)
 }
 
+/// Where the host's tables lie, quoted.
+async fn schema(connection: &mut Connection) -> Result<String, StoreError> {
+    let schema = texts(connection, "SELECT quote_ident(current_schema()) WHERE $1 = ''", "").await?.pop();
+    schema.ok_or_else(|| {
+        StoreError::Config(
+            "the host's login has no schema to make tables in: give its `search_path` one that exists".into(),
+        )
+    })
+}
+
 async fn grant_postgres(connection: &mut Connection, owner: &Owner, role: &str) -> Result<(), StoreError> {
     let known = texts(connection, "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = $1", role).await?;
     if known.is_empty() {
         run(connection, format!("CREATE ROLE \"{role}\" NOLOGIN NOINHERIT")).await?;
     }
     run(connection, format!("GRANT \"{role}\" TO CURRENT_USER")).await?;
-    for schema in texts(connection, "SELECT quote_ident(current_schema()) WHERE $1 = ''", "").await? {
-        run(connection, format!("GRANT USAGE ON SCHEMA {schema} TO \"{role}\"")).await?;
-    }
+    let schema = schema(connection).await?;
+    run(connection, format!("GRANT USAGE ON SCHEMA {schema} TO \"{role}\"")).await?;
     for table in owner.tables() {
         run(connection, format!("GRANT {RIGHTS} ON TABLE \"{table}\" TO \"{role}\"")).await?;
         grant_counters(connection, &table, role).await?;
@@ -217,9 +226,8 @@ async fn let_in(connection: &mut Connection, owner: &Owner, role: &Arc<str>, raw
         let password = password(connection, known, role).await?;
         run(connection, format!("ALTER ROLE \"{role}\" LOGIN PASSWORD '{password}'")).await?;
         // The host's tables may lie in another schema than where a new login looks first.
-        for schema in texts(connection, "SELECT quote_ident(current_schema()) WHERE $1 = ''", "").await? {
-            run(connection, format!("ALTER ROLE \"{role}\" SET search_path = {schema}")).await?;
-        }
+        let schema = schema(connection).await?;
+        run(connection, format!("ALTER ROLE \"{role}\" SET search_path = {schema}")).await?;
         owner.logs_in(role.clone(), password.into());
         return Ok(());
     }
@@ -260,12 +268,26 @@ async fn grant_mariadb(connection: &mut Connection, owner: &Owner, name: &str) -
     let granted = "SELECT `table` FROM `bandstand__granted` WHERE `name` = ?";
     let none = Rights::new();
     for table in texts(connection, granted, name).await?.iter().filter(|table| is_withdrawn(owner, &none, table)) {
-        run(connection, format!("REVOKE ALL PRIVILEGES ON `{table}` FROM {account}")).await?;
-        run(connection, format!("DELETE FROM `bandstand__granted` WHERE `name` = '{name}' AND `table` = '{table}'"))
-            .await?;
+        revoke_mariadb(connection, "bandstand__granted", name, table, &account).await?;
     }
     share_mariadb(connection, owner, name, &account).await?;
     Ok(password)
+}
+
+/// Takes the account's rights on a table away, and out of the table that remembers them.
+async fn revoke_mariadb(
+    connection: &mut Connection,
+    remembered: &str,
+    name: &str,
+    table: &str,
+    account: &str,
+) -> Result<(), StoreError> {
+    match run(connection, format!("REVOKE ALL PRIVILEGES ON `{table}` FROM {account}")).await {
+        // Remembered and not there: the account is younger than the table, as on a server to which the database was moved.
+        Err(StoreError::Internal(said)) if said.ends_with("(error 1141)") || said.ends_with("(error 1147)") => {}
+        revoked => revoked?,
+    }
+    run(connection, format!("DELETE FROM `{remembered}` WHERE `name` = '{name}' AND `table` = '{table}'")).await
 }
 
 /// Brings the account's rights on other apps' tables to what they are now.
@@ -290,9 +312,7 @@ async fn share_mariadb(
         }
     }
     for table in before.keys().filter(|table| before.get(*table) != now.get(*table)) {
-        run(connection, format!("REVOKE ALL PRIVILEGES ON `{table}` FROM {account}")).await?;
-        run(connection, format!("DELETE FROM `bandstand__shared` WHERE `name` = '{name}' AND `table` = '{table}'"))
-            .await?;
+        revoke_mariadb(connection, "bandstand__shared", name, table, account).await?;
     }
     for (table, clause) in &now {
         // Each time: the account may be there from a database that is gone, with other rights than are remembered.

@@ -8,12 +8,13 @@ mod outages;
 mod unknown;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use host_core::name::AppId;
 use host_store::{
-    Constraint, Datum, Isolation, Owner, Server, ServerConfig, Statement, Store, StoreConfig, StoreError, Target, Type,
-    Wall,
+    Constraint, Datum, Effort, Isolation, Owner, Pace, Server, ServerConfig, Statement, Store, StoreConfig, StoreError,
+    Target, Type, Wall,
 };
 use test_servers::Kind;
 
@@ -134,6 +135,14 @@ async fn rights_that_are_withdrawn(kind: Kind) {
     run(&mut connection, &Statement::of_host("CREATE TABLE legacy (id integer)")).await.unwrap();
     drop(connection);
     assert_eq!(admit(&store, &["a__t", "legacy"]).await.map(drop), Ok(()));
+    if kind == Kind::Mariadb {
+        // As where the database came from another server: it remembers rights of an account that isn't there.
+        let accounts = "SELECT concat('DROP USER ', quote(user), '@', quote(host)) FROM mysql.user WHERE user IN \
+            (SELECT name FROM `{}`.bandstand__account)";
+        let database = store.server().unwrap().server().target.database().to_owned();
+        let drop = kind.shared().administer(&accounts.replace("{}", &database));
+        drop.lines().for_each(|drop| _ = kind.shared().administer(drop));
+    }
     let again = Store::open(StoreConfig::server(config(&url))).unwrap();
     let refused = admit(&again, &["a__t"]).await;
     assert!(matches!(refused, Err(StoreError::Denied(_))), "{refused:?}");
@@ -355,6 +364,87 @@ async fn a_crowd_of_one_app(kind: Kind) {
     assert_eq!(count(server, &a).await, Ok(0));
 }
 
+/// A statement that takes so many milliseconds.
+fn sleep_for(kind: Kind, ms: u32) -> String {
+    match kind {
+        Kind::Postgres => format!("SELECT pg_sleep({}::float8 / 1000)", ms),
+        Kind::Mariadb => format!("SELECT sleep({} / 1000)", ms),
+    }
+}
+
+async fn what_is_slow_takes_turns(kind: Kind) {
+    let server = ServerConfig { connections: 8, slow_statements: 1, ..config(&kind.shared().database()) };
+    let (store, a, b) = open(server).await;
+    let server = store.server().unwrap();
+    let (slow, quick) = (Pace::of_statement(), Pace::of_statement());
+    let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = async |owner: &Arc<Owner>, pace: &Arc<Pace>, sql: &str, deadline: Instant| {
+        let turn = owner.turns().take(pace.effort(), None, deadline).await?;
+        let mut connection = server.connection(owner, deadline).await?;
+        connection.takes(turn);
+        most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+        let done = run(&mut connection, &Statement::of_app(owner, sql).paced(Some(pace.clone()))).await;
+        running.fetch_sub(1, SeqCst);
+        done.map(drop)
+    };
+    let sql = sleep_for(kind, 100);
+    let together = (0..4).map(|_| work(&a, &slow, &sql, soon()));
+    assert_eq!(futures::future::join_all(together).await, vec![Ok(()); 4]);
+    assert_eq!((most.load(SeqCst), slow.effort()), (1, Effort::Slow));
+    // What was quick before needs no turn, nor does another app wait for this one's.
+    work(&a, &quick, "SELECT 1", soon()).await.unwrap();
+    assert_eq!(quick.effort(), Effort::Quick);
+    let turn = a.turns().take(slow.effort(), None, soon()).await.unwrap();
+    work(&a, &quick, "SELECT 1", soon()).await.unwrap();
+    work(&b, &slow, &sql, soon()).await.unwrap();
+    let refused = work(&a, &slow, &sql, Instant::now() + Duration::from_millis(20)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Busy(_)) && refused.to_string().contains("slow_statements"), "{refused}");
+    drop(turn);
+    work(&a, &slow, &sql, soon()).await.unwrap();
+}
+
+/// What was slow in a transaction makes the next ones wait for turns, and they keep them.
+async fn slow_transactions_take_turns(kind: Kind) {
+    let server = ServerConfig { connections: 8, slow_statements: 1, ..config(&kind.shared().database()) };
+    let store =
+        StoreConfig { transaction_total_ms: 20_000, transaction_idle_ms: 20_000, ..StoreConfig::server(server) };
+    let (store, a, _) = open_with(store).await;
+    let server = store.server().unwrap();
+    let begin = async |patience| server.transaction(&a, Instant::now() + Duration::from_millis(patience)).await;
+    let slow = begin(10_000).await.unwrap();
+    run(&mut slow.enter().await.unwrap(), &Statement::of_app(&a, sleep_for(kind, 200))).await.unwrap();
+    assert!(slow.beside().is_none(), "until it is seen to be slow it needs no turn");
+    drop(slow);
+    let first = begin(10_000).await.unwrap();
+    assert!(matches!(begin(20).await, Err(StoreError::Busy(_))));
+    // What its borrower does beside it doesn't wait for it.
+    drop(first.beside().unwrap().take(Effort::Slow, None, soon()).await.unwrap());
+    drop(first);
+    for _ in 0..40 {
+        let quick = begin(10_000).await.unwrap();
+        run(&mut quick.enter().await.unwrap(), &Statement::of_app(&a, "SELECT n FROM a__t")).await.unwrap();
+    }
+    let together = futures::future::join_all((0..3).map(|_| begin(10_000))).await;
+    assert!(together.iter().all(Result::is_ok), "they need no turn any more");
+}
+
+/// A stop that comes when its statement is done already must not hit the next one on that connection.
+async fn a_stop_that_comes_late(kind: Kind) {
+    let (store, a, b) = open(ServerConfig { connections: 2, ..config(&kind.shared().database()) }).await;
+    let server = store.server().unwrap();
+    let (short, next) = (sleep_for(kind, 20), sleep_for(kind, 10));
+    let (short, next) = (Statement::of_app(&a, short), Statement::of_app(&b, next));
+    for at in 0..60 {
+        let mut connection = server.connection(&a, soon()).await.unwrap();
+        // Around the moment at which it is done.
+        connection.until(Instant::now() + Duration::from_micros(20_000 + 30 * at));
+        let _ = run(&mut connection, &short).await;
+        drop(connection);
+        let mut connection = server.connection(&b, soon()).await.unwrap();
+        assert_eq!(run(&mut connection, &next).await.map(drop), Ok(()), "round {at}");
+    }
+}
+
 #[test]
 fn a_server_that_is_not_there_is_said_at_the_start() {
     for (url, word) in [
@@ -403,6 +493,9 @@ on_both! {
     many_rows_in_one_flight,
     a_server_that_goes_and_comes,
     a_crowd_of_one_app,
+    what_is_slow_takes_turns,
+    slow_transactions_take_turns,
+    a_stop_that_comes_late,
 }
 
 macro_rules! elsewhere_on_both {
