@@ -6,13 +6,13 @@ use anyhow::{Context, Result};
 
 use crate::guests::APPS;
 use crate::run::{cargo, ensure_servers, ensure_wasm_target, program, root, step};
-use crate::{demo, guests, tidy};
+use crate::{demo, fuzz, guests, tidy};
 
 /// The guests' workspace, which is apart from the main one.
 const GUESTS: &str = "tests/guests/Cargo.toml";
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("format", format),
     ("tidy", tidy::run),
     ("clippy", clippy),
@@ -20,6 +20,7 @@ const STEPS: [Step; 8] = [
     ("guests", || guests::run(&[])),
     ("tests", || cargo(["test", "--workspace"]).run()),
     ("demo", demo::check),
+    ("fuzz", || fuzz::run(&fuzz::Options::short())),
     ("dependencies", dependencies),
 ];
 

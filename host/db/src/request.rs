@@ -48,7 +48,7 @@ pub(crate) struct RequestState {
     /// Whether its transaction has the write lease, or waits for it.
     pub(crate) writes: AtomicBool,
     pub(crate) open: Mutex<Option<Arc<Shared>>>,
-    /// The turns beside its transaction, where that has one.
+    /// The turns beside the one that it has.
     pub(crate) beside: Mutex<Weak<Turns>>,
     /// What runs when the page is made.
     pub(crate) deferred: Mutex<Vec<Deferred>>,
@@ -288,11 +288,18 @@ impl Scope {
         result.await.map_err(|fault| app.explain(fault, context, Instant::now()))
     }
 
-    /// A turn for something outside of the request's transaction, where it is slow.
+    /// A turn for what is slow. What a request does besides something that has one, as its cursor or its transaction, doesn't wait
+    /// for that.
     pub(crate) async fn turn(&self, effort: Effort, keeper: Option<Weak<dyn Keeper>>) -> Result<Turn, StoreError> {
         let beside = self.state.beside.lock().upgrade();
-        let turns = beside.as_deref().unwrap_or(self.app.owner.turns());
-        turns.take(effort, keeper, self.context.deadline).await
+        if let Some(turns) = beside {
+            return turns.take(effort, keeper, self.context.deadline).await;
+        }
+        let turn = self.app.owner.turns().take(effort, keeper, self.context.deadline).await?;
+        if effort == Effort::Slow {
+            *self.state.beside.lock() = turn.beside();
+        }
+        Ok(turn)
     }
 
     /// A connection to read on. Who has written wants to see it, and a replica follows some time later.

@@ -259,10 +259,10 @@ impl Transaction {
             let app = &self.scope.app;
             let held = match app.store.backend() {
                 Backend::Sqlite(sqlite) => sqlite.lease(&app.owner, *seen, deadline).await.map(Hold::File),
-                Backend::Server(server) => server.transaction(&app.owner, deadline).await.map(|transaction| {
-                    *self.scope.state.beside.lock() = transaction.beside().map(Arc::downgrade).unwrap_or_default();
-                    Hold::Server(transaction)
-                }),
+                Backend::Server(server) => match self.scope.turn(app.owner.transactions().effort(), None).await {
+                    Ok(turn) => server.transaction(&app.owner, turn, deadline).await.map(Hold::Server),
+                    Err(error) => Err(error),
+                },
             };
             match held {
                 Ok(hold) => *state = State::Holding { hold, savepoints: 0 },

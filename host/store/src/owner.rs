@@ -208,7 +208,7 @@ impl Owner {
     }
 
     /// How long its interactive transactions keep a server at work.
-    pub(crate) fn transactions(&self) -> &Pace {
+    pub fn transactions(&self) -> &Pace {
         &self.transactions
     }
 

@@ -5,6 +5,7 @@
 //! (`slow_statements`), however many connections it may have. What it took before tells whether it is quick; what was never
 //! run isn't known to be.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -66,7 +67,7 @@ pub enum Effort {
 }
 
 /// An app's turns for what is slow.
-pub struct Turns(Arc<Places<()>>);
+pub struct Turns(Arc<Places<Infallible>>);
 
 impl std::fmt::Debug for Turns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -91,21 +92,35 @@ impl Turns {
         deadline: Instant,
     ) -> Result<Turn, StoreError> {
         if effort == Effort::Quick {
-            return Ok(Turn { _place: None });
+            return Ok(Turn(None));
         }
-        let place = self.0.enter(Taker { keeper, ..Taker::host() }, deadline).await;
-        place.map(|place| Turn { _place: Some(place) }).map_err(|_| {
+        let taken = self.0.enter(Taker { keeper, ..Taker::host() }, deadline).await;
+        let place = taken.map_err(|_| {
             StoreError::Busy(
                 "the app's slow statements wait for one another, and there was no turn in time (`slow_statements`)",
             )
-        })
+        })?;
+        let beside = Arc::new(Turns(Places::new(1, self.0.most_waiting(), self.0.patience())));
+        Ok(Turn(Some(Taken { beside, _place: place })))
     }
 }
 
-/// One of an app's turns, where it needs one. Dropped, the next one gets it.
+/// One of an app's turns, where it needs one; by default it needs none. Dropped, the next one gets it.
+#[derive(Default)]
 #[must_use]
-pub struct Turn {
-    _place: Option<Place<()>>,
+pub struct Turn(Option<Taken>);
+
+struct Taken {
+    beside: Arc<Turns>,
+    _place: Place<Infallible>,
+}
+
+impl Turn {
+    /// As long as there is this turn: those for what its request does besides, one at a time, which would wait for this one
+    /// otherwise.
+    pub fn beside(&self) -> Weak<Turns> {
+        self.0.as_ref().map(|taken| Arc::downgrade(&taken.beside)).unwrap_or_default()
+    }
 }
 
 /// The shortest time that anything took lately at a server: the way there and back.

@@ -1,5 +1,6 @@
 //! PostgreSQL: one connection, what it keeps prepared, and what it sends along with the next statement.
 
+mod driven;
 pub(crate) mod error;
 pub(crate) mod wire;
 
@@ -36,11 +37,13 @@ const KEEPALIVE_AGAIN: Duration = Duration::from_secs(5);
 /// How long what was sent may go without the other machine's confirmation.
 const UNHEARD: Duration = Duration::from_secs(15);
 
-/// One connection.
-pub(crate) struct Connection {
+pub(crate) use driven::Connection;
+
+/// What is said over one connection.
+struct Session {
     client: Client,
-    /// The number of the server's process, in digits.
-    process: String,
+    /// The number of the server's process.
+    process: u32,
     tls: Option<MakeRustlsConnect>,
     prepared: Prepared<tokio_postgres::Statement>,
     /// The command that makes it work for another role, where it has to be told.
@@ -88,18 +91,12 @@ fn config(target: &Target) -> Config {
     config
 }
 
-impl Connection {
-    /// Connects.
-    pub(crate) async fn open(target: &Target, tls: Option<MakeRustlsConnect>, keep: usize) -> Result<Self, Refusal> {
-        let config = config(target);
-        let client = match &tls {
-            Some(tls) => drive(config.connect(tls.clone()).await),
-            None => drive(config.connect(NoTls).await),
-        };
-        let client = client.map_err(|error| refusal(&error))?;
+impl Session {
+    /// Asks the server what is needed to begin.
+    async fn begin(client: Client, tls: Option<MakeRustlsConnect>, keep: usize) -> Result<Self, Refusal> {
         let told = client.simple_query(&format!("{SESSION}; SELECT pg_backend_pid()")).await;
         let process = told.map_err(|error| refusal(&error))?.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            SimpleQueryMessage::Row(row) => row.get(0).and_then(|number| number.parse().ok()),
             _ => None,
         });
         let process =
@@ -109,12 +106,12 @@ impl Connection {
     }
 
     /// What tells another connection about this one.
-    pub(crate) fn process(&self) -> &str {
-        &self.process
+    fn process(&self) -> u32 {
+        self.process
     }
 
     /// Whether the server works for the connection whose [`Connection::process`] this is. Where it doesn't say, it may.
-    pub(crate) async fn sees_working(&self, process: &str) -> bool {
+    async fn sees_working(&self, process: u32) -> bool {
         let ask = format!(
             "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = {process} AND (state IS NULL OR state = 'active')"
         );
@@ -124,22 +121,18 @@ impl Connection {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
-    }
-
-    pub(crate) fn stopper(&self) -> Stopper {
+    fn stopper(&self) -> Stopper {
         Stopper { token: self.client.cancel_token(), tls: self.tls.clone() }
     }
 
     /// Sends `command` in front of the next statement.
-    pub(crate) fn first(&mut self, command: impl Into<Cow<'static, str>>) {
+    fn first(&mut self, command: impl Into<Cow<'static, str>>) {
         self.prelude.push(command.into());
     }
 
     /// Works for `role` from the next statement on; `None` is the login's own. Never inside a transaction, whose end could
     /// undo it.
-    pub(crate) fn act_as(&mut self, role: Option<&Arc<str>>) {
+    fn act_as(&mut self, role: Option<&Arc<str>>) {
         if self.role.as_ref() == role {
             return;
         }
@@ -151,7 +144,7 @@ impl Connection {
     }
 
     /// What goes in front of the next statement, but for whose role it works.
-    pub(crate) fn waiting(&self) -> &[Cow<'static, str>] {
+    fn waiting(&self) -> &[Cow<'static, str>] {
         &self.prelude
     }
 
@@ -161,7 +154,7 @@ impl Connection {
     }
 
     /// Sends what waits, and `command`, without a statement.
-    pub(crate) async fn flush(&mut self, command: Option<&'static str>) -> Result<(), Failure> {
+    async fn flush(&mut self, command: Option<&'static str>) -> Result<(), Failure> {
         let mut prelude = self.take_prelude();
         prelude.extend(command.map(Cow::Borrowed));
         self.send(&prelude).await.map_err(|error| self.failed(&error))
@@ -176,15 +169,12 @@ impl Connection {
     }
 
     /// Runs a statement once for each of `several`, without waiting between them.
-    pub(crate) async fn run_all<E: From<StoreError>>(
+    async fn run_all<E: From<StoreError>>(
         &mut self,
         statement: &Statement,
         several: &[&[Datum<'_>]],
         row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
-        if self.client.is_closed() {
-            return Err(Failure::Lost { why: "the connection is closed".into(), sent: false });
-        }
         let prelude = self.take_prelude();
         let known = self.prepared.get(statement.id()).cloned();
         let (prepared, prelude) = match known {
@@ -238,20 +228,20 @@ impl Connection {
     }
 
     /// The names of a statement's columns, where it is prepared.
-    pub(crate) fn columns(&mut self, statement: &Statement) -> Vec<String> {
+    fn columns(&mut self, statement: &Statement) -> Vec<String> {
         let prepared = self.prepared.get(statement.id());
         prepared.into_iter().flat_map(|it| it.columns()).map(|column| column.name().to_owned()).collect()
     }
 
     /// As it was when it was opened, but for what is prepared.
-    pub(crate) async fn reset(&mut self) -> bool {
+    async fn reset(&mut self) -> bool {
         const FORGET: &str =
             "CLOSE ALL; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
         self.send(&[FORGET.into(), SESSION.into()]).await.is_ok()
     }
 
     /// Waits until nothing that was sent is still on its way back.
-    pub(crate) async fn drain(&mut self) -> bool {
+    async fn drain(&mut self) -> bool {
         self.client.check_connection().await.is_ok()
     }
 
@@ -281,21 +271,6 @@ async fn all_in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<impl F
         });
     }
     begun
-}
-
-fn drive<S, T>(
-    connected: Result<(Client, tokio_postgres::Connection<S, T>), tokio_postgres::Error>,
-) -> Result<Client, tokio_postgres::Error>
-where
-    tokio_postgres::Connection<S, T>: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
-{
-    let (client, connection) = connected?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to the database ended");
-        }
-    });
-    Ok(client)
 }
 
 /// Why a connection can't be opened.

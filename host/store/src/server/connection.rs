@@ -99,7 +99,7 @@ impl Drop for Connection {
 impl Connection {
     /// Gives the connection back, or closes it, as soon as the server is through with it. Nobody waits for that.
     fn let_go(&mut self) {
-        let Some(wire) = self.wire.take() else { return };
+        let Some(mut wire) = self.wire.take() else { return };
         self.ran();
         if let (true, Some(owner)) = (self.interactive, &self.owner) {
             owner.transactions().took(self.worked);
@@ -117,7 +117,6 @@ impl Connection {
         }
         let runtime = endpoint.runtime.clone();
         runtime.spawn(async move {
-            let mut wire = wire;
             let clean = match phase {
                 Phase::Free => true,
                 Phase::Open => {
@@ -148,7 +147,7 @@ impl Endpoint {
         let end = Instant::now() + DEAF_TIME;
         while tokio::time::timeout(LOOK, wire.drain()).await.is_err() && Instant::now() < end {
             let Ok(mut other) = self.connect(owner).await else { return };
-            let works = tokio::time::timeout(STOP_TIME, other.sees_working(wire)).await;
+            let works = tokio::time::timeout(STOP_TIME, other.sees_working(wire.process())).await;
             close(other).await;
             if works != Ok(true) {
                 return;

@@ -34,7 +34,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::owner::Owner;
-use crate::pace::Floor;
+use crate::pace::{Floor, Turn};
 use crate::share::{Keeper, Taker};
 use crate::{mariadb, postgres};
 use connection::Connection;
@@ -398,12 +398,15 @@ impl Server {
     }
 
     /// Opens an interactive transaction.
-    pub async fn transaction(&self, owner: &Arc<Owner>, deadline: Instant) -> Result<ServerTransaction, StoreError> {
-        let effort = owner.transactions().effort();
-        let turn = owner.turns().take(effort, None, deadline).await?;
+    pub async fn transaction(
+        &self,
+        owner: &Arc<Owner>,
+        turn: Turn,
+        deadline: Instant,
+    ) -> Result<ServerTransaction, StoreError> {
         let mut connection = self.connection(owner, deadline).await?;
         connection.takes(turn);
-        Ok(ServerTransaction::new(self, connection, effort))
+        Ok(ServerTransaction::new(self, connection))
     }
 
     /// Runs `work` on the store's own threads and blocks this one until it is done, so never call it on a thread that

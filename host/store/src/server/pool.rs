@@ -17,6 +17,7 @@ use crate::share::Taker;
 pub(crate) struct Places<C> {
     state: Mutex<State<C>>,
     most: usize,
+    most_waiting: usize,
     patience: Duration,
 }
 
@@ -43,7 +44,17 @@ impl<C> Places<C> {
     /// So many places, for which so many may wait. Who keeps one without using it for `patience` makes room where others wait.
     pub(crate) fn new(most: usize, most_waiting: usize, patience: Duration) -> Arc<Self> {
         let state = State { idle: Vec::new(), waiting: Lanes::new(most_waiting, most), closed: false };
-        Arc::new(Self { state: Mutex::new(state), most, patience })
+        Arc::new(Self { state: Mutex::new(state), most, most_waiting, patience })
+    }
+
+    /// How many may wait.
+    pub(crate) fn most_waiting(&self) -> usize {
+        self.most_waiting
+    }
+
+    /// How long who keeps a place may leave it unused.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Waits for a place until `deadline`.

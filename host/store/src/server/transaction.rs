@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::StoreError;
-use crate::pace::{Effort, Turns};
 use crate::server::Server;
 use crate::server::connection::{Connection, Isolation};
 
@@ -30,7 +29,6 @@ struct Shared {
     last: parking_lot::Mutex<Instant>,
     idle: Duration,
     end: Instant,
-    beside: Option<Arc<Turns>>,
 }
 
 impl Shared {
@@ -58,7 +56,7 @@ impl Drop for ServerTransaction {
 }
 
 impl ServerTransaction {
-    pub(crate) fn new(server: &Server, mut connection: Connection, effort: Effort) -> Self {
+    pub(crate) fn new(server: &Server, mut connection: Connection) -> Self {
         connection.begin(Isolation::Transaction);
         connection.is_interactive();
         let config = server.config();
@@ -70,7 +68,6 @@ impl ServerTransaction {
             last: parking_lot::Mutex::new(Instant::now()),
             idle,
             end,
-            beside: (effort == Effort::Slow).then(|| Arc::new(Turns::new(1, config))),
         });
         server.runtime().spawn(watch(shared.clone()));
         Self { shared }
@@ -92,12 +89,6 @@ impl ServerTransaction {
             }
             _ => Err(self.shared.error()),
         }
-    }
-
-    /// Where it has one of its app's turns: those for what its borrower does beside it, one at a time, which would wait for
-    /// the transaction's own turn otherwise.
-    pub fn beside(&self) -> Option<&Arc<Turns>> {
-        self.shared.beside.as_ref()
     }
 
     /// When it ends at the latest.

@@ -83,8 +83,8 @@ impl Wire {
         Self { line: Line::Mariadb(Box::new(connection)), retires, answered: Instant::now() }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        match &self.line {
+    pub(crate) fn is_closed(&mut self) -> bool {
+        match &mut self.line {
             Line::Postgres(connection) => connection.is_closed(),
             Line::Mariadb(connection) => connection.is_closed(),
         }
@@ -99,12 +99,20 @@ impl Wire {
         heard
     }
 
-    /// Whether the server still works for `other`, another connection of the same login. Where it doesn't say, it may.
-    pub(crate) async fn sees_working(&mut self, other: &Wire) -> bool {
-        match (&mut self.line, &other.line) {
-            (Line::Postgres(connection), Line::Postgres(other)) => connection.sees_working(other.process()).await,
-            (Line::Mariadb(connection), Line::Mariadb(other)) => connection.sees_working(other.process()).await,
-            _ => true,
+    /// What tells another connection about this one.
+    pub(crate) fn process(&self) -> u32 {
+        match &self.line {
+            Line::Postgres(connection) => connection.process(),
+            Line::Mariadb(connection) => connection.process(),
+        }
+    }
+
+    /// Whether the server still works for the connection of the same login whose [`Wire::process`] this is. Where it doesn't say, it
+    /// may.
+    pub(crate) async fn sees_working(&mut self, process: u32) -> bool {
+        match &mut self.line {
+            Line::Postgres(connection) => connection.sees_working(process).await,
+            Line::Mariadb(connection) => connection.sees_working(process).await,
         }
     }
 
@@ -206,8 +214,7 @@ impl Wire {
 
     pub(crate) async fn close(self, within: Duration) {
         match self.line {
-            // Its task says goodbye when the last handle is gone.
-            Line::Postgres(connection) => drop(connection),
+            Line::Postgres(connection) => connection.close(within).await,
             Line::Mariadb(connection) => connection.close(within).await,
         }
     }

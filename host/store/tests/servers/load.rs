@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use host_store::{Datum, Isolation, Owner, Server, ServerConfig, Statement, Store, StoreConfig, StoreError, Type};
+use host_store::{
+    Datum, Isolation, Owner, Server, ServerConfig, Statement, Store, StoreConfig, StoreError, Turn, Type,
+};
 use test_servers::Kind;
 
 use crate::{config, count, open_with, soon};
@@ -38,7 +40,7 @@ impl Writer {
 
     /// Both or none.
     async fn pair(&self, first: i64, second: i64) -> Result<(), StoreError> {
-        let transaction = self.server().transaction(&self.owner, soon()).await?;
+        let transaction = self.server().transaction(&self.owner, Turn::default(), soon()).await?;
         for id in [first, second] {
             let mut inside = transaction.enter().await?;
             inside.run(&self.insert, &[Datum::Integer(id)], |_| Ok::<_, StoreError>(())).await?;

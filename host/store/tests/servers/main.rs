@@ -410,18 +410,26 @@ async fn slow_transactions_take_turns(kind: Kind) {
         StoreConfig { transaction_total_ms: 20_000, transaction_idle_ms: 20_000, ..StoreConfig::server(server) };
     let (store, a, _) = open_with(store).await;
     let server = store.server().unwrap();
-    let begin = async |patience| server.transaction(&a, Instant::now() + Duration::from_millis(patience)).await;
-    let slow = begin(10_000).await.unwrap();
+    let begin = async |patience| {
+        let deadline = Instant::now() + Duration::from_millis(patience);
+        let turn = a.turns().take(a.transactions().effort(), None, deadline).await?;
+        let beside = turn.beside();
+        server.transaction(&a, turn, deadline).await.map(|transaction| (transaction, beside))
+    };
+    let (slow, beside) = begin(10_000).await.unwrap();
     run(&mut slow.enter().await.unwrap(), &Statement::of_app(&a, sleep_for(kind, 200))).await.unwrap();
-    assert!(slow.beside().is_none(), "until it is seen to be slow it needs no turn");
+    assert!(beside.upgrade().is_none(), "until it is seen to be slow it needs no turn");
     drop(slow);
-    let first = begin(10_000).await.unwrap();
+    let (first, beside) = begin(10_000).await.unwrap();
     assert!(matches!(begin(20).await, Err(StoreError::Busy(_))));
     // What its borrower does beside it doesn't wait for it.
-    drop(first.beside().unwrap().take(Effort::Slow, None, soon()).await.unwrap());
+    drop(beside.upgrade().unwrap().take(Effort::Slow, None, soon()).await.unwrap());
     drop(first);
+    while beside.upgrade().is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     for _ in 0..40 {
-        let quick = begin(10_000).await.unwrap();
+        let (quick, _) = begin(10_000).await.unwrap();
         run(&mut quick.enter().await.unwrap(), &Statement::of_app(&a, "SELECT n FROM a__t")).await.unwrap();
     }
     let together = futures::future::join_all((0..3).map(|_| begin(10_000))).await;
