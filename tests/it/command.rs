@@ -280,6 +280,48 @@ async fn a_running_site_follows_its_plugins_and_its_apps() {
     assert!(host.end(Signal::INT).success());
 }
 
+#[test]
+fn what_may_be_meant_so_is_a_warning() {
+    let text = "[site]\nname = \"it\"\n\n[plugins]\ngrants = [\"db\", \"db-raw\"]\n";
+    let site = site(text);
+    // The one that uses the other's models comes first.
+    put(&site.path().join("plugins/branch.wasm"), guest("branch"));
+    put(&site.path().join("plugins/queries.wasm"), guest("queries"));
+    let config = |more: &str| put(&site.path().join("bandstand.toml"), format!("{text}\n{more}"));
+    let checked = |warnings: usize, words: &[&str]| {
+        let output = done(site.path(), &["check"]);
+        let said = said(&output);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches(".W0").count(), warnings, "{said}");
+        words.iter().for_each(|words| assert!(said.contains(words), "{words}: {said}"));
+    };
+    checked(
+        2,
+        &["`queries.author` of another app, and no grant covers it", "`queries.book` of another app, and no grant"],
+    );
+    let author = "[apps.branch.models.\"queries.author\"]\nactions = [\"view\"]\n";
+    let book = "[apps.branch.models.\"queries.book\"]\nactions = [\"view\", \"change\"]\n";
+    config(&format!("{author}{book}"));
+    checked(0, &[]);
+    config(&format!("{author}{book}fields = [\"id\", \"titel\"]\n"));
+    checked(1, &["(app.W001)", "`titel`", "did you mean `title`?"]);
+    config(&format!("{author}{book}rows = {{ copes = 1 }}\n"));
+    checked(1, &["copes"]);
+    config(&format!("{author}{book}[apps.brnch.quota]\nstorage_bytes = 1000000\n"));
+    checked(1, &["(config.W001) [apps.brnch] is about no app of the site", "did you mean [apps.branch]?"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_who_changes_the_configuration_is_told_to_restart() {
+    let text = "[site]\nname = \"it\"\n";
+    let site = site(text);
+    let mut host = Host::start(site.path(), "serve").await;
+    put(&site.path().join("bandstand.toml"), format!("{text}\n[plugins]\ngrants = [\"db\"]\n"));
+    host.hears("restart the host for what it says now").await;
+    // As when its terminal is closed.
+    assert!(host.end(Signal::HUP).success());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mistake_is_told_with_what_to_do() {
     let site = site("[site]\nname = \"it\"\n\n[server]\nbnd = [\"127.0.0.1:8000\"]\n");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use host_core::manifest::Manifest;
 use host_core::name::AppId;
 use host_engine::{LoadError, Report, Source, Step};
 
@@ -31,26 +32,51 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<bool> {
                 folder.path.display().to_string(),
                 format!("{error:#}"),
             )),
-            Ok(opened) => {
-                checker.check_apps(&folder, &opened).await;
-                checker.check_plugins(&folder, &opened).await;
-            }
+            Ok(opened) => checker.check(&folder, &opened).await,
         }
         Ok(report(&checker.problems))
     })
 }
 
-/// Prints the problems, numbered. Returns whether there are none.
+/// Prints the problems, numbered. Returns whether there are none but warnings.
 fn report(problems: &[Problem]) -> bool {
-    match problems.len() {
-        0 => terminal::step("Checked", "nothing is wrong"),
-        1 => terminal::error("the check found 1 problem:\n"),
-        count => terminal::error(&format!("the check found {count} problems:\n")),
+    let warnings = problems.iter().filter(|problem| problem.is_warning()).count();
+    let wrong = problems.len() - warnings;
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    match (wrong, warnings) {
+        (0, 0) => terminal::step("Checked", "nothing is wrong"),
+        (0, _) => {
+            terminal::step("Checked", &format!("nothing is wrong, but look at {}:\n", count(warnings, "warning")))
+        }
+        (_, 0) => terminal::error(&format!("the check found {}:\n", count(wrong, "problem"))),
+        _ => terminal::error(&format!(
+            "the check found {} and {}:\n",
+            count(wrong, "problem"),
+            count(warnings, "warning")
+        )),
     }
     for (at, problem) in problems.iter().enumerate() {
         anstream::println!("{BOLD}{}.{BOLD:#} {problem}\n", at + 1);
     }
-    problems.is_empty()
+    wrong == 0
+}
+
+/// A component to look at.
+struct Entry {
+    origin: String,
+    source: Source,
+    /// Its section, where it isn't a plugin.
+    key: Option<AppId>,
+}
+
+impl Entry {
+    async fn check(&self, opened: &Opened, known: &[Manifest]) -> Result<Report, LoadError> {
+        let source = self.source.clone();
+        match &self.key {
+            Some(key) => opened.site.check(source, |app| opened.config.decide_app(key, app), known).await,
+            None => opened.site.check(source, opened.decide_plugin(), known).await,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -62,41 +88,69 @@ struct Checker {
 }
 
 impl Checker {
-    async fn check_apps(&mut self, folder: &Folder, opened: &Opened) {
-        for file in folder.app_files() {
-            let origin = file.shown.display().to_string();
-            let bytes = match file.read() {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    self.problems.push(Problem::new("app.E001", origin, format!("{error:#}")));
-                    continue;
-                }
-            };
-            let source = Source { name: file.name.to_string(), origin: origin.clone(), bytes: bytes.into() };
-            let config = opened.config.clone();
-            let checked = opened.site.check(source, move |app| config.decide_app(&file.name, app)).await;
-            self.note(&origin, checked);
+    async fn check(&mut self, folder: &Folder, opened: &Opened) {
+        let entries = self.entries(folder);
+        let mut reports = Vec::new();
+        for entry in &entries {
+            reports.push(entry.check(opened, &[]).await);
         }
+        let known: Vec<Manifest> = reports.iter().flatten().map(|report| report.manifest.clone()).collect();
+        for (entry, report) in entries.iter().zip(reports) {
+            let report = match report {
+                // The other app may be one that the database doesn't know yet.
+                Ok(report) if !report.schema.refused.is_empty() => entry.check(opened, &known).await,
+                report => report,
+            };
+            self.note(&entry.origin, report);
+        }
+        self.check_sections(folder);
     }
 
-    async fn check_plugins(&mut self, folder: &Folder, opened: &Opened) {
-        let dir = &folder.config.plugins.dir;
-        let files = match plugins::read_all(&folder.at(dir), &folder.shown(dir)) {
-            Ok(files) => files,
-            Err(reason) => {
-                self.problems.push(Problem::new("site.E002", folder.shown(dir).display().to_string(), reason));
-                return;
+    /// The components of the apps and those in the plugins folder, as far as they can be read.
+    fn entries(&mut self, folder: &Folder) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for file in folder.app_files() {
+            let origin = file.shown.display().to_string();
+            match file.read() {
+                Ok(bytes) => {
+                    let source = Source { name: file.name.to_string(), origin: origin.clone(), bytes: bytes.into() };
+                    entries.push(Entry { origin, source, key: Some(file.name) });
+                }
+                Err(error) => self.problems.push(Problem::new("app.E001", origin, format!("{error:#}"))),
             }
-        };
+        }
+        let dir = &folder.config.plugins.dir;
+        let files = plugins::read_all(&folder.at(dir), &folder.shown(dir)).unwrap_or_else(|reason| {
+            self.problems.push(Problem::new("site.E002", folder.shown(dir).display().to_string(), reason));
+            Default::default()
+        });
         for (origin, file) in files {
             match file {
                 Err(reason) => self.problems.push(Problem::new("app.E001", origin, reason)),
                 Ok(plugin) => {
                     let source = Source { name: plugin.name, origin: origin.clone(), bytes: plugin.bytes };
-                    let checked = opened.site.check(source, opened.decide_plugin()).await;
-                    self.note(&origin, checked);
+                    entries.push(Entry { origin, source, key: None });
                 }
             }
+        }
+        entries
+    }
+
+    /// Sections that no component belongs to: what they say of limits and grants holds for nobody.
+    fn check_sections(&mut self, folder: &Folder) {
+        if self.problems.iter().any(|problem| !problem.is_warning()) {
+            // It may be the one that couldn't be looked at.
+            return;
+        }
+        for name in folder.config.apps.keys().filter(|name| !self.names.contains_key(*name)) {
+            let place = folder.shown(Path::new("bandstand.toml")).display().to_string();
+            let message = format!("[apps.{name}] is about no app of the site: no component calls itself `{name}`");
+            let problem = Problem::new("config.W001", place, message);
+            let near = host_core::name::nearest(name.as_str(), self.names.keys().map(AppId::as_str));
+            self.problems.push(match near {
+                Some(near) => problem.hint(format!("did you mean [apps.{near}]?")),
+                None => problem.hint("remove the section, or put the component into the plugins folder"),
+            });
         }
     }
 
@@ -129,8 +183,11 @@ impl Checker {
         if !quota.is_empty() {
             anstream::println!("    quota: {quota}");
         }
-        for line in report.schema {
+        for line in report.schema.steps {
             anstream::println!("    database: {line}");
+        }
+        for why in report.schema.refused {
+            self.problems.push(Problem::new("app.W001", origin, why));
         }
     }
 }

@@ -22,6 +22,11 @@ impl Problem {
         Self { id, place: place.into(), message: message.into(), hint: None }
     }
 
+    /// Whether it may be meant so.
+    pub(crate) fn is_warning(&self) -> bool {
+        self.id.contains(".W")
+    }
+
     /// The same problem with a hint.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -22,6 +22,7 @@ use crate::terminal::{self, BOLD, DIM};
 /// `bandstand serve [DIR]`.
 pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
     let folder = Folder::read(path, overrides)?;
+    let config = folder.config_text();
     let _lock = lock::shared(&folder)?;
     in_runtime(async {
         let opened = folder.open(Purpose::Serve)?;
@@ -36,11 +37,32 @@ pub(crate) fn run(path: &Path, overrides: &[Override]) -> Result<()> {
         // What lies there at the start runs before the first visitor comes.
         let _ = (&mut first).await;
         print_addresses(&folder, &listeners)?;
-        finish(server.serve(listeners, stopped())).await;
+        tokio::select! {
+            () = finish(server.serve(listeners, stopped())) => {}
+            () = watch_config(&folder, config) => {}
+        }
         plugins.task.abort();
         following.abort();
         Ok(())
     })
+}
+
+/// Time between two looks whether the configuration was changed.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Says so when the configuration is changed: an operator who takes something away must not believe that it is gone.
+async fn watch_config(folder: &Folder, mut known: Option<String>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = folder.config_text();
+        // While it is written anew it may be missing for a moment.
+        if now.is_some() && now != known {
+            known = now;
+            tracing::warn!(
+                "bandstand.toml was changed: it is read at the start, so restart the host for what it says now"
+            );
+        }
+    }
 }
 
 /// Runs `work` on threads of its own.
@@ -120,19 +142,20 @@ pub(crate) fn watch_plugins(folder: &Folder, opened: Opened) -> PluginsTask {
     PluginsTask { first, task }
 }
 
-/// Done at the first Ctrl-C or SIGTERM.
+/// Done at the first Ctrl-C, SIGTERM or SIGHUP, as when its terminal is closed.
 pub(crate) async fn stopped() {
     wait_for_signal().await;
     terminal::note("Stopping: requests under way may finish (Ctrl-C again cuts them)");
 }
 
 async fn wait_for_signal() {
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    match signals {
+        [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] => {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
         }
         _ => drop(tokio::signal::ctrl_c().await),

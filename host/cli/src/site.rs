@@ -14,7 +14,7 @@ use host_store::{CodeCache, Store};
 use host_templates::Templates;
 
 use crate::apps::AppFile;
-use crate::config::{Config, DatabaseSection, DatabaseUrl, Override};
+use crate::config::{self, Config, DatabaseSection, DatabaseUrl, Override};
 use crate::plugins::{Loader, Plugin};
 use crate::problem::Problems;
 
@@ -44,6 +44,12 @@ impl Folder {
             .with_context(|| format!("can't open the site's folder {}", path.display()))?;
         let config = Config::load(&dir, path, overrides).map_err(|problems: Problems| anyhow::anyhow!(problems))?;
         Ok(Self { path: path.to_path_buf(), config: Arc::new(config) })
+    }
+
+    /// The text of the configuration as it is now; `None` where it can't be read.
+    pub(crate) fn config_text(&self) -> Option<String> {
+        let dir = Dir::open_ambient_dir(&self.path, ambient_authority()).ok()?;
+        config::text(&dir)
     }
 
     /// A path of the configuration, for opening.

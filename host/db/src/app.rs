@@ -78,7 +78,10 @@ impl Db {
             return other.for_granted(manifest, grants, models);
         }
         let raw = grants.has(Capability::DbRaw);
-        let catalog = Arc::new(self.catalog(manifest, models)?);
+        let catalog = Arc::new(self.catalog(manifest, models, &[])?);
+        for refused in catalog.refusals() {
+            tracing::warn!(app = %manifest.name, "{refused}");
+        }
         let owner = self.store.owner(&manifest.name, catalog.table_names());
         let before = self.store.grant(&owner, access::rights(&catalog));
         let lines = match self.store.backend() {
@@ -116,15 +119,34 @@ impl Db {
 
     /// What [`Db::for_app`] would do, a line for each change; none where nothing is to do. It changes nothing.
     pub fn plan_app(&self, manifest: &Manifest) -> Result<Vec<String>, SchemaError> {
-        self.plan_granted(manifest, &ModelGrants::default())
+        self.plan_granted(manifest, &ModelGrants::default(), &[]).map(|plan| plan.steps)
     }
 
     /// What [`Db::for_granted`] would do, in the same way.
-    pub fn plan_granted(&self, manifest: &Manifest, models: &ModelGrants) -> Result<Vec<String>, SchemaError> {
-        if let Some(other) = self.others.get(&manifest.name) {
-            return other.plan_granted(manifest, models);
+    pub fn plan_granted(
+        &self,
+        manifest: &Manifest,
+        models: &ModelGrants,
+        known: &[Manifest],
+    ) -> Result<SchemaPlan, SchemaError> {
+        // Only apps in the same database can share models.
+        let home = self.others.get(&manifest.name).map(Arc::as_ptr);
+        let beside = known.iter().filter(|known| self.others.get(&known.name).map(Arc::as_ptr) == home);
+        let beside: Vec<Manifest> = beside.cloned().collect();
+        match self.others.get(&manifest.name) {
+            Some(other) => other.plan_here(manifest, models, &beside),
+            None => self.plan_here(manifest, models, &beside),
         }
-        let catalog = self.catalog(manifest, models)?;
+    }
+
+    fn plan_here(
+        &self,
+        manifest: &Manifest,
+        models: &ModelGrants,
+        known: &[Manifest],
+    ) -> Result<SchemaPlan, SchemaError> {
+        let catalog = self.catalog(manifest, models, known)?;
+        let refused = catalog.refusals().collect();
         let changes = match self.store.backend() {
             Backend::Sqlite(sqlite) => {
                 let until = Until::deadline(Instant::now() + Duration::from_secs(60));
@@ -140,13 +162,24 @@ impl Db {
             }
         };
         let changes = changes.map_err(|refusal| schema_error(manifest, refusal))?;
-        Ok(expand::lines(changes))
+        Ok(SchemaPlan { steps: expand::lines(changes), refused })
     }
 }
 
+/// What loading an app would do to the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaPlan {
+    /// A line for each step.
+    pub steps: Vec<String>,
+    /// Models of other apps that it couldn't use, and why.
+    pub refused: Vec<String>,
+}
+
 impl Db {
-    fn catalog(&self, manifest: &Manifest, models: &ModelGrants) -> Result<Catalog, SchemaError> {
-        let others = self.others_of(manifest, models).map_err(|refusal| schema_error(manifest, refusal))?;
+    fn catalog(&self, manifest: &Manifest, models: &ModelGrants, known: &[Manifest]) -> Result<Catalog, SchemaError> {
+        let mut others = self.others_of(manifest, models).map_err(|refusal| schema_error(manifest, refusal))?;
+        others.manifests.retain(|other| !known.iter().any(|known| known.name == other.name));
+        others.manifests.extend(known.iter().cloned());
         Catalog::new(manifest, Dialect::of(&self.store), &others)
     }
 

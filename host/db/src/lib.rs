@@ -69,7 +69,7 @@ mod transaction;
 #[allow(unreachable_pub)]
 mod types;
 
-pub use app::{AppDb, Db};
+pub use app::{AppDb, Db, SchemaPlan};
 pub use config::DbConfig;
 pub use cursor::Cursor;
 pub use dry::DryRun;

@@ -10,6 +10,7 @@ use host_core::grants::Capability;
 use host_core::manifest::{Manifest, Model};
 use host_core::name::AppId;
 use host_core::quota::Quota;
+use host_db::SchemaPlan;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -60,8 +61,10 @@ pub struct Loaded {
 pub struct Report {
     /// What loading would have given.
     pub loaded: Loaded,
-    /// What it would do to the database, a line for each step.
-    pub schema: Vec<String>,
+    /// What it would do to the database.
+    pub schema: SchemaPlan,
+    /// What it says of itself.
+    pub manifest: Manifest,
     /// What the operator lets all of its requests together take.
     pub quota: Quota,
 }
@@ -316,11 +319,16 @@ impl Candidate {
     }
 
     /// What it would do to the database.
-    pub(crate) fn schema(&self, parts: &Parts, models: &ModelGrants) -> Result<Vec<String>, LoadError> {
+    pub(crate) fn schema(
+        &self,
+        parts: &Parts,
+        models: &ModelGrants,
+        known: &[Manifest],
+    ) -> Result<SchemaPlan, LoadError> {
         let refuse = Refuse(&self.origin);
         match (&parts.db, self.manifest.models.is_empty()) {
-            (_, true) => Ok(Vec::new()),
-            (Some(db), false) => db.plan_granted(&self.manifest, models).map_err(|e| refuse.schema(&e)),
+            (_, true) => Ok(SchemaPlan::default()),
+            (Some(db), false) => db.plan_granted(&self.manifest, models, known).map_err(|e| refuse.schema(&e)),
             (None, false) => Err(refuse.at(Step::Schema)("has models, but the site has no database".into())),
         }
     }

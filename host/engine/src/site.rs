@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use host_core::manifest::Manifest;
 use host_core::name::AppId;
 use host_core::reverse::Reverse;
 use host_routing::{Kind as MountKind, Mount, Table};
@@ -131,19 +132,21 @@ impl Site {
         Ok(loaded)
     }
 
-    /// All of loading that has no effect, and what it would do to the database.
+    /// All of loading that has no effect, and what it would do to the database. `known` are apps that would be loaded before it,
+    /// with models that it may use.
     pub async fn check(
         self: &Arc<Self>,
         source: Source,
         configure: impl FnOnce(&AppId) -> Result<AppConfig, String>,
+        known: &[Manifest],
     ) -> Result<Report, LoadError> {
         let mut candidate = Candidate::prepare(&self.core, &source).await?;
         let config = self.decide(&candidate, &source, configure)?;
         self.table_with(candidate.app(), &candidate, &config, &source.origin)?;
         let loaded = candidate.loaded(&config, false);
-        let schema = candidate.schema(&self.parts, &config.models)?;
+        let schema = candidate.schema(&self.parts, &config.models, known)?;
         candidate.files(&self.parts)?;
-        Ok(Report { loaded, schema, quota: config.quota })
+        Ok(Report { loaded, schema, manifest: candidate.manifest, quota: config.quota })
     }
 
     /// Takes an app off the site; requests under way end by themselves. Returns whether it was there.

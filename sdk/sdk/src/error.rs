@@ -123,6 +123,8 @@ impl Error {
             &self.0.message
         } else if self.0.status == 503 {
             "The site is busy. Please try again in a moment."
+        } else if self.0.status == 507 {
+            "There is no room left for this on the site."
         } else {
             "Something went wrong on our side."
         }
@@ -132,6 +134,8 @@ impl Error {
         let status = match error.code.as_str() {
             "unique" | "foreign-key" | "protected" => 409,
             "invalid-value" | "not-null" | "check" => 422,
+            // What is used up and doesn't come back by waiting: the room for rows.
+            "quota" if !error.details.iter().any(|(name, _)| name == "retry_ms") => 507,
             "busy" | "conflict-retry" | "timeout" | "quota" => 503,
             _ => 500,
         };
@@ -233,7 +237,12 @@ impl From<Error> for Response {
         } else {
             crate::log::write(crate::log::Level::Debug, format_args!("{error:?}"));
         }
-        Response::error(error.status(), error.public_message())
+        let page = Response::error(error.status(), error.public_message());
+        let later = error.detail("retry_ms").and_then(|ms| ms.parse::<u64>().ok());
+        match later {
+            Some(ms) => page.header("retry-after", ms.div_ceil(1_000).to_string()),
+            None => page,
+        }
     }
 }
 
@@ -254,6 +263,12 @@ mod tests {
             let error = of_db(code);
             assert_eq!((error.status(), error.code(), error.field()), (status, code, Some("title")));
         }
+        let quota = |details: Vec<(String, String)>| -> Error {
+            db::types::Error { code: "quota".into(), message: "used up".into(), details }.into()
+        };
+        assert_eq!(quota(vec![("retry_ms".into(), "61210".into())]).status(), 503);
+        let full = quota(vec![("resource".into(), "storage_bytes".into())]);
+        assert!(full.status() == 507 && full.public_message().contains("no room"));
         let details = vec![("capability".into(), "db".into())];
         let denied = db::types::Error { code: "access-denied".into(), message: "why".into(), details };
         assert!(Error::from(denied).to_string().contains("grant the app `db`"));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use host_core::access::{Action, Fact, ModelGrant, ModelGrants, Must};
 use host_core::manifest::{Field, Manifest, Model};
+use host_core::name::nearest;
 use host_store::{Rights, TableRights};
 
 use super::{Catalog, Column, Index, Inline, Rule, Table, build};
@@ -56,6 +57,11 @@ impl Access {
         Self { of: of.to_owned(), refusal: Some(why), is_ruled, ..Self::default() }
     }
 
+    /// Why the model can't be used at all, where it can't.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
+    }
+
     /// Whether some rows aren't there for the app.
     pub(crate) fn has_rule(&self) -> bool {
         self.is_ruled
@@ -98,9 +104,9 @@ impl<'o> Sharing<'o> {
     /// such model or no grant covers it, it is the stand-in that refuses everything.
     pub(super) fn table(&mut self, manifest: &Manifest, model: &Model, stand_in: Table) -> Table {
         let grant = self.others.grants.get(&model.of);
-        let refused = |stand_in: Table, why: String| {
-            tracing::warn!(app = %manifest.name, model = %model.name, "`{}` is another app's, and {why}", model.of);
-            Table { access: Some(Arc::new(Access::refused(&model.of, why, grant))), ..stand_in }
+        let refused = |stand_in: Table, why: String| Table {
+            access: Some(Arc::new(Access::refused(&model.of, why, grant))),
+            ..stand_in
         };
         match self.shared(manifest, model) {
             Ok(table) => Table { ordering: stand_in.ordering, ..table },
@@ -148,6 +154,12 @@ fn fields<'m>(
     of: &'m Model,
     grant: &ModelGrant,
 ) -> Result<Vec<&'m str>, String> {
+    // First, since a field with a slip in its name is one that no grant covers.
+    for (key, names) in [("fields", &grant.fields), ("writes", &grant.writes)] {
+        if let Some(name) = names.iter().flatten().find(|name| of.field(name).is_none()) {
+            return Err(unknown(key, name, of.fields.iter().map(|field| field.name.as_str())));
+        }
+    }
     let mut order = Vec::with_capacity(model.fields.len());
     for field in &model.fields {
         let name = &field.name;
@@ -246,12 +258,16 @@ impl Inline {
     }
 }
 
+/// What is said of a name in a grant that none of the model's fields has.
+fn unknown<'f>(key: &str, name: &str, fields: impl Iterator<Item = &'f str>) -> String {
+    let near = nearest(name, fields).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("the grant's `{key}` names `{}`, which is none of its fields{near}", shape::shown(name))
+}
+
 /// What the operator's grant means for the table.
 fn access(catalog: &Catalog, at: usize, table: &Table, of: &str, grant: &ModelGrant) -> Result<Access, String> {
     let column = |name: &str| table.columns.iter().position(|column| column.field == name);
-    let unknown = |key: &str, name: &str| {
-        format!("the grant's `{key}` names `{}`, which is none of its fields", shape::shown(name))
-    };
+    let unknown = |key: &str, name: &str| unknown(key, name, table.columns.iter().map(|column| column.field.as_str()));
     let mut rows = Vec::with_capacity(grant.rows.len());
     for (name, must) in &grant.rows {
         let at = column(name).ok_or_else(|| unknown("rows", name))?;

@@ -245,6 +245,15 @@ impl Catalog {
         self.tables.iter().filter(|table| table.access.is_none()).map(|table| table.name.clone())
     }
 
+    /// The models of other apps that it can't use, and why.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = String> + '_ {
+        self.tables.iter().filter_map(|table| {
+            let access = table.access.as_ref()?;
+            let why = access.refusal()?;
+            Some(format!("the model `{}` is `{}` of another app, and {why}", table.model, access.of))
+        })
+    }
+
     /// Whether some rows of other apps aren't there for the app.
     pub(crate) fn has_rules(&self) -> bool {
         let ruled =
