@@ -282,7 +282,8 @@ async fn a_running_site_follows_its_plugins_and_its_apps() {
 
 #[test]
 fn what_may_be_meant_so_is_a_warning() {
-    let text = "[site]\nname = \"it\"\n\n[plugins]\ngrants = [\"db\", \"db-raw\"]\n";
+    let text = "[site]\nname = \"it\"\n\n[plugins]\ngrants = [\"db\"]\n\n\
+                [apps.queries]\ngrants = [\"db\", \"db-raw\"]\n";
     let site = site(text);
     // The one that uses the other's models comes first.
     put(&site.path().join("plugins/branch.wasm"), guest("branch"));
