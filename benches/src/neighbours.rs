@@ -4,6 +4,7 @@
 //! long one of them takes, not how much the machine can do. The other app is in the same process, on threads of its own, with
 //! the same limits as any app. Everything shares the machine's cores, the database servers as well.
 
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ const PAUSE: Duration = Duration::from_millis(4);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     None,
+    /// None of the database's: a loop in a program of its own, which takes a processor from whoever else wants it.
+    Loop,
     CrossJoins,
     Searches,
     SlowWrites,
@@ -38,7 +41,8 @@ enum Trouble {
     Cursors,
 }
 
-const TROUBLES: [Trouble; 6] = [
+const TROUBLES: [Trouble; 7] = [
+    Trouble::Loop,
     Trouble::CrossJoins,
     Trouble::Searches,
     Trouble::SlowWrites,
@@ -51,6 +55,7 @@ impl Trouble {
     fn name(self) -> &'static str {
         match self {
             Trouble::None => "alone",
+            Trouble::Loop => "none; one program that only loops",
             Trouble::CrossJoins => "16 cross joins at once",
             Trouble::Searches => "16 searches in texts at once",
             Trouble::SlowWrites => "16 slow updates at once",
@@ -62,7 +67,7 @@ impl Trouble {
 
     fn abreast(self) -> usize {
         match self {
-            Trouble::None => 0,
+            Trouble::None | Trouble::Loop => 0,
             Trouble::Writers => 2_000,
             Trouble::Cursors => 64,
             _ => 16,
@@ -134,7 +139,7 @@ fn text(text: &str) -> Vec<Param> {
 async fn trouble(app: &Arc<AppDb>, which: Trouble) -> Result<()> {
     let db = request(app, "bad")?;
     match which {
-        Trouble::None => {}
+        Trouble::None | Trouble::Loop => {}
         Trouble::CrossJoins => drop(db.fetch(JOIN, vec![]).await),
         Trouble::Searches => drop(db.fetch(SEARCH, text("ababababac")).await),
         Trouble::SlowWrites => drop(db.execute(SLOW, text("ababababac")).await),
@@ -156,8 +161,26 @@ async fn trouble(app: &Arc<AppDb>, which: Trouble) -> Result<()> {
     Ok(())
 }
 
+/// A program that only loops, until this is dropped.
+struct Looping(Child);
+
+impl Looping {
+    fn start() -> Result<Self> {
+        let child = Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
+        Ok(Self(child.context("starting a loop")?))
+    }
+}
+
+impl Drop for Looping {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The good app's times beside `which`, for `time`.
 fn sample(good: &Arc<AppDb>, bad: &Arc<AppDb>, which: Trouble, time: Duration) -> Result<Sample> {
+    let looping = (which == Trouble::Loop).then(Looping::start).transpose()?;
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     for _ in 0..which.abreast() {
@@ -187,6 +210,7 @@ fn sample(good: &Arc<AppDb>, bad: &Arc<AppDb>, which: Trouble, time: Duration) -
     })?;
     stop.store(true, Relaxed);
     threads.shutdown_timeout(Duration::from_secs(10));
+    drop(looping);
     Ok(sample)
 }
 

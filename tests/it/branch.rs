@@ -55,6 +55,8 @@ async fn it_reads_and_changes_what_it_was_granted_and_nothing_else() {
     let refused = site.post("/branch/rename/", "").await;
     assert_eq!(refused.status, 403);
     assert!(refused.text().contains("no grant lets this one set it"), "{}", refused.text());
+    let says = "list it in `writes` of [apps.branch.models.&quot;queries.book&quot;]";
+    assert!(refused.text().contains(says), "{}", refused.text());
     let refused = site.post("/branch/remove/", "").await;
     assert!(refused.text().contains("no grant lets this one delete it"), "{}", refused.text());
 }
@@ -66,7 +68,7 @@ async fn without_a_grant_it_runs_and_says_what_is_missing() {
     load_branch(&site, ModelGrants::default()).await;
     let refused = site.get("/branch/").await;
     assert_eq!(refused.status, 403);
-    let says = "[apps.branch.models.&quot;queries.author&quot;] actions = [&quot;view&quot;]";
+    let says = "models.&quot;queries.author&quot; = { actions = [&quot;view&quot;], fields = [&quot;id&quot;, &quot;last_name&quot;] }";
     assert!(refused.text().contains(says), "{}", refused.text());
 }
 

@@ -61,3 +61,43 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// What stands between marks and looks like an id.
+    fn ids(text: &str, mark: char) -> BTreeSet<String> {
+        let is_id = |word: &str| {
+            word.split_once('.').is_some_and(|(kind, number)| {
+                ["app", "config", "site"].contains(&kind)
+                    && number.len() == 4
+                    && number.starts_with(['E', 'W'])
+                    && number[1..].bytes().all(|byte| byte.is_ascii_digit())
+            })
+        };
+        text.split(mark).filter(|word| is_id(word)).map(str::to_owned).collect()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "it reads the sources that it is made of")]
+    fn sources(folder: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                sources(&path, text);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                text.push_str(&std::fs::read_to_string(&path).expect("a source"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_id_is_in_the_reference() {
+        let mut code = String::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
+        let reference = include_str!("../../../docs/reference/cli.md");
+        let lines = reference.lines().filter(|line| line.starts_with("| `")).collect::<String>();
+        assert_eq!(ids(&lines, '`'), ids(&code, '"'));
+    }
+}

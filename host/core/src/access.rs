@@ -243,7 +243,11 @@ impl ModelGrant {
     fn problem(&self, of: &str) -> Option<String> {
         let named = of.split_once('.').is_some_and(|(app, model)| check_name(app).is_ok() && check_name(model).is_ok());
         if !named {
-            return Some("isn't called like a model; write the app and the model, such as \"polls.question\"".into());
+            return Some(
+                "isn't called like a model; write the app and the model in lower case, words joined by underscores, such as \
+                 \"polls.question\" or \"shop.invoice_line\""
+                    .into(),
+            );
         }
         if self.actions.is_empty() {
             return Some("grants nothing; list `actions`: \"view\", \"add\", \"change\", \"delete\"".into());
@@ -365,7 +369,8 @@ mod tests {
         assert_eq!(problem(r#"{"actions":["add"]}"#), "");
         for name in ["question", "polls.", ".question", "Polls.question", "a.b.c", "polls.question\n"] {
             let grants = ModelGrants::from_iter([(name.to_owned(), ModelGrant::of([Action::View]))]);
-            assert_eq!(grants.problems().len(), 1, "{name:?}");
+            let problems = grants.problems();
+            assert!(matches!(&problems[..], [(_, why)] if why.contains("in lower case")), "{name:?}: {problems:?}");
         }
     }
 }

@@ -88,13 +88,8 @@ pub fn copy(
     stop: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Copied, CopyError> {
-    let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    source.busy_timeout(PATIENCE)?;
-    source.execute_batch("BEGIN")?;
-    // The first read takes the snapshot, which lasts until the connection is closed.
-    let _: i64 = source.query_row("PRAGMA schema_version", [], |row| row.get(0))?;
-    let page: i64 = source.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    let page = u64::try_from(page).unwrap_or_default();
+    let source = snapshot(from)?;
+    let page = number(&source, "PRAGMA page_size")?;
     {
         let mut target = Connection::open(to)?;
         // If it breaks off, nobody wants what is there.
@@ -123,6 +118,29 @@ pub fn copy(
     let bytes =
         std::fs::metadata(to).map_err(|error| StoreError::ReadOnly(format!("{}: {error}", to.display())))?.len();
     Ok(Copied { bytes, notes })
+}
+
+/// The size that a copy would have now, in bytes: with what is in the log and not yet in the file.
+///
+/// Errors: as [`copy`], but for damage of which the first page tells nothing.
+pub fn size(from: &Path) -> Result<u64, CopyError> {
+    let source = snapshot(from)?;
+    Ok(number(&source, "PRAGMA page_size")? * number(&source, "PRAGMA page_count")?)
+}
+
+/// A connection that sees the database as it is now, until it is closed.
+fn snapshot(from: &Path) -> Result<Connection, CopyError> {
+    let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    source.busy_timeout(PATIENCE)?;
+    source.execute_batch("BEGIN")?;
+    // The first read takes the snapshot.
+    number(&source, "PRAGMA schema_version")?;
+    Ok(source)
+}
+
+fn number(source: &Connection, pragma: &str) -> Result<u64, CopyError> {
+    let number: i64 = source.query_row(pragma, [], |row| row.get(0))?;
+    Ok(u64::try_from(number).unwrap_or_default())
 }
 
 /// Looks at all pages, indexes and rows of a database that nobody else has open. What it returns are things to know.

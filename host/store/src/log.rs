@@ -4,10 +4,12 @@
 //! begun before the last one ended, could put that off for ever. So past a size no read of the reading threads begins, and
 //! cursors that nobody reads from give their threads back, until those under way have ended.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::error::StoreError;
 use crate::fair::FairQueue;
 use crate::readers::Job;
 use crate::session::Session;
@@ -38,6 +40,7 @@ impl Pages {
 /// What the writer knows of its log.
 pub(crate) struct Log {
     readers: Arc<FairQueue<Job>>,
+    database: PathBuf,
     limit: u64,
     holding: bool,
     failing: bool,
@@ -45,9 +48,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// A log that may have so many bytes before readers are held back.
-    pub(crate) fn new(readers: Arc<FairQueue<Job>>, limit: u64) -> Self {
-        Self { readers, limit, holding: false, failing: false, not_before: Instant::now() }
+    /// The log of a database that may have so many bytes before readers are held back.
+    pub(crate) fn new(readers: Arc<FairQueue<Job>>, database: PathBuf, limit: u64) -> Self {
+        Self { readers, database, limit, holding: false, failing: false, not_before: Instant::now() }
     }
 
     /// Whether readers are held back, so that it has to be looked after even while nobody writes.
@@ -67,7 +70,7 @@ impl Log {
             Ok(rest) => rest,
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
-                    tracing::error!(%error, "the log can't be carried over into the database; it grows until it can");
+                    tracing::error!("{}", held_up(&self.database, u64::from(pages) * session.page_bytes(), &error));
                 }
                 // Readers aren't what is in its way.
                 self.hold(false);
@@ -98,5 +101,41 @@ impl Log {
             self.readers.hold(holding);
         }
         self.holding = holding;
+    }
+}
+
+/// What to tell an operator whose database can't take in its log, in which so many bytes are.
+fn held_up(database: &Path, bytes: u64, error: &StoreError) -> String {
+    let path = database.display();
+    let what = format!("{path}-wal can't be carried over into {path}, and grows until it can: {error}");
+    match error {
+        // Pages that the file has already take no room, so it may be less.
+        StoreError::Full => format!("{what}; by now it needs about {} MiB free at {path}", bytes.div_ceil(1 << 20)),
+        _ => what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_is_told_which_file_needs_how_much_room() {
+        let path = Path::new("data/site.db");
+        for (bytes, error, expected) in [
+            (
+                (4 << 20) + 1,
+                StoreError::Full,
+                "data/site.db-wal can't be carried over into data/site.db, and grows until it can: the disk is full; by now \
+                 it needs about 5 MiB free at data/site.db",
+            ),
+            (
+                1,
+                StoreError::Internal("disk I/O error".into()),
+                "data/site.db-wal can't be carried over into data/site.db, and grows until it can: database: disk I/O error",
+            ),
+        ] {
+            assert_eq!(held_up(path, bytes, &error), expected);
+        }
     }
 }

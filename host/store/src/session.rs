@@ -162,7 +162,12 @@ impl Session {
         let most = self.max_value_bytes;
         self.as_host(|connection| {
             let done = connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE);
-            let (all, done) = done.map_err(|error| StoreError::from_sqlite(error, most))?;
+            // SAFETY: the handle is asked for its latest error alone, while the connection behind it is open.
+            let handle = unsafe { connection.handle() };
+            let (all, done) = done.map_err(|error| match &error {
+                rusqlite::Error::SqliteFailure(failure, _) if has_no_room(handle, failure) => StoreError::Full,
+                _ => StoreError::from_sqlite(error, most),
+            })?;
             Ok(u32::try_from(all.saturating_sub(done)).unwrap_or(0))
         })
     }

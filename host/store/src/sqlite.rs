@@ -38,7 +38,7 @@ impl Sqlite {
         let durable = temporary.is_none();
         let readers = Readers::start(&path, durable, config)?;
         let inline = Inline::new(path.clone(), durable, config);
-        let writer = Writer::start(writing, readers.queue(), config)?;
+        let writer = Writer::start(writing, &path, readers.queue(), config)?;
         Ok(Self { inline, readers, writer, path, config: config.clone(), _temporary: temporary })
     }
 

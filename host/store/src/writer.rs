@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -190,10 +191,11 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(
         session: Session,
+        path: &Path,
         readers: &Arc<FairQueue<Job>>,
         config: &StoreConfig,
     ) -> Result<Self, StoreError> {
-        let log = Log::new(readers.clone(), u64::from(config.log_kib) << 10);
+        let log = Log::new(readers.clone(), path.to_path_buf(), u64::from(config.log_kib) << 10);
         let queue = Arc::new(FairQueue::new(config.max_waiting, usize::MAX));
         let mut thread = Thread {
             session,

@@ -107,6 +107,24 @@ fn what_a_killed_host_left_in_its_log_is_copied() {
 }
 
 #[test]
+fn the_size_of_a_copy_is_known_before_it_is_made_also_while_all_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (folder.path().join("site.db"), folder.path().join("copy.db"));
+    let shell = Connection::open(&path).unwrap();
+    let one = "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (b BLOB)";
+    shell.execute_batch(one).unwrap();
+    // The same pages several times over, which the copy has once.
+    for _ in 0..3 {
+        shell.execute_batch("DELETE FROM t; INSERT INTO t VALUES (randomblob(1000000))").unwrap();
+    }
+    let bytes = |path: &Path| std::fs::metadata(path).unwrap().len();
+    let size = copy::size(&path).unwrap();
+    assert!(bytes(&path) < 10_000 && bytes(&path.with_extension("db-wal")) > 2_000_000);
+    assert_eq!(copied(&path, &to).unwrap().bytes, size);
+    assert_eq!(bytes(&to), size);
+}
+
+#[test]
 fn whoever_stops_a_copy_isnt_kept_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.db");

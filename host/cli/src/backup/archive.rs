@@ -118,6 +118,20 @@ pub(crate) fn read(
     verb: &str,
     work: &Work,
     expected: Option<&Manifest>,
+    take: impl FnMut(&Part, Look, &mut dyn Read) -> Result<()>,
+) -> Result<Manifest> {
+    read_through(file, verb, work, expected, take).map_err(|error| {
+        // zstd's words for it say nothing to an operator.
+        let cut = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
+        if cut { anyhow::anyhow!(CUT) } else { error }
+    })
+}
+
+fn read_through(
+    file: &File,
+    verb: &str,
+    work: &Work,
+    expected: Option<&Manifest>,
     mut take: impl FnMut(&Part, Look, &mut dyn Read) -> Result<()>,
 ) -> Result<Manifest> {
     let mut input = BufReader::with_capacity(1 << 20, file);
@@ -173,7 +187,7 @@ pub(crate) fn read(
 }
 
 const NOTHING: &str = "there is nothing in it";
-const CUT: &str = "it ends too early: it was cut off";
+const CUT: &str = "it ends too early: it was cut off; copy it anew from where it was made, or take another one";
 const BEYOND: &str = "something follows its end";
 
 /// The entries as they stand there: tar's means for long names and the like are read into memory whole by those who

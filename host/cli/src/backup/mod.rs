@@ -24,7 +24,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use host_core::text::one_line;
 use host_store::StoreError;
-use host_store::copy::{CopyError, Progress, copy};
+use host_store::copy::{self, CopyError, Progress};
 use jiff::Timestamp;
 
 use crate::args::Backup;
@@ -225,20 +225,24 @@ fn copy_databases(contents: &Contents, scratch: &Scratch, parent: &Path, work: &
     let path = scratch.at("databases");
     Dir::create_ambient_dir_all(&path, ambient_authority())
         .with_context(|| format!("can't write to {}", parent.display()))?;
-    let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
-    room(parent, contents.sqlite.values().map(size).sum(), "to copy the databases")?;
     let part = |name: &str| contents.databases.iter().find(|database| database.name == name)?.part.clone();
+    let mut found = Vec::new();
     for (name, file) in &contents.sqlite {
         let Some(part) = part(name) else { continue };
+        let bytes = copy::size(file).map_err(|error| why_not(name, file, parent, error))?;
+        found.push((name, file, part, bytes));
+    }
+    room(parent, found.iter().map(|(.., bytes)| bytes).sum(), "to copy the databases")?;
+    for (name, file, part, bytes) in found {
         let begun = Instant::now();
-        let bar = work.bar("Copying", size(file));
+        let bar = work.bar("Copying", bytes);
         let to = path.join(copy_name(&part));
-        let copied = copy(file, &to, work.stop(), &mut |progress| match progress {
+        let copied = copy::copy(file, &to, work.stop(), &mut |progress| match progress {
             Progress::Copying { done, total } => bar.set(done, total),
             Progress::Examining => bar.wait("Examining"),
         });
         drop(bar);
-        let copied = copied.map_err(|error| why_not(name, file, error))?;
+        let copied = copied.map_err(|error| why_not(name, file, parent, error))?;
         let size = terminal::size(copied.bytes);
         let time = terminal::time(begun.elapsed());
         terminal::step("Copied", &format!("[{name}]: {size}, examined, in {time}"));
@@ -254,7 +258,8 @@ fn copy_databases(contents: &Contents, scratch: &Scratch, parent: &Path, work: &
     Dir::open_ambient_dir(&path, ambient_authority()).with_context(|| format!("can't write to {}", parent.display()))
 }
 
-fn why_not(name: &str, file: &Path, error: CopyError) -> anyhow::Error {
+/// Says why the database in `file` has no copy in the folder `to`.
+fn why_not(name: &str, file: &Path, to: &Path, error: CopyError) -> anyhow::Error {
     let file = file.display();
     match error {
         CopyError::Held => anyhow::anyhow!(
@@ -268,6 +273,13 @@ fn why_not(name: &str, file: &Path, error: CopyError) -> anyhow::Error {
         ),
         CopyError::Store(error @ StoreError::ReadOnly(_)) => {
             anyhow::anyhow!("[{name}] can't be copied: {file}: {error}; make backups as the user who runs the host")
+        }
+        // What is copied is only read.
+        CopyError::Store(StoreError::Full) => {
+            let to = to.display();
+            anyhow::anyhow!(
+                "[{name}] can't be copied to {to}: the disk is full; make room there, or name a file on another disk"
+            )
         }
         error => anyhow::anyhow!("[{name}] can't be copied: {file}: {error}"),
     }

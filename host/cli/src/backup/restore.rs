@@ -129,11 +129,16 @@ fn look(into: &Path, shown: &Path, replace: bool, overrides: &[Override]) -> Res
         return Ok(Target::Empty);
     }
     let shown = shown.display();
+    // Also with --replace, so that nobody is told to try what won't do.
+    ensure!(
+        dir.exists(config::FILE),
+        "{shown} isn't empty and no site's folder (it has no {}), so it isn't replaced: name another folder with --into",
+        config::FILE
+    );
     ensure!(
         replace,
         "{shown} isn't empty: name another folder with --into, or give --replace, which keeps what is there beside it"
     );
-    ensure!(dir.exists(config::FILE), "{shown} is no site's folder (it has no {}), so it isn't replaced", config::FILE);
     // One whose configuration is broken may be what has to be replaced.
     let config = Config::load(&dir, into, overrides).ok();
     let folder = Folder { path: into.to_path_buf(), config: config.clone().unwrap_or_default().into() };

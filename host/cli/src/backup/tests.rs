@@ -12,6 +12,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use host_store::StoreError;
+use host_store::copy::CopyError;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -272,6 +274,16 @@ fn an_archive_goes_where_nothing_is_and_nobody_can_fetch_it() {
 }
 
 #[test]
+fn a_disk_without_room_is_told_by_the_place_where_the_room_is_missing() {
+    let (file, to) = (Path::new("data/site.db"), Path::new("/backups"));
+    let said = super::why_not("database", file, to, CopyError::Store(StoreError::Full)).to_string();
+    assert!(said.contains("[database] can't be copied to /backups: the disk is full"), "{said}");
+    assert!(said.contains("make room there") && !said.contains("site.db"), "{said}");
+    let said = refused(super::room(Path::new("/"), u64::MAX, "to copy the databases"));
+    assert!(said.contains("/ is too full to copy the databases: that takes"), "{said}");
+}
+
+#[test]
 fn a_damaged_database_gives_no_backup() {
     let desk = Desk::new();
     desk.put("site/bandstand.toml", "");
@@ -329,7 +341,11 @@ fn a_site_takes_the_place_of_another_one_only_when_asked_and_keeps_it() {
     let before = files(&desk.at("other"));
     assert!(refused(desk.restore("other", false)).contains("--replace"));
     desk.put("folder/no-site.txt", "letters");
-    assert!(refused(desk.restore("folder", true)).contains("no site's folder"));
+    for replace in [false, true] {
+        let said = refused(desk.restore("folder", replace));
+        assert!(said.contains("no site's folder") && said.contains("another folder with --into"), "{said}");
+        assert!(!said.contains("--replace"), "it would be refused as well: {said}");
+    }
     assert!(refused(desk.restore("folder/no-site.txt", true)).contains("can't open the folder"));
     desk.restore("other", true).expect("restored");
     assert_eq!(desk.row("other/data/site.db"), "one");
@@ -448,6 +464,8 @@ fn cut_and_changed_archives_are_refused() {
         fs::write(&path, &good[..length]).expect("written");
         let said = refused(verify(&path, &Work::unseen()));
         assert!(said.contains("isn't a whole backup"), "{length}: {said}");
+        // Of one that is shorter, nobody knows what it was.
+        assert!(length < 4 || said.contains("cut off") && said.contains("take another one"), "{length}: {said}");
     }
     let mut harmless = 0;
     for at in 0..good.len() {

@@ -80,7 +80,7 @@ pub(crate) fn read<'a, T: DeserializeOwned>(
             replace(&mut table, &path, value);
             continue;
         }
-        problems.push((span.start, reader.problem(&span, &path, error.message())));
+        problems.push((span.start, reader.problem(&span, &path, &table, error.message())));
         if problems.len() == MAX_PROBLEMS || !remove(&mut table, &path) {
             return Err(in_order(problems));
         }
@@ -180,13 +180,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn problem(&self, span: &Range<usize>, path: &[String], message: &str) -> Problem {
+    fn problem(&self, span: &Range<usize>, path: &[String], table: &DeTable<'_>, message: &str) -> Problem {
         let place = self.place(span);
         let (key, parents) = path.split_last().map_or(("", path), |(key, parents)| (key.as_str(), parents));
-        let section = if parents.is_empty() { String::new() } else { format!(" in [{}]", parents.join(".")) };
+        let section = if parents.is_empty() { String::new() } else { format!(" in [{}]", dotted(parents)) };
         if message.starts_with("unknown field") {
             let known = known_keys(message);
             let problem = Problem::new("config.E002", place, format!("unknown key `{}`{section}", key.escape_debug()));
+            // `[apps.report.models.shop.product]` is the table `product` in the grant for a model called `shop`.
+            if let [apps, app, models, owner, model] = path
+                && (apps.as_str(), models.as_str()) == ("apps", "models")
+                && matches!(find(table, span), Some(DeValue::Table(_)))
+            {
+                let meant = dotted(&[apps.clone(), app.clone(), models.clone(), format!("{owner}.{model}")]);
+                return problem.hint(format!("app and model are one key, in quotes: [{meant}]"));
+            }
             return match host_core::name::nearest(key, known.iter().copied()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None if known.is_empty() => problem.hint("this section has no keys"),
@@ -196,6 +204,15 @@ impl<'a> Reader<'a> {
         let what = if key.is_empty() { String::new() } else { format!("`{}`{section}: ", key.escape_debug()) };
         Problem::new("config.E003", place, format!("{what}{}", in_plain_words(&one_line(message))))
     }
+}
+
+/// A path of keys as TOML has it: keys with a dot, say, in quotes.
+fn dotted(path: &[String]) -> String {
+    let is_bare = |key: &str| {
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    };
+    let key = |key: &String| if is_bare(key) { key.clone() } else { format!("\"{}\"", key.escape_debug()) };
+    path.iter().map(key).collect::<Vec<_>>().join(".")
 }
 
 /// serde's words for types are Rust's; an operator need not know them.

@@ -59,6 +59,27 @@ fn wrong_types_and_words_are_named_with_their_line() {
 }
 
 #[test]
+fn grants_for_models_of_others_are_named_as_they_have_to_be_written() {
+    insta::assert_snapshot!(errors(
+        "[apps.report.models.shop.product]\nactions = [\"view\"]\n\
+         [apps.report.models.\"shop.order\"]\nactoins = [\"view\"]\nfields = 3\n\
+         [apps.report.models.\"shop.item\".rows]\nsize = []\n"
+    ), @r#"
+    bandstand.toml:1: (config.E002) unknown key `product` in [apps.report.models.shop]
+        HINT: app and model are one key, in quotes: [apps.report.models."shop.product"]
+    bandstand.toml:4: (config.E002) unknown key `actoins` in [apps.report.models."shop.order"]
+        HINT: did you mean `actions`?
+    bandstand.toml:5: (config.E003) `fields` in [apps.report.models."shop.order"]: invalid type: integer `3`, expected a sequence
+    bandstand.toml:7: (config.E003) `size` in [apps.report.models."shop.item".rows]: a list of no values, which no row has; list at least one
+    "#);
+    insta::assert_snapshot!(errors(
+        "[apps.report.models.\"shop.Product\"]\nactions = [\"view\"]\n"
+    ), @r#"
+    bandstand.toml: (config.E010) [apps.report.models."shop.Product"] isn't called like a model; write the app and the model in lower case, words joined by underscores, such as "polls.question" or "shop.invoice_line"
+    "#);
+}
+
+#[test]
 fn broken_toml_is_named_with_its_line() {
     insta::assert_snapshot!(errors("[site]\nname = \"x\n[apps.polls]\nmount = /polls/\n"), @r#"
     bandstand.toml:2: (config.E001) isn't valid TOML: invalid basic string, expected `"`
@@ -249,6 +270,27 @@ fn an_app_gets_what_its_section_grants_and_a_plugin_what_its_section_or_all_plug
     assert_eq!((notes.manage, polls.manage), (vec!["Album".to_owned()], vec![]));
     assert!(config.decide_plugin(&id("notes")).expect_err("the name is taken").contains("[apps.notes]"));
     assert!(config.decide_app(&id("notes"), &id("memos")).expect_err("another name").contains("rename the section"));
+}
+
+#[test]
+fn every_example_of_a_configuration_can_be_taken() {
+    for page in [
+        include_str!("../../../../docs/how-to/add-a-plugin.md"),
+        include_str!("../../../../docs/how-to/serve-a-site.md"),
+        include_str!("../../../../docs/how-to/share-models.md"),
+        include_str!("../../../../docs/how-to/use-an-existing-database.md"),
+        include_str!("../../../../docs/how-to/use-postgresql-or-mariadb.md"),
+        include_str!("../../../../docs/reference/config.md"),
+    ] {
+        let blocks: Vec<&str> =
+            page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or(rest)).collect();
+        assert!(!blocks.is_empty(), "{page}");
+        for block in blocks {
+            if let Err(problems) = Config::parse("bandstand.toml", block, &[]) {
+                panic!("{block}\n{problems}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -22,6 +22,8 @@ use crate::types::Value;
 pub(crate) struct Access {
     /// `polls.question`
     pub(crate) of: String,
+    /// The section of the configuration that a grant for it stands in.
+    pub(crate) section: String,
     /// Why it may do nothing, and what to do about it.
     pub(crate) refusal: Option<String>,
     /// Whether a grant says which rows there are, also where it doesn't fit what the app declares.
@@ -52,9 +54,9 @@ pub(crate) enum Holds {
 }
 
 impl Access {
-    fn refused(of: &str, why: String, grant: Option<&ModelGrant>) -> Self {
+    fn refused(of: &str, section: String, why: String, grant: Option<&ModelGrant>) -> Self {
         let is_ruled = grant.is_some_and(ModelGrant::has_rule);
-        Self { of: of.to_owned(), refusal: Some(why), is_ruled, ..Self::default() }
+        Self { of: of.to_owned(), section, refusal: Some(why), is_ruled, ..Self::default() }
     }
 
     /// Why the model can't be used at all, where it can't.
@@ -73,9 +75,11 @@ impl Access {
         match &self.refusal {
             Some(why) => denied(format!("`{model}` is `{}` of another app, and {why}", self.of)),
             None if self.actions.contains(&action) => Ok(()),
-            None => {
-                denied(format!("`{model}` is `{}` of another app, and no grant lets this one {action} it", self.of))
-            }
+            None => denied(format!(
+                "`{model}` is `{}` of another app, and no grant lets this one {action} it; if the operator means it to be so, \
+                 add \"{action}\" to `actions` of {} in bandstand.toml",
+                self.of, self.section
+            )),
         }
     }
 }
@@ -105,7 +109,7 @@ impl<'o> Sharing<'o> {
     pub(super) fn table(&mut self, manifest: &Manifest, model: &Model, stand_in: Table) -> Table {
         let grant = self.others.grants.get(&model.of);
         let refused = |stand_in: Table, why: String| Table {
-            access: Some(Arc::new(Access::refused(&model.of, why, grant))),
+            access: Some(Arc::new(Access::refused(&model.of, section(manifest, model), why, grant))),
             ..stand_in
         };
         match self.shared(manifest, model) {
@@ -116,8 +120,11 @@ impl<'o> Sharing<'o> {
 
     fn shared(&mut self, manifest: &Manifest, model: &Model) -> Result<Table, String> {
         let Some((app, name)) = model.shared() else { return Err("it isn't".into()) };
-        let Some(grant) = self.others.grants.get(&model.of) else { return Err(ungranted(manifest, model)) };
-        let Some(owner) = self.others.manifests.iter().find(|known| known.name.as_str() == app) else {
+        let owner = self.others.manifests.iter().find(|known| known.name.as_str() == app);
+        let Some(grant) = self.others.grants.get(&model.of) else {
+            return Err(ungranted(manifest, model, owner.and_then(|owner| owner.model(name))));
+        };
+        let Some(owner) = owner else {
             return Err(format!("there is no app `{app}` with tables in the same database"));
         };
         let Some(of) = owner.model(name).filter(|of| of.of.is_empty()) else {
@@ -130,20 +137,35 @@ impl<'o> Sharing<'o> {
         let at = catalog.by_name.get(name).copied().ok_or("it went missing")?;
         let order = fields(manifest, model, owner, of, grant)?;
         let table = permuted(catalog, at, &order);
-        let access = access(catalog, at, &table, &model.of, grant)?;
+        let access = access(catalog, at, &table, (&model.of, section(manifest, model)), grant)?;
         Ok(Table { model: model.name.clone(), access: Some(Arc::new(access)), ..table })
     }
 }
 
-fn ungranted(manifest: &Manifest, model: &Model) -> String {
-    let actions: Vec<String> = model.wanted().iter().map(|action| format!("\"{action}\"")).collect();
+/// The section of the configuration that a grant for the model stands in.
+fn section(manifest: &Manifest, model: &Model) -> String {
+    format!("[apps.{}.models.\"{}\"]", manifest.name, model.of)
+}
+
+/// Says what to grant: as one line, since that is what errors and the log are, and no more than the model asks for.
+fn ungranted(manifest: &Manifest, model: &Model, of: Option<&Model>) -> String {
+    let columns = |model: &Model| model.fields.iter().filter(|field| field.has_column()).count();
+    let mut keys = format!("actions = {}", toml_list(model.wanted().iter().map(|action| action.as_str())));
+    // What isn't known may have more fields than these.
+    if of.is_none_or(|of| columns(of) > columns(model)) {
+        let names = model.fields.iter().filter(|field| field.has_column()).map(|field| field.name.as_str());
+        keys.push_str(&format!(", fields = {}", toml_list(names)));
+    }
     format!(
-        "no grant covers it; if the operator means it to be so, in bandstand.toml: \
-         [apps.{}.models.\"{}\"] actions = [{}]",
-        manifest.name,
-        model.of,
-        actions.join(", ")
+        "no grant covers it; if the operator means it to be so, add this line to [apps.{}] in bandstand.toml: \
+         models.\"{}\" = {{ {keys} }}",
+        manifest.name, model.of,
     )
+}
+
+fn toml_list<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let quoted: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+    format!("[{}]", quoted.join(", "))
 }
 
 /// The other app's fields that the model lists, in its order.
@@ -168,9 +190,8 @@ fn fields<'m>(
         };
         if grant.fields.as_ref().is_some_and(|fields| !fields.contains(name)) {
             return Err(format!(
-                "no grant covers its field `{name}`; if the operator means it to be so, add it to `fields` of \
-                 [apps.{}.models.\"{}\"] in bandstand.toml",
-                manifest.name, model.of
+                "no grant covers its field `{name}`; if the operator means it to be so, add it to `fields` of {} in bandstand.toml",
+                section(manifest, model)
             ));
         }
         alike(manifest, owner, field, theirs)?;
@@ -265,7 +286,13 @@ fn unknown<'f>(key: &str, name: &str, fields: impl Iterator<Item = &'f str>) -> 
 }
 
 /// What the operator's grant means for the table.
-fn access(catalog: &Catalog, at: usize, table: &Table, of: &str, grant: &ModelGrant) -> Result<Access, String> {
+fn access(
+    catalog: &Catalog,
+    at: usize,
+    table: &Table,
+    (of, section): (&str, String),
+    grant: &ModelGrant,
+) -> Result<Access, String> {
     let column = |name: &str| table.columns.iter().position(|column| column.field == name);
     let unknown = |key: &str, name: &str| unknown(key, name, table.columns.iter().map(|column| column.field.as_str()));
     let mut rows = Vec::with_capacity(grant.rows.len());
@@ -315,6 +342,7 @@ fn access(catalog: &Catalog, at: usize, table: &Table, of: &str, grant: &ModelGr
     let is_loose = !table.managed && rows.iter().any(|(at, _)| table.columns[*at].kind.is_text());
     let access = Access {
         of: of.to_owned(),
+        section,
         refusal: None,
         is_ruled: ruled,
         is_loose,
@@ -429,7 +457,14 @@ fn holds(column: &Column, must: &Must) -> Result<Holds, String> {
         Must::Fact(Fact::Host) if kind.is_text() => Ok(Holds::Fact(Fact::Host)),
         Must::Fact(Fact::User) if kind.is_whole() || kind == Kind::Key => Ok(Holds::Fact(Fact::User)),
         Must::Fact(fact) => {
-            Err(format!("compares `{}`, which is of kind {}, with `{}`", column.field, column.word, fact.as_str()))
+            let fitting = match fact {
+                Fact::Host => "a text, so compare it with one of kind char, text, slug or the like",
+                Fact::User => {
+                    "a whole number, so compare it with an integer of any size or a foreign key that holds one"
+                }
+            };
+            let (field, word) = (&column.field, column.word);
+            Err(format!("compares `{field}`, which is of kind {word}, with `{}`; that is {fitting}", fact.as_str()))
         }
         Must::Be(_) if kind == Kind::Json => {
             Err(format!("names `{}`, which is of kind json; a rule is about a single value", column.field))

@@ -156,8 +156,15 @@ impl Planner<'_> {
         let field = &table.columns[column].field;
         let problem = if access.rows.iter().any(|(at, _)| *at == column) {
             format!("`{field}` of `{}` is what the host puts there for this app; leave it out", table.model)
+        } else if access.has_rule() && table.columns[column].fills_itself() {
+            // No grant with a rule can: a key that is taken would tell of a row that isn't there for the app.
+            format!("`{field}` of `{}` is another app's, and the host fills it in; leave it out", table.model)
         } else {
-            format!("`{field}` of `{}` is another app's, and no grant lets this one set it", table.model)
+            format!(
+                "`{field}` of `{}` is another app's, and no grant lets this one set it; if the operator means it to be so, list \
+                 it in `writes` of {} in bandstand.toml",
+                table.model, access.section
+            )
         };
         Err(DbError::new(code::ACCESS_DENIED, problem).with("model", &table.model).with("field", field))
     }

@@ -231,7 +231,15 @@ async fn each_action_is_a_grant_of_its_own_in_every_form_of_statement() {
         // What has no grant says what to do.
         if actions.is_empty() {
             let error = both.app().get(json!({"v":1,"from":"book"}), vec![]).await.unwrap_err();
-            assert!(error.message.contains("[apps.reports.models.\"ledger.account\"] actions = [\"view\"]"), "{error}");
+            let line = r#"to [apps.reports] in bandstand.toml: models."ledger.account" = { actions = ["view"], fields = ["id", "name", "balance"] }"#;
+            assert!(error.message.ends_with(line), "{error}");
+        }
+        // And so does one that lacks an action.
+        if actions.contains(&Action::View) && !actions.contains(&Action::Delete) {
+            let delete = json!({"v":1,"op":"delete","from":"book","filter":[["exact","id",1]]});
+            let error = both.app().run(delete, vec![]).await.map(drop).unwrap_err();
+            let says = r#"add "delete" to `actions` of [apps.reports.models."ledger.account"] in bandstand.toml"#;
+            assert!(error.message.ends_with(says), "{error}");
         }
         // The app that they belong to notices nothing.
         both.owner().add("account", json!({"site": "c", "name": "own"})).await;

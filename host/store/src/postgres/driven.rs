@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -29,7 +30,7 @@ pub(crate) struct Connection {
 }
 
 /// What reads and writes, until the connection ends.
-struct Driver(Option<Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>>);
+struct Driver(Option<BoxFuture<'static, Result<(), tokio_postgres::Error>>>);
 
 impl Driver {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
