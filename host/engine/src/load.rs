@@ -191,7 +191,7 @@ impl Candidate {
                 .map(|word| format!("\"{word}\""))
                 .collect();
             let hint = if known {
-                format!("grant it in bandstand.toml: [apps.{app}] grants = [{}]", all.join(", "))
+                format!("grant it under [apps.{app}] in bandstand.toml: grants = [{}]", all.join(", "))
             } else {
                 "this host doesn't know that capability; a newer one may".into()
             };
@@ -280,7 +280,7 @@ impl Candidate {
             return Err(refuse.hinted(
                 Step::Grant,
                 format!("asks for what it wasn't granted: the model `{name}` of the app `{app}` is the table `{table}`, which isn't the app's own"),
-                format!("if the app may read and write it, grant it in bandstand.toml: [apps.{app}] tables = [{}]", listed(&config.tables, missing)),
+                format!("if the app may read and write it, grant it under [apps.{app}] in bandstand.toml: tables = [{}]", listed(&config.tables, missing)),
             ));
         }
         let managed: Vec<_> = self.manifest.tables_to_manage(&config.manage).collect();
@@ -291,7 +291,7 @@ impl Candidate {
             format!("would change what may be another's: the model `{name}` of the app `{app}` is the table `{table}`, which isn't the app's own"),
             format!(
                 "leave the table to whoever made it (`managed = false` in the model); or, if the app may make it, add to it, and make it anew while it has no rows, \
-                 say so in bandstand.toml: [apps.{app}] manage = [{}]",
+                 say so under [apps.{app}] in bandstand.toml: manage = [{}]",
                 listed(&config.manage, managed)
             ),
         ))
