@@ -49,6 +49,18 @@ impl Building<'_> {
     pub(super) fn over<'p>(
         &mut self,
         aggregate: &'p Aggregate,
+        sub: Option<&mut Sub<'p>>,
+        window: Sql,
+    ) -> Result<Found, DbError> {
+        let around = std::mem::replace(&mut self.aggregating, true);
+        let made = self.made_of(aggregate, sub, window);
+        self.aggregating = around;
+        made
+    }
+
+    fn made_of<'p>(
+        &mut self,
+        aggregate: &'p Aggregate,
         mut sub: Option<&mut Sub<'p>>,
         window: Sql,
     ) -> Result<Found, DbError> {
@@ -58,10 +70,7 @@ impl Building<'_> {
             AggregateFunction::StringAgg => Some(Kind::Text),
             _ => None,
         };
-        self.aggregating = true;
-        let of = aggregate.of.as_ref().map(|of| self.expression(of, want, sub.as_deref_mut()));
-        self.aggregating = false;
-        let of = of.transpose()?;
+        let of = aggregate.of.as_ref().map(|of| self.expression(of, want, sub.as_deref_mut())).transpose()?;
         let kind = result_kind(function, of.as_ref())?;
         let mut conditions = Vec::with_capacity(aggregate.filter.len());
         for condition in &aggregate.filter {

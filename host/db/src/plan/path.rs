@@ -122,6 +122,11 @@ impl Building<'_> {
 
     fn find_here(&mut self, path: &[String]) -> Result<Found, DbError> {
         if let Some(annotation) = self.annotation(path) {
+            if self.aggregating && (annotation.aggregate || annotation.window) {
+                let problem =
+                    format!("`{}` is made of several rows already; an aggregate is of single ones", annotation.name);
+                return Err(invalid(problem).with("field", &annotation.name));
+            }
             return Ok(annotation.found.clone());
         }
         let mut at = self.here();

@@ -408,3 +408,37 @@ async fn an_error_is_one_line_whatever_names_it_repeats() {
         assert!(error.details.iter().all(|(_, fact)| !fact.chars().any(char::is_control)), "{shape}: {whole}");
     }
 }
+
+/// Found by fuzzing: an aggregate could be made of what is one already, in ways which the database refuses.
+#[tokio::test]
+async fn no_aggregate_is_made_of_another_one() {
+    let site = Site::polls();
+    let db = site.request();
+    let of = |expr: Json, more: Json| {
+        let mut shape = json!({"v":1,"from":"choice","group":["question"],"annotate":[["n",["count"]]],"order":[]});
+        let members = more.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
+        shape.as_object_mut().unwrap().extend(members);
+        let text = shape.to_string().replace("\"EXPR\"", &expr.to_string());
+        serde_json::from_str::<Json>(&text).unwrap()
+    };
+    let filtered = |condition: Json| json!(["count",{"filter":[condition]}]);
+    for expr in [
+        json!(["sum",{"f":"n"}]),
+        json!(["sum",["add",{"f":"n"},1]]),
+        filtered(json!(["gt","n",1])),
+        filtered(json!(["gt",{"e":["count"]},1])),
+    ] {
+        for more in [
+            json!({"filter":[["gt",{"e":"EXPR"},1]]}),
+            json!({"annotate":[["n",["count"]],["m","EXPR"]]}),
+            json!({"order":[{"e":"EXPR"}]}),
+        ] {
+            let shape = of(expr.clone(), more);
+            let error = db.get(shape.clone(), vec![]).await.unwrap_err();
+            assert_eq!(error.code, "invalid-shape", "{shape}: {error}");
+        }
+    }
+    // Of the group's rows it is one, also in a filter.
+    let single = of(json!(["sum",{"f":"votes"}]), json!({"filter":[["gt",{"e":"EXPR"},1]]}));
+    db.get(single, vec![]).await.unwrap();
+}
