@@ -1,41 +1,19 @@
 //! The write lease: the writing connection, lent to one interactive transaction for a short time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::claim::{self, Claim};
+use crate::ending::Ending;
 use crate::error::{Constraint, StoreError};
 use crate::owner::Owner;
 use crate::writer::{Entry, Thread, Work, Writer, late};
 
-const OPEN: u8 = 0;
-const CLOSED: u8 = 1;
-const TIMED_OUT: u8 = 2;
-
 /// Time between two looks whether others wait for a transaction that goes on for long.
 const LOOK: Duration = Duration::from_millis(1);
-
-/// Why a lease is over, where both sides see it.
-#[derive(Debug, Default)]
-struct Ending(AtomicU8);
-
-impl Ending {
-    fn set(&self, how: u8) {
-        // The first reason stays.
-        let _ = self.0.compare_exchange(OPEN, how, Ordering::AcqRel, Ordering::Acquire);
-    }
-
-    fn error(&self) -> StoreError {
-        match self.0.load(Ordering::Acquire) {
-            TIMED_OUT => StoreError::Timeout,
-            _ => StoreError::Closed,
-        }
-    }
-}
 
 type Job = Box<dyn FnOnce(&mut Work<'_>) + Send>;
 
@@ -88,7 +66,7 @@ impl Lease {
 
     /// Whether the other side ended it: its time was up, or its connection broke.
     pub fn is_over(&self) -> bool {
-        self.ending.0.load(Ordering::Acquire) != OPEN
+        self.ending.is_set()
     }
 
     /// Runs `job` inside the transaction. Where it fails, what it did is undone and the transaction goes on, unless
@@ -180,26 +158,26 @@ impl Thread {
                     if panicked || self.session.is_autocommit() {
                         // Whoever ran the job has its own error; from now on it's over.
                         let late = Instant::now() >= end || self.has_to_yield(yields);
-                        ending.set(if late { TIMED_OUT } else { CLOSED });
+                        ending.set(if late { StoreError::Timeout } else { StoreError::Closed });
                         self.rollback();
                         return;
                     }
                 }
                 Ok(Step::Commit(reply)) => {
                     let result = self.commit_lease(owner);
-                    ending.set(CLOSED);
+                    ending.set(StoreError::Closed);
                     let _ = reply.send(result);
                     return;
                 }
                 Ok(Step::Rollback(reply)) => {
                     self.rollback();
-                    ending.set(CLOSED);
+                    ending.set(StoreError::Closed);
                     let _ = reply.send(Ok(()));
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.rollback();
-                    ending.set(TIMED_OUT);
+                    ending.set(StoreError::Timeout);
                     return;
                 }
                 Err(RecvTimeoutError::Disconnected) => {

@@ -31,6 +31,7 @@ mod config;
 mod control;
 pub mod copy;
 mod datum;
+mod ending;
 mod error;
 mod fair;
 mod functions;

@@ -2,18 +2,14 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::ending::Ending;
 use crate::error::StoreError;
 use crate::server::Server;
 use crate::server::connection::{Connection, Isolation};
-
-const OPEN: u8 = 0;
-const CLOSED: u8 = 1;
-const TIMED_OUT: u8 = 2;
 
 /// A connection inside a transaction. Dropped, it is rolled back before anybody else gets the connection. Left alone for
 /// too long, it is rolled back as well.
@@ -25,29 +21,15 @@ pub struct ServerTransaction {
 #[derive(Debug)]
 struct Shared {
     connection: Mutex<Option<Connection>>,
-    ending: AtomicU8,
+    ending: Ending,
     last: parking_lot::Mutex<Instant>,
     idle: Duration,
     end: Instant,
 }
 
-impl Shared {
-    fn over(&self, how: u8) {
-        // The first reason stays.
-        let _ = self.ending.compare_exchange(OPEN, how, Ordering::AcqRel, Ordering::Acquire);
-    }
-
-    fn error(&self) -> StoreError {
-        match self.ending.load(Ordering::Acquire) {
-            TIMED_OUT => StoreError::Timeout,
-            _ => StoreError::Closed,
-        }
-    }
-}
-
 impl Drop for ServerTransaction {
     fn drop(&mut self) {
-        self.shared.over(CLOSED);
+        self.shared.ending.set(StoreError::Closed);
         // Where a statement is under way, whoever runs it is going as well.
         if let Ok(mut connection) = self.shared.connection.try_lock() {
             drop(connection.take());
@@ -64,7 +46,7 @@ impl ServerTransaction {
         let end = Instant::now() + Duration::from_millis(config.transaction_total_ms);
         let shared = Arc::new(Shared {
             connection: Mutex::new(Some(connection)),
-            ending: AtomicU8::new(OPEN),
+            ending: Ending::default(),
             last: parking_lot::Mutex::new(Instant::now()),
             idle,
             end,
@@ -75,7 +57,7 @@ impl ServerTransaction {
 
     /// Whether it is over, by its end or because its time was up.
     pub fn is_over(&self) -> bool {
-        self.shared.ending.load(Ordering::Acquire) != OPEN
+        self.shared.ending.is_set()
     }
 
     /// The connection, for one statement. Nothing runs past the transaction's end.
@@ -87,7 +69,7 @@ impl ServerTransaction {
                 inside.until(self.shared.end);
                 Ok(inside)
             }
-            _ => Err(self.shared.error()),
+            _ => Err(self.shared.ending.error()),
         }
     }
 
@@ -100,9 +82,9 @@ impl ServerTransaction {
     pub async fn finish(&self) -> Result<Connection, StoreError> {
         let mut connection = self.shared.connection.lock().await;
         if self.is_over() {
-            return Err(self.shared.error());
+            return Err(self.shared.ending.error());
         }
-        self.shared.over(CLOSED);
+        self.shared.ending.set(StoreError::Closed);
         connection.take().ok_or(StoreError::Closed)
     }
 }
@@ -139,9 +121,10 @@ impl Drop for Inside<'_> {
         *self.shared.last.lock() = Instant::now();
         // Stopped or left in the middle: the server has undone the transaction, or will.
         if self.is_over() {
-            self.shared.over(if Instant::now() >= self.shared.end { TIMED_OUT } else { CLOSED });
+            let late = Instant::now() >= self.shared.end;
+            self.shared.ending.set(if late { StoreError::Timeout } else { StoreError::Closed });
         }
-        if self.shared.ending.load(Ordering::Acquire) != OPEN {
+        if self.shared.ending.is_set() {
             drop(self.connection.take());
         }
     }
@@ -154,12 +137,12 @@ async fn watch(shared: Arc<Shared>) {
         tokio::time::sleep_until(until.into()).await;
         // While a statement runs it isn't idle, and the statement has the end as its deadline.
         let mut connection = shared.connection.lock().await;
-        if shared.ending.load(Ordering::Acquire) != OPEN {
+        if shared.ending.is_set() {
             return;
         }
         let now = Instant::now();
         if now >= shared.end || now >= *shared.last.lock() + shared.idle {
-            shared.over(TIMED_OUT);
+            shared.ending.set(StoreError::Timeout);
             drop(connection.take());
             return;
         }
