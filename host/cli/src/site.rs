@@ -49,7 +49,7 @@ impl Folder {
     /// The text of the configuration as it is now; `None` where it can't be read.
     pub(crate) fn config_text(&self) -> Option<String> {
         let dir = Dir::open_ambient_dir(&self.path, ambient_authority()).ok()?;
-        config::text(&dir)
+        config::text(&dir).ok()
     }
 
     /// A path of the configuration, for opening.

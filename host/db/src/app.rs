@@ -130,13 +130,10 @@ impl Db {
         known: &[Manifest],
     ) -> Result<SchemaPlan, SchemaError> {
         // Only apps in the same database can share models.
-        let home = self.others.get(&manifest.name).map(Arc::as_ptr);
-        let beside = known.iter().filter(|known| self.others.get(&known.name).map(Arc::as_ptr) == home);
-        let beside: Vec<Manifest> = beside.cloned().collect();
-        match self.others.get(&manifest.name) {
-            Some(other) => other.plan_here(manifest, models, &beside),
-            None => self.plan_here(manifest, models, &beside),
-        }
+        let home = |app: &AppId| self.others.get(app).map_or(self, |other| other.as_ref());
+        let here = home(&manifest.name);
+        let beside = known.iter().filter(|known| std::ptr::eq(home(&known.name), here));
+        here.plan_here(manifest, models, &beside.cloned().collect::<Vec<_>>())
     }
 
     fn plan_here(

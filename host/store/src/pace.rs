@@ -100,7 +100,7 @@ impl Turns {
                 "the app's slow statements wait for one another, and there was no turn in time (`slow_statements`)",
             )
         })?;
-        let beside = Arc::new(Turns(Places::new(1, self.0.most_waiting(), self.0.patience())));
+        let beside = Arc::new(Turns(self.0.others(1)));
         Ok(Turn(Some(Taken { beside, _place: place })))
     }
 }

@@ -231,7 +231,7 @@ impl Config {
     pub(crate) fn load(dir: &Dir, shown: &Path, overrides: &[Override]) -> Result<Self, Problems> {
         let file = if shown == Path::new(".") { PathBuf::from(FILE) } else { shown.join(FILE) };
         let file = file.display().to_string();
-        let text = open(dir).map_err(|error| {
+        let text = text(dir).map_err(|error| {
             let problem = match error.kind() {
                 std::io::ErrorKind::NotFound => Problem::new("config.E001", &file, "there is no such file").hint(
                     "go to your site's folder, name it after the command, or make one: `bandstand new site NAME`",
@@ -315,13 +315,9 @@ impl Config {
     }
 }
 
-fn open(dir: &Dir) -> std::io::Result<String> {
+/// The text of the configuration in the folder `dir`.
+pub(crate) fn text(dir: &Dir) -> std::io::Result<String> {
     dir.open(FILE).and_then(read::text)
-}
-
-/// The text of the configuration in the folder `dir`; `None` where it can't be read.
-pub(crate) fn text(dir: &Dir) -> Option<String> {
-    open(dir).ok()
 }
 
 /// The variables that override keys, sorted by name.

@@ -59,11 +59,6 @@ impl Access {
         Self { of: of.to_owned(), section, refusal: Some(why), is_ruled, ..Self::default() }
     }
 
-    /// Why the model can't be used at all, where it can't.
-    pub(crate) fn refusal(&self) -> Option<&str> {
-        self.refusal.as_deref()
-    }
-
     /// Whether some rows aren't there for the app.
     pub(crate) fn has_rule(&self) -> bool {
         self.is_ruled

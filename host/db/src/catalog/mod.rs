@@ -249,7 +249,7 @@ impl Catalog {
     pub(crate) fn refusals(&self) -> impl Iterator<Item = String> + '_ {
         self.tables.iter().filter_map(|table| {
             let access = table.access.as_ref()?;
-            let why = access.refusal()?;
+            let why = access.refusal.as_ref()?;
             Some(format!("the model `{}` is `{}` of another app, and {why}", table.model, access.of))
         })
     }

@@ -79,6 +79,7 @@ pub struct Connection {
     runs: Option<Arc<Run>>,
     /// How long it has worked for this borrower.
     worked: Duration,
+    /// Whether its borrower takes time between the statements of a transaction.
     interactive: bool,
     // Last: it is free when the server is through.
     turn: Option<Turn>,
@@ -229,11 +230,6 @@ impl Connection {
         self.turn = Some(turn);
     }
 
-    /// Its borrower takes time between its statements.
-    pub(crate) fn is_interactive(&mut self) {
-        self.interactive = true;
-    }
-
     /// The server is through with a statement, or nobody waits for it any more.
     fn ran(&mut self) {
         if let Some(run) = self.runs.take() {
@@ -271,6 +267,7 @@ impl Connection {
             wire.defer_keys();
             self.phase = Phase::Open;
             self.wrote = false;
+            self.interactive = isolation == Isolation::Transaction;
         }
     }
 

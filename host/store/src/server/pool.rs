@@ -47,14 +47,9 @@ impl<C> Places<C> {
         Arc::new(Self { state: Mutex::new(state), most, most_waiting, patience })
     }
 
-    /// How many may wait.
-    pub(crate) fn most_waiting(&self) -> usize {
-        self.most_waiting
-    }
-
-    /// How long who keeps a place may leave it unused.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
+    /// Others, so many, that are waited for and kept in the same way.
+    pub(crate) fn others(&self, most: usize) -> Arc<Self> {
+        Self::new(most, self.most_waiting, self.patience)
     }
 
     /// Waits for a place until `deadline`.

@@ -40,7 +40,6 @@ impl Drop for ServerTransaction {
 impl ServerTransaction {
     pub(crate) fn new(server: &Server, mut connection: Connection) -> Self {
         connection.begin(Isolation::Transaction);
-        connection.is_interactive();
         let config = server.config();
         let idle = Duration::from_millis(config.transaction_idle_ms);
         let end = Instant::now() + Duration::from_millis(config.transaction_total_ms);
