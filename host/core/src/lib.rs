@@ -13,6 +13,7 @@ pub mod http;
 pub mod manifest;
 pub mod name;
 pub mod page;
+pub mod priority;
 pub mod queries;
 pub mod quota;
 pub mod reverse;

@@ -355,7 +355,7 @@ impl AppDb {
         let config = self.store.config();
         match self.store.sqlite() {
             Some(_) => format!(
-                ", or {} ms where other apps wait and this one has kept them waiting for {} ms in a minute",
+                ", or {} ms where other apps wait and this one was in their way for {} ms in a minute",
                 config.group_ms, config.hold_ms_per_minute
             ),
             None => String::new(),

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use host_core::priority;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A runtime whose threads run at idle priority.
@@ -19,7 +20,7 @@ impl SlowLane {
             .worker_threads(threads.max(1))
             .thread_name("slow-lane")
             .enable_time()
-            .on_thread_start(idle_priority)
+            .on_thread_start(priority::idle)
             .build()?;
         Ok(Self { runtime: Some(runtime) })
     }
@@ -33,20 +34,6 @@ impl Drop for SlowLane {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::ZERO);
-        }
-    }
-}
-
-/// Gives the current thread the scheduler's idle class. Lowering one's own class needs no privilege; where the kernel
-/// refuses all the same, the thread keeps its class and only fairness suffers.
-fn idle_priority() {
-    #[cfg(target_os = "linux")]
-    {
-        let parameters = libc::sched_param { sched_priority: 0 };
-        // SAFETY: both arguments are plain values; the pointer is valid for the call; 0 is the current thread.
-        let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) } != 0;
-        if refused {
-            tracing::debug!("the kernel keeps slow-lane threads at normal priority");
         }
     }
 }

@@ -1,8 +1,11 @@
 //! How long an app may keep others from writing.
 //!
-//! SQLite has one writer. A short write or transaction is in nobody's way; one that takes longer than a group of writes may
-//! is, if somebody waits. Each app has some time a minute for that. While it has some left, its writes and transactions may
-//! take as long as their own limits say. Without, they are undone as soon as somebody waits.
+//! SQLite has one writer. A short write or transaction is in nobody's way; what is longer than that is, while other apps write
+//! as well, whether or not one of them waits at that moment: most of the time it will. Each app has some time a minute for
+//! that. While it has some left, its writes and transactions may take as long as their own limits say. Without, they are
+//! undone as soon as somebody waits, and it rests until it has paid its debt.
+//!
+//! What is short depends on the disk: a few times what a commit takes on it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -10,12 +13,14 @@ use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Who has used up its time rests for so many times as long as it keeps others waiting from then on: less than half a hundredth of
-/// the time is its, as long as that isn't bounded by the longest rest.
-const REST: u32 = 240;
-
-/// The longest rest: what its own visitors may have to wait for a write because of what it did.
+/// The longest rest at once: what its own visitors may have to wait for a write because of what it did.
 const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// Commits that are in nobody's way.
+const SHORT_COMMITS: u32 = 4;
+
+/// What is short however fast the disk is: waking up those who wait takes its time as well.
+const LEAST_SHORT: Duration = Duration::from_micros(500);
 
 /// Whether anybody waits behind the one who has the writing connection.
 #[derive(Debug, Default)]
@@ -47,43 +52,58 @@ impl Crowd {
 #[derive(Debug)]
 pub(crate) struct Allowances {
     a_minute: Duration,
-    /// What is left, as of a moment. Who isn't in it has all.
-    left: HashMap<u64, (Duration, Instant)>,
+    /// Seconds that are left, less than none for a debt, as of a moment. Who isn't in it has all.
+    left: HashMap<u64, (f64, Instant)>,
+    /// The shortest commit lately.
+    commit: Duration,
+    most_short: Duration,
 }
 
 impl Allowances {
-    pub(crate) fn new(a_minute: Duration) -> Self {
-        Self { a_minute, left: HashMap::new() }
+    /// So much in a minute. Nothing that takes longer than `most_short` is short.
+    pub(crate) fn new(a_minute: Duration, most_short: Duration) -> Self {
+        Self { a_minute, left: HashMap::new(), commit: most_short, most_short }
     }
 
-    /// What `lane` has left at `now`. It comes back evenly.
+    /// A commit took so long.
+    pub(crate) fn committed(&mut self, time: Duration) {
+        // It rises slowly, however long the commits are that somebody makes: the disk may have become slower.
+        self.commit = time.min(self.commit + self.commit / 64);
+    }
+
+    /// What is in nobody's way here.
+    pub(crate) fn short(&self) -> Duration {
+        (self.commit * SHORT_COMMITS).max(LEAST_SHORT).min(self.most_short)
+    }
+
+    /// What `lane` has left at `now`.
     pub(crate) fn left(&self, lane: u64, now: Instant) -> Duration {
-        let Some((left, at)) = self.left.get(&lane) else { return self.a_minute };
-        let back = now.duration_since(*at).as_secs_f64() / MINUTE.as_secs_f64();
-        (*left + self.a_minute.mul_f64(back.min(1.0))).min(self.a_minute)
+        Duration::try_from_secs_f64(self.balance(lane, now)).unwrap_or_default()
     }
 
-    pub(crate) fn spend(&mut self, lane: u64, time: Duration, now: Instant) {
-        let left = self.left(lane, now).saturating_sub(time);
-        self.left.insert(lane, (left, now));
+    /// The same, or its debt. It comes back evenly.
+    fn balance(&self, lane: u64, now: Instant) -> f64 {
+        let all = self.a_minute.as_secs_f64();
+        let Some((left, at)) = self.left.get(&lane) else { return all };
+        (left + self.back_in(now.duration_since(*at))).min(all)
     }
 
-    /// Takes what `lane` kept others waiting for, `took` until `now`, from its time, and returns how long it has to rest for
-    /// that. What takes no longer than `free` costs nothing, and what is `short` of its end is in nobody's way.
-    pub(crate) fn kept_waiting(
-        &mut self,
-        lane: u64,
-        took: Duration,
-        now: Instant,
-        (free, short): (Duration, Duration),
-    ) -> Option<Duration> {
-        let (long, left) = (took.saturating_sub(free), self.left(lane, now - took));
-        if !long.is_zero() {
-            self.spend(lane, long, now);
-        }
-        // Once nothing is left, all of it was too much.
-        let beyond = if left < short { took } else { long.saturating_sub(left) };
-        (beyond >= short).then(|| (beyond * REST).min(LONGEST_REST))
+    /// The seconds that come back in such a time.
+    fn back_in(&self, time: Duration) -> f64 {
+        self.a_minute.as_secs_f64() * time.as_secs_f64() / MINUTE.as_secs_f64()
+    }
+
+    /// Takes `time`, which `lane` was in others' way until `now`, from what it has left, and returns how long it has to rest
+    /// before it may write again, where it has a debt then.
+    pub(crate) fn spend(&mut self, lane: u64, time: Duration, now: Instant) -> Option<Duration> {
+        let most = self.a_minute.as_secs_f64();
+        // Whoever begins with nothing left has a debt from then on, however little comes back in a minute.
+        let balance = (self.balance(lane, now) - time.as_secs_f64()).max(-most);
+        self.left.insert(lane, (balance, now));
+        (balance < 0.0 || most == 0.0).then(|| {
+            let rest = -balance / self.back_in(Duration::from_secs(1));
+            Duration::try_from_secs_f64(rest).map_or(LONGEST_REST, |rest| rest.min(LONGEST_REST))
+        })
     }
 }
 
@@ -91,30 +111,60 @@ impl Allowances {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_spent_comes_back_within_a_minute() {
-        let (mut all, now) = (Allowances::new(Duration::from_millis(600)), Instant::now());
-        let left = |all: &Allowances, seconds| all.left(1, now + Duration::from_secs(seconds)).as_millis();
-        assert_eq!(left(&all, 0), 600);
-        all.spend(1, Duration::from_millis(500), now);
-        assert_eq!((left(&all, 0), left(&all, 10), left(&all, 60)), (100, 200, 600));
-        all.spend(1, Duration::from_secs(9), now + Duration::from_secs(1));
-        assert_eq!((left(&all, 1), left(&all, 31), left(&all, 600)), (0, 300, 600));
-        assert_eq!(all.left(2, now), Duration::from_millis(600), "another one's is its own");
+    fn ms(time: u64) -> Duration {
+        Duration::from_millis(time)
     }
 
     #[test]
-    fn who_has_no_time_left_rests() {
-        let ms = Duration::from_millis;
-        let (mut all, begin) = (Allowances::new(ms(600)), Instant::now());
-        let mut kept = |took, at| all.kept_waiting(1, ms(took), begin + ms(at), (ms(20), ms(5)));
-        assert_eq!(kept(20, 1_000), None, "that is free");
-        assert_eq!(kept(320, 2_000), None, "half of it");
-        assert_eq!(kept(320, 2_320), None, "what came back within a second is enough for the rest");
-        assert_eq!(kept(34, 2_360), Some(ms(240 * 34)).map(|rest| rest.min(LONGEST_REST)), "nothing is left");
-        assert_eq!(kept(4, 2_370), None, "that is in nobody's way");
-        assert_eq!(kept(10, 2_380), Some(ms(240 * 10)));
-        assert_eq!(kept(5_000, 9_000), Some(LONGEST_REST));
+    fn what_is_spent_comes_back_within_a_minute() {
+        let (mut all, now) = (Allowances::new(ms(600), ms(5)), Instant::now());
+        let left = |all: &Allowances, seconds| all.left(1, now + Duration::from_secs(seconds)).as_secs_f64() * 1e3;
+        let is = |left: f64, expected: f64| assert!((left - expected).abs() < 0.001, "{left} and not {expected}");
+        is(left(&all, 0), 600.0);
+        assert_eq!(all.spend(1, ms(500), now), None);
+        is(left(&all, 0), 100.0);
+        is(left(&all, 10), 200.0);
+        is(left(&all, 60), 600.0);
+        assert_eq!(all.left(2, now), ms(600), "another one's is its own");
+    }
+
+    #[test]
+    fn who_has_a_debt_rests_until_it_is_paid() {
+        let (mut all, begin) = (Allowances::new(ms(600), ms(5)), Instant::now());
+        let mut spend = |took, at| all.spend(1, ms(took), begin + ms(at)).map(|rest| rest.as_secs_f64());
+        let is = |rest: Option<f64>, expected: f64| {
+            let rest = rest.expect("a rest");
+            assert!((rest - expected).abs() < 0.001, "{rest} and not {expected}");
+        };
+        assert_eq!(spend(590, 0), None);
+        // A hundredth comes back: ten milliseconds are left, and as many came back.
+        is(spend(30, 1_000), 1.0);
+        assert_eq!(spend(10, 4_000), None, "it has rested, and for longer than it had to");
+        is(spend(5_000, 4_000), 5.0);
+        is(spend(1, 9_000), 5.0);
+        // No debt is larger than what a minute brings.
+        assert_eq!(spend(599, 9_000 + 120_000), None);
+        let mut none = Allowances::new(Duration::ZERO, ms(5));
+        assert_eq!(none.spend(1, ms(1), begin), Some(LONGEST_REST));
+    }
+
+    #[test]
+    fn what_is_short_follows_the_disk() {
+        let mut all = Allowances::new(ms(600), ms(5));
+        assert_eq!(all.short(), ms(5), "nothing is known yet");
+        all.committed(Duration::from_micros(200));
+        assert_eq!(all.short(), Duration::from_micros(800));
+        for _ in 0..8 {
+            all.committed(ms(900));
+        }
+        assert!(all.short() < ms(1), "somebody's large commits make nothing short");
+        for _ in 0..1_000 {
+            all.committed(ms(4));
+        }
+        assert_eq!(all.short(), ms(5), "it is a slower one now");
+        all.committed(Duration::from_micros(10));
+        assert_eq!(all.short(), LEAST_SHORT);
+        assert_eq!(Allowances::new(ms(600), Duration::from_micros(250)).short(), Duration::from_micros(250));
     }
 
     #[test]

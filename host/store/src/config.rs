@@ -37,7 +37,8 @@ pub struct StoreConfig {
     pub group_ms: u64,
     /// Milliseconds that one write, with all its statements, may take on the connection that everybody shares.
     pub write_ms: u64,
-    /// Milliseconds that an app's writes and transactions may keep others waiting in a minute, beyond `group_ms` each.
+    /// Milliseconds that an app's writes and transactions may be in others' way in a minute: what each of them takes beyond a
+    /// short time, which is a few times what a commit takes.
     pub hold_ms_per_minute: u64,
     /// Milliseconds that a transaction which has written may wait between two statements.
     pub transaction_idle_ms: u64,
@@ -131,8 +132,8 @@ impl StoreConfig {
         Duration::from_millis(self.group_ms)
     }
 
-    /// What is in nobody's way.
-    pub(crate) fn short_time(&self) -> Duration {
+    /// What is never in nobody's way if it takes longer; on a fast disk it is less.
+    pub(crate) fn most_short(&self) -> Duration {
         self.group_time() / 4
     }
 

@@ -122,6 +122,11 @@ impl<T> FairQueue<T> {
         self.crowd.begin(lane, company || state.lanes.lanes.iter().any(|((of, _), _)| *of != lane));
     }
 
+    /// Whether another app than that of `lane` waits, or did a moment ago.
+    pub(crate) fn others_are_about(&self, lane: u64) -> bool {
+        self.state.lock().lanes.about(lane, Instant::now()).next().is_some()
+    }
+
     /// Serves nothing of `lane` before `until`, as long as others are about.
     pub(crate) fn rest(&self, lane: u64, until: Instant) {
         self.state.lock().lanes.rests.insert(lane, until);
@@ -271,8 +276,19 @@ impl<T> Lanes<T> {
 
     fn rests(&self, lane: u64) -> bool {
         let now = Instant::now();
-        let about = |(other, at): (&u64, &Instant)| *other != lane && *other != HOST_LANE && *at + ABOUT > now;
-        self.rests.get(&lane).is_some_and(|until| now < *until) && self.added.iter().any(about)
+        // Those who are in others' way themselves don't count: they take turns among each other.
+        self.has_to_rest(lane, now) && self.about(lane, now).any(|other| !self.has_to_rest(other, now))
+    }
+
+    fn has_to_rest(&self, lane: u64, now: Instant) -> bool {
+        self.rests.get(&lane).is_some_and(|until| now < *until)
+    }
+
+    /// Other apps than that of `lane` that wait, or did a moment ago.
+    fn about(&self, lane: u64, now: Instant) -> impl Iterator<Item = u64> {
+        let waiting = self.lanes.iter().map(|((of, _), _)| *of);
+        let lately = self.added.iter().filter(move |(_, at)| **at + ABOUT > now).map(|(of, _)| *of);
+        waiting.chain(lately).filter(move |other| *other != lane && *other != HOST_LANE)
     }
 
     /// Whether somebody waits who would be served if he needn't rest.
@@ -365,5 +381,21 @@ mod tests {
         queue.rest(1, Instant::now() + Duration::from_millis(20));
         assert_eq!(queue.pop().map(|(_, entry)| entry), Some("another"));
         assert_eq!(queue.pop().map(|(_, entry)| entry), Some("third"), "it has rested");
+    }
+
+    #[test]
+    fn those_who_all_have_to_rest_keep_nobody_from_writing() {
+        let queue = FairQueue::new(20, usize::MAX);
+        let pop = || queue.pop_if(|_, _| true).map(|(_, entry)| entry);
+        for lane in [1, 2] {
+            queue.push(&Taker::of(lane), lane).expect("room");
+            queue.rest(lane, Instant::now() + Duration::from_secs(3_600));
+        }
+        assert_eq!((pop(), pop()), (Some(1), Some(2)));
+        assert!(queue.others_are_about(1) && queue.others_are_about(2), "each is in the other's way all the same");
+        for lane in [3, 1, 2] {
+            queue.push(&Taker::of(lane), lane).expect("room");
+        }
+        assert_eq!((pop(), pop()), (Some(3), None), "the third one is about");
     }
 }

@@ -127,10 +127,16 @@ impl Thread {
         }
         let began = Instant::now();
         let yields = self.begin_hold(owner.lane(), false, began);
-        self.serve_borrower(&owner, &steps, &ending, began, yields);
-        self.end_hold(owner.lane(), began);
+        let commit = self.serve_borrower(&owner, &steps, &ending, began, yields);
+        self.end_lease(owner.lane(), began.elapsed());
+        if let Some(reply) = commit {
+            let result = self.commit_lease(&owner);
+            ending.set(StoreError::Closed);
+            let _ = reply.send(result);
+        }
     }
 
+    /// Serves the borrower until it is through. Where it wants to commit, that remains to be done and told.
     fn serve_borrower(
         &mut self,
         owner: &Owner,
@@ -138,7 +144,7 @@ impl Thread {
         ending: &Ending,
         began: Instant,
         yields: Option<Instant>,
-    ) {
+    ) -> Option<oneshot::Sender<Result<(), StoreError>>> {
         let idle = Duration::from_millis(self.config.transaction_idle_ms);
         let end = began + Duration::from_millis(self.config.transaction_total_ms);
         loop {
@@ -160,29 +166,24 @@ impl Thread {
                         let late = Instant::now() >= end || self.has_to_yield(yields);
                         ending.set(if late { StoreError::Timeout } else { StoreError::Closed });
                         self.rollback();
-                        return;
+                        return None;
                     }
                 }
-                Ok(Step::Commit(reply)) => {
-                    let result = self.commit_lease(owner);
-                    ending.set(StoreError::Closed);
-                    let _ = reply.send(result);
-                    return;
-                }
+                Ok(Step::Commit(reply)) => return Some(reply),
                 Ok(Step::Rollback(reply)) => {
                     self.rollback();
                     ending.set(StoreError::Closed);
                     let _ = reply.send(Ok(()));
-                    return;
+                    return None;
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.rollback();
                     ending.set(StoreError::Timeout);
-                    return;
+                    return None;
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.rollback();
-                    return;
+                    return None;
                 }
             }
         }

@@ -32,7 +32,7 @@ impl Pages {
         self.0.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
     }
 
-    fn get(&self) -> u32 {
+    pub(crate) fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -59,20 +59,7 @@ impl Inline {
     }
 }
 
-/// Where the processor is busy, what takes long comes after what is soon done.
-#[cfg(target_os = "linux")]
-fn be_nice() -> Result<(), rustix::io::Errno> {
-    // On Linux this is about the thread that asks.
-    rustix::process::setpriority_process(None, NICE)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn be_nice() -> Result<(), std::convert::Infallible> {
-    Ok(())
-}
-
 /// How nice the threads for reads that may take long are, of 19.
-#[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
 /// The threads for reads that may take long.
@@ -91,7 +78,7 @@ impl Readers {
             let mut session = Session::open(path, Mode::Read, durable, config)?;
             let queue = readers.queue.clone();
             let thread = std::thread::Builder::new().name(format!("db-read-{number}")).spawn(move || {
-                let _ = be_nice();
+                host_core::priority::patient(NICE);
                 while let Some((taker, job)) = queue.pop() {
                     if catch_unwind(AssertUnwindSafe(|| job(&mut session))).is_err() {
                         tracing::error!("a database read panicked");

@@ -76,6 +76,19 @@ impl Drop for Session {
     }
 }
 
+/// What holds for all connections, before the first one.
+fn set_up() {
+    static DONE: std::sync::Once = std::sync::Once::new();
+    DONE.call_once(|| {
+        // Without the sum of all memory, which nothing asks for: every allocation of every thread would take one lock for it.
+        // SAFETY: the option takes one integer. SQLite refuses it where it is in use already, which only costs time then.
+        let refused = unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0) } != ffi::SQLITE_OK;
+        if refused {
+            tracing::debug!("SQLite goes on counting its memory");
+        }
+    });
+}
+
 impl Session {
     pub(crate) fn open(path: &Path, mode: Mode, durable: bool, config: &StoreConfig) -> Result<Self, StoreError> {
         let alone = cfg!(unix) && (config.exclusive || !durable);
@@ -90,6 +103,7 @@ impl Session {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         // This variant of the file layer keeps the locks that the connections of this process need among themselves in
         // memory, and holds the file's own lock against everybody else.
+        set_up();
         let opened = match alone {
             true => Connection::open_with_flags_and_vfs(path, flags, "unix-excl"),
             false => Connection::open_with_flags(path, flags),

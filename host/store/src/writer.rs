@@ -1,6 +1,6 @@
 //! Writing: one thread, one connection, many requests' writes in each commit.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -201,15 +201,19 @@ impl Writer {
             session,
             marks: Marks::new(),
             queue: queue.clone(),
-            slow: HashSet::new(),
+            slow: HashMap::new(),
+            parts: Vec::new(),
             config: config.clone(),
             log,
-            allowances: Allowances::new(Duration::from_millis(config.hold_ms_per_minute)),
+            allowances: Allowances::new(Duration::from_millis(config.hold_ms_per_minute), config.most_short()),
         };
         thread.session.control().serve(queue.crowd().clone());
         let thread = std::thread::Builder::new()
             .name("db-write".into())
-            .spawn(move || thread.serve())
+            .spawn(move || {
+                host_core::priority::brisk();
+                thread.serve();
+            })
             .map_err(|e| StoreError::Internal(format!("starting a thread: {e}")))?;
         Ok(Self { queue, thread: Some(thread) })
     }
@@ -272,8 +276,10 @@ pub(crate) struct Thread {
     pub(crate) session: Session,
     pub(crate) marks: Marks,
     queue: Arc<FairQueue<Entry>>,
-    /// Lanes whose latest write took longer by itself than a group may, or took its neighbours' work along.
-    slow: HashSet<u64>,
+    /// What the latest write of a lane took, where it wasn't short. One that took its neighbours' work along took for ever.
+    slow: HashMap<u64, Duration>,
+    /// What each member of the latest group took, by lane.
+    parts: Vec<(u64, Duration)>,
     pub(crate) config: StoreConfig,
     log: Log,
     allowances: Allowances,
@@ -310,16 +316,24 @@ impl Thread {
                 // Nobody wants it any more.
                 Entry::Write(_) => {}
             }
+            let began = Instant::now();
             self.log.tidy(&mut self.session);
+            self.share_out(began.elapsed());
         }
     }
 
     /// The next write, if it is one that may share the commit of the group that runs.
     fn joining(&self) -> Option<Box<dyn Member>> {
+        let longest = |lane| {
+            let own = self.parts.iter().all(|(other, _)| *other == lane);
+            if own { self.config.group_time() } else { self.allowances.short() }
+        };
         loop {
             let fits = |lane, entry: &Entry| match entry {
                 // Those that are done don't wait for what probably takes long, or takes their work: it begins the next group.
-                Entry::Write(member) => !member.is_alone() && !self.slow.contains(&lane),
+                Entry::Write(member) => {
+                    !member.is_alone() && self.slow.get(&lane).is_none_or(|took| *took < longest(lane))
+                }
                 Entry::Lease(_) => false,
             };
             let (taker, entry) = self.queue.pop_if(fits)?;
@@ -335,6 +349,7 @@ impl Thread {
     /// Runs what `next` gives, for as long as a group may last, and commits it. Returns the members whose work is lost
     /// because the last one was interrupted; all others have their answers then.
     fn run_group(&mut self, mut next: impl FnMut(&Self) -> Option<Box<dyn Member>>) -> Vec<Box<dyn Member>> {
+        self.parts.clear();
         if let Err(error) = self.begin() {
             // They would all wait as long for the same lock.
             for mut member in std::iter::from_fn(|| next(self)).take(self.config.max_group) {
@@ -345,15 +360,11 @@ impl Thread {
         }
         let began = Instant::now();
         let (mut ran, mut good) = (Vec::new(), Vec::new());
-        // The lane of the first one, and whether there were others.
-        let (mut first, mut mixed) = (None, false);
         while ran.len() < self.config.max_group
             && (ran.is_empty() || began.elapsed() < self.group_time())
             && let Some(mut member) = next(self)
         {
-            let own = lane(member.as_ref());
-            mixed |= *first.get_or_insert(own) != own;
-            match self.run_member(member.as_mut(), mixed) {
+            match self.run_member(member.as_mut()) {
                 Fate::Good => good.push(ran.len()),
                 Fate::Bad => {}
                 Fate::TookAll => {
@@ -370,7 +381,7 @@ impl Thread {
 
     /// How long the group that runs may take: those whose turn it isn't yet want to be in the next one.
     fn group_time(&self) -> Duration {
-        if self.is_crowded() { self.config.short_time() } else { self.config.group_time() }
+        if self.is_crowded() { self.allowances.short() } else { self.config.group_time() }
     }
 
     fn end_group(&mut self, mut ran: Vec<Box<dyn Member>>, good: &[usize]) {
@@ -402,20 +413,26 @@ impl Thread {
         }
     }
 
-    /// Runs one, and remembers what it cost the others. `company` says whether others' writes wait for the same commit.
-    fn run_member(&mut self, member: &mut dyn Member, company: bool) -> Fate {
+    /// Runs one, and remembers what it cost the others.
+    fn run_member(&mut self, member: &mut dyn Member) -> Fate {
         let (began, lane) = (Instant::now(), lane(member));
+        // Others' writes in the group wait for the same commit.
+        let company = self.parts.iter().any(|(other, _)| *other != lane);
         let yields = self.begin_hold(lane, company, began);
         let fate = self.try_member(member, yields);
-        let took = self.end_hold(lane, began);
+        let took = began.elapsed();
+        self.parts.push((lane, took));
         // The host's own work is rare and waits for nobody longer than for its turn.
         if lane != HOST_LANE {
             self.queue.charge(lane, took);
-            if took >= self.config.group_time() || matches!(fate, Fate::TookAll) {
-                self.slow.insert(lane);
+            if matches!(fate, Fate::TookAll) {
+                self.slow.insert(lane, Duration::MAX);
+            } else if took >= self.allowances.short() {
+                self.slow.insert(lane, took);
             } else {
                 self.slow.remove(&lane);
             }
+            self.was_in_the_way(lane, took.saturating_sub(self.allowances.short()));
         }
         fate
     }
@@ -427,18 +444,41 @@ impl Thread {
         (lane != HOST_LANE).then(|| began + self.config.group_time() + left)
     }
 
-    /// It had it for so long. Where others wait, what was too long is taken from its allowance.
-    pub(crate) fn end_hold(&mut self, lane: u64, began: Instant) -> Duration {
+    /// What those of the latest group did together took so long: each of them is charged for as much of what wasn't short as it
+    /// wrote, and that is about how long it took.
+    pub(crate) fn share_out(&mut self, time: Duration) {
+        let long = time.saturating_sub(self.allowances.short());
+        if long.is_zero() {
+            return;
+        }
+        let parts = std::mem::take(&mut self.parts);
+        let all: Duration = parts.iter().map(|(_, took)| *took).sum();
+        for (lane, took) in &parts {
+            let part = long.mul_f64(took.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE));
+            if *lane != HOST_LANE {
+                self.queue.charge(*lane, part);
+                self.was_in_the_way(*lane, part);
+            }
+        }
+        self.parts = parts;
+    }
+
+    /// Takes `time` from what `lane` has left, where others are about whom it could be in the way of.
+    fn was_in_the_way(&mut self, lane: u64, time: Duration) {
         let now = Instant::now();
-        let took = now.duration_since(began);
-        let bounds = (self.config.group_time(), self.config.short_time());
-        if lane != HOST_LANE
-            && self.is_crowded()
-            && let Some(rest) = self.allowances.kept_waiting(lane, took, now, bounds)
+        if !time.is_zero()
+            && self.queue.others_are_about(lane)
+            && let Some(rest) = self.allowances.spend(lane, time, now)
         {
             self.queue.rest(lane, now + rest);
         }
-        took
+    }
+
+    /// A lease of `lane` lasted so long, its commit aside.
+    pub(crate) fn end_lease(&mut self, lane: u64, took: Duration) {
+        self.parts.clear();
+        self.parts.push((lane, took));
+        self.was_in_the_way(lane, took.saturating_sub(self.allowances.short()));
     }
 
     pub(crate) fn is_crowded(&self) -> bool {
@@ -486,15 +526,22 @@ impl Thread {
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        let (began, pages) = (Instant::now(), self.session.log_pages().get());
         let result = control_statement(&mut self.session, &self.marks.commit).map_err(|error| match error {
             // The frames may have reached the file before the disk failed.
             StoreError::Internal(text) => StoreError::UnknownOutcome(text),
             other => other,
         });
-        if let Err(error) = &result {
-            tracing::error!(%error, "a commit failed");
-            self.session.recover();
+        match &result {
+            // Where nothing was written it tells nothing about the disk.
+            Ok(()) if self.session.log_pages().get() == pages => {}
+            Ok(()) => self.allowances.committed(began.elapsed()),
+            Err(error) => {
+                tracing::error!(%error, "a commit failed");
+                self.session.recover();
+            }
         }
+        self.share_out(began.elapsed());
         result
     }
 

@@ -4,9 +4,8 @@
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 
+use host_core::priority;
 use parking_lot::Mutex;
-
-use crate::pace::idle_priority;
 
 /// Pages that may wait. Beyond it they are refused: a queue that grows only adds waiting.
 const QUEUE: usize = 64;
@@ -25,7 +24,7 @@ pub(crate) fn run(job: Job) -> bool {
             std::thread::Builder::new()
                 .name("slow-page".into())
                 .spawn(move || {
-                    idle_priority();
+                    priority::idle();
                     loop {
                         // The lock is held while waiting: whoever has it gets the next job.
                         let job = receiver.lock().recv();

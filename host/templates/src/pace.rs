@@ -62,17 +62,3 @@ fn thread_time() -> Duration {
     }
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
-
-/// Gives the current thread the scheduler's idle class, so that it computes when nobody else wants to. Where the kernel
-/// refuses, the thread keeps its class and only fairness suffers.
-pub(crate) fn idle_priority() {
-    #[cfg(target_os = "linux")]
-    {
-        let parameters = libc::sched_param { sched_priority: 0 };
-        // SAFETY: plain values and a pointer that is valid for the call; 0 is the current thread.
-        let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) } != 0;
-        if refused {
-            tracing::debug!("the kernel keeps the threads for slow pages at normal priority");
-        }
-    }
-}

@@ -39,8 +39,8 @@ fn run(memory_bytes: u64, cpu_s: u64) -> Result<(), Error> {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })
             .map_err(|e| failed("setting its limits")(&e))?;
     }
-    // Requests come first; refusing to be nice is no reason to refuse the work.
-    let _ = rustix::process::nice(19);
+    // Requests come first.
+    host_core::priority::patient(19);
     let mut component = Vec::new();
     std::io::stdin().lock().take(MAX_FILE as u64 + 1).read_to_end(&mut component).map_err(|e| failed("reading")(&e))?;
     let engine = wasmtime::Engine::new(&compile_config()).map_err(|e| failed("starting the compiler")(&e))?;
