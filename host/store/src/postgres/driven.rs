@@ -137,9 +137,22 @@ impl Connection {
         row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
         if self.is_closed() {
-            return Err(Failure::Lost { why: "the connection is closed".into(), sent: false });
+            return Err(closed());
         }
         self.driver.during(self.session.run_all(statement, several, row)).await
+    }
+
+    /// Runs a statement that reads in a transaction of its own, some rows at a time.
+    pub(crate) async fn run_in_portions<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        params: &[Datum<'_>],
+        row: &mut impl TakeRow<E>,
+    ) -> Result<u64, Failure<E>> {
+        if self.is_closed() {
+            return Err(closed());
+        }
+        self.driver.during(self.session.run_in_portions(statement, params, row)).await
     }
 
     /// The names of a statement's columns, where it is prepared.
@@ -156,4 +169,8 @@ impl Connection {
     pub(crate) async fn drain(&mut self) -> bool {
         self.driver.during(self.session.drain()).await
     }
+}
+
+fn closed<E>() -> Failure<E> {
+    Failure::Lost { why: "the connection is closed".into(), sent: false }
 }

