@@ -309,6 +309,7 @@ fn read_ahead(
         };
         match app.store.backend() {
             Backend::Sqlite(sqlite) => {
+                let turn = scope.turn(read.query.effort(), Some(keeper.clone())).await?;
                 let (plan, context, deadline) = (plan.clone(), context.clone(), context.deadline);
                 let mut pieces = pieces;
                 let job = move |session: &mut host_store::Session| -> Result<(), Fault> {
@@ -320,7 +321,12 @@ fn read_ahead(
                     let told = Told::of(&context, &statement);
                     let gone = |_| Fault::Store(StoreError::Cancelled);
                     // The thread waits where nobody wants more. It ends with the cursor, which ends with its request.
+                    let (began, mut begun) = (Instant::now(), false);
                     let take = |row: &Cells<'_>| {
+                        if !std::mem::replace(&mut begun, true) {
+                            // From here on it takes what its reader takes.
+                            read.query.took(began.elapsed());
+                        }
                         told.row();
                         match pieces.take(row)? {
                             Some(piece) => sender.blocking_send(piece).map_err(gone),
@@ -328,9 +334,14 @@ fn read_ahead(
                         }
                     };
                     session.run(&statement, Until::deadline(deadline), values, take)?;
+                    if !begun {
+                        read.query.took(began.elapsed());
+                    }
                     sender.blocking_send(pieces.piece).map_err(gone)
                 };
-                sqlite.read_kept(&app.owner, keeper, deadline, job).await
+                let ended = sqlite.read_kept(&app.owner, keeper, deadline, job).await;
+                drop(turn);
+                ended
             }
             Backend::Server(server) => {
                 let latest = scope.state.has_written();

@@ -237,15 +237,20 @@ impl Scope {
             return result;
         }
         let (app, context) = (self.app.clone(), self.context.clone());
+        let explain = |fault| self.app.explain(fault, &self.context, Instant::now());
+        let _turn =
+            self.turn_by(read.query.effort(), None, deadline).await.map_err(|error| explain(Fault::Store(error)))?;
         let result = sqlite.read(&self.app.owner, deadline, move |session| -> Result<S, Fault> {
-            let read = reading(&plan)?;
+            let (read, began) = (reading(&plan)?, Instant::now());
             let allowance = Allowance::of(&context, app.config.max_result_bytes);
             let until = Until::deadline(until(&context)?);
             let mut on = Reading { session, until };
-            run::now(run::read(&mut on, read, &params, allowance, &context))
+            let rows = run::now(run::read(&mut on, read, &params, allowance, &context));
+            read.query.took(began.elapsed());
+            rows
         });
         // A read has no other limits than its request's.
-        result.await.map_err(|fault| self.app.explain(fault, &self.context, Instant::now()))
+        result.await.map_err(explain)
     }
 
     /// A read that is short runs here and now. `None` where it isn't, or no connection is free.
@@ -291,11 +296,21 @@ impl Scope {
     /// A turn for what is slow. What a request does besides something that has one, as its cursor or its transaction, doesn't wait
     /// for that.
     pub(crate) async fn turn(&self, effort: Effort, keeper: Option<Weak<dyn Keeper>>) -> Result<Turn, StoreError> {
+        self.turn_by(effort, keeper, self.context.deadline).await
+    }
+
+    /// The same, where it comes by `deadline`.
+    pub(crate) async fn turn_by(
+        &self,
+        effort: Effort,
+        keeper: Option<Weak<dyn Keeper>>,
+        deadline: Instant,
+    ) -> Result<Turn, StoreError> {
         let beside = self.state.beside.lock().upgrade();
         if let Some(turns) = beside {
-            return turns.take(effort, keeper, self.context.deadline).await;
+            return turns.take(effort, keeper, deadline).await;
         }
-        let turn = self.app.owner.turns().take(effort, keeper, self.context.deadline).await?;
+        let turn = self.app.owner.turns().take(effort, keeper, deadline).await?;
         if effort == Effort::Slow {
             *self.state.beside.lock() = turn.beside();
         }

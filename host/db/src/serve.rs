@@ -122,15 +122,25 @@ pub(crate) async fn write(
     }
 }
 
+/// Bytes from which on a write isn't quick for a server, whatever it is: packing them and writing them takes its time.
+const MUCH: usize = 64 << 10;
+
+/// What a unit of work is expected to be like for a server.
+fn effort(statements: &[(Arc<Plan>, Vec<Param>)]) -> Result<Effort, DbError> {
+    if statements.iter().flat_map(|(_, params)| params).map(Param::weight).sum::<usize>() >= MUCH {
+        return Ok(Effort::Slow);
+    }
+    let efforts = statements.iter().map(|(plan, params)| Ok(writing(plan)?.effort(params)));
+    Ok(efforts.collect::<Result<Vec<_>, DbError>>()?.into_iter().max().unwrap_or(Effort::Quick))
+}
+
 async fn try_write(
     server: &Server,
     scope: &Scope,
     statements: &[(Arc<Plan>, Vec<Param>)],
     keys: Keys,
 ) -> Result<Vec<Outcome>, Fault> {
-    let efforts = statements.iter().map(|(plan, params)| Ok(writing(plan)?.effort(params)));
-    let effort = efforts.collect::<Result<Vec<_>, DbError>>()?.into_iter().max().unwrap_or(Effort::Quick);
-    let turn = scope.turn(effort, None).await?;
+    let turn = scope.turn(effort(statements)?, None).await?;
     let Scope { app, context, .. } = scope;
     let mut connection = server.connection(&app.owner, context.deadline).await?;
     connection.takes(turn);

@@ -76,6 +76,20 @@ impl Allowances {
         (self.commit * SHORT_COMMITS).max(LEAST_SHORT).min(self.most_short)
     }
 
+    /// About what a commit takes here: as much may be added to it without anybody's noticing much.
+    pub(crate) fn commit_time(&self) -> Duration {
+        self.short() / SHORT_COMMITS
+    }
+
+    /// How much of such a time counts. Two writes of 1 ms make others wait for half as long as one of 2 ms: whoever comes
+    /// meanwhile waits for the rest of the one that runs.
+    pub(crate) fn counting(&self, time: Duration) -> Duration {
+        if time <= self.short() {
+            return Duration::ZERO;
+        }
+        time.mul_f64((time.as_secs_f64() / self.most_short.as_secs_f64()).min(1.0))
+    }
+
     /// What `lane` has left at `now`.
     pub(crate) fn left(&self, lane: u64, now: Instant) -> Duration {
         Duration::try_from_secs_f64(self.balance(lane, now)).unwrap_or_default()
@@ -146,6 +160,18 @@ mod tests {
         assert_eq!(spend(599, 9_000 + 120_000), None);
         let mut none = Allowances::new(Duration::ZERO, ms(5));
         assert_eq!(none.spend(1, ms(1), begin), Some(LONGEST_REST));
+    }
+
+    #[test]
+    fn what_is_longer_counts_for_more() {
+        let mut all = Allowances::new(ms(600), ms(5));
+        assert_eq!(all.counting(ms(5)), Duration::ZERO);
+        assert_eq!(all.counting(ms(6)), ms(6));
+        all.committed(Duration::from_micros(10));
+        for (micros, expected) in [(500, 0), (1_000, 200), (2_500, 1_250), (5_000, 5_000), (50_000, 50_000)] {
+            let counting = all.counting(Duration::from_micros(micros)).as_secs_f64() * 1e6;
+            assert!((counting - f64::from(expected)).abs() < 1.0, "{micros} µs: {counting}");
+        }
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub struct StoreConfig {
     pub group_ms: u64,
     /// Milliseconds that one write, with all its statements, may take on the connection that everybody shares.
     pub write_ms: u64,
-    /// Milliseconds that an app's writes and transactions may be in others' way in a minute: what each of them takes beyond a
-    /// short time, which is a few times what a commit takes.
+    /// Milliseconds that an app's writes and transactions may be in others' way in a minute: what isn't short, which
+    /// is a few times what a commit takes.
     pub hold_ms_per_minute: u64,
     /// Milliseconds that a transaction which has written may wait between two statements.
     pub transaction_idle_ms: u64,
@@ -52,6 +52,8 @@ pub struct StoreConfig {
     pub log_kib: u32,
     /// Prepared statements that each connection keeps.
     pub statements: usize,
+    /// Reads of an app that may be slow at once, on a server also writes and transactions.
+    pub slow_statements: usize,
 }
 
 impl Default for StoreConfig {
@@ -75,8 +77,15 @@ impl Default for StoreConfig {
             lock_wait_ms: 500,
             log_kib: 64 << 10,
             statements: 256,
+            slow_statements: half_of_the_processors(),
         }
     }
+}
+
+/// Of this machine, as if a server had as many: so no app takes all.
+fn half_of_the_processors() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (processors / 2).max(1)
 }
 
 impl StoreConfig {
@@ -119,9 +128,9 @@ impl StoreConfig {
         within("lock_wait_ms", self.lock_wait_ms, 0, 600_000)?;
         within("log_kib", self.log_kib.into(), 1 << 10, 1 << 30)?;
         within("statements", self.statements as u64, 8, 100_000)?;
+        within("slow_statements", self.slow_statements as u64, 1, 10_000)?;
         if let Some(server) = &self.server {
             within("connections", server.connections as u64, 2, 10_000)?;
-            within("slow_statements", server.slow_statements as u64, 1, 10_000)?;
             within("connect_ms", server.connect_ms, 1, 600_000)?;
             within("lifetime_s", server.lifetime_s, 1, 31_536_000)?;
         }

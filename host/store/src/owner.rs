@@ -55,7 +55,7 @@ impl Owner {
             commits: RwLock::default(),
             role: OnceLock::new(),
             login: OnceLock::new(),
-            turns: Turns::new(config.server.as_ref().map_or(1, |server| server.slow_statements), config),
+            turns: Turns::new(config.slow_statements, config),
             transactions: Pace::of_transactions(),
         }
     }
@@ -202,7 +202,7 @@ impl Owner {
         self.storage.touch();
     }
 
-    /// Its turns for what is slow on a server.
+    /// Its turns for what is slow.
     pub fn turns(&self) -> &Turns {
         &self.turns
     }

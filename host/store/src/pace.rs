@@ -1,7 +1,7 @@
-//! Which statements are slow, on a database server.
+//! Which statements are slow.
 //!
-//! A server shares its processors among its connections and knows nothing of apps, so one app whose connections all
-//! compute takes the machine away from the others. What isn't known to be quick therefore waits for a turn: an app has a few
+//! A server shares its processors among its connections and knows nothing of apps, and so does this machine among the threads
+//! that read from SQLite. One app whose statements all compute takes the processors away from the others. What isn't known to be quick therefore waits for a turn: an app has a few
 //! (`slow_statements`), however many connections it may have. What it took before tells whether it is quick; what was never
 //! run isn't known to be.
 
@@ -50,7 +50,8 @@ impl Pace {
         if self.average.load(Relaxed) <= self.quick { Effort::Quick } else { Effort::Slow }
     }
 
-    pub(crate) fn took(&self, time: Duration) {
+    /// A run took so long.
+    pub fn took(&self, time: Duration) {
         let (before, now) = (self.average.load(Relaxed), micros(time));
         // Where two end at once, one may go uncounted.
         self.average.store(if before == UNKNOWN { now } else { before - before / RUNS + now / RUNS }, Relaxed);

@@ -203,6 +203,7 @@ impl Writer {
             queue: queue.clone(),
             slow: HashMap::new(),
             parts: Vec::new(),
+            committing: Duration::ZERO,
             config: config.clone(),
             log,
             allowances: Allowances::new(Duration::from_millis(config.hold_ms_per_minute), config.most_short()),
@@ -276,10 +277,12 @@ pub(crate) struct Thread {
     pub(crate) session: Session,
     pub(crate) marks: Marks,
     queue: Arc<FairQueue<Entry>>,
-    /// What the latest write of a lane took, where it wasn't short. One that took its neighbours' work along took for ever.
+    /// What the latest write of a lane took, where it took longer than a commit. One that took its neighbours' work along took for ever.
     slow: HashMap<u64, Duration>,
     /// What each member of the latest group took, by lane.
     parts: Vec<(u64, Duration)>,
+    /// What its commit took.
+    committing: Duration,
     pub(crate) config: StoreConfig,
     log: Log,
     allowances: Allowances,
@@ -318,7 +321,8 @@ impl Thread {
             }
             let began = Instant::now();
             self.log.tidy(&mut self.session);
-            self.share_out(began.elapsed());
+            let committing = std::mem::take(&mut self.committing);
+            self.share_out(committing + began.elapsed());
         }
     }
 
@@ -326,7 +330,7 @@ impl Thread {
     fn joining(&self) -> Option<Box<dyn Member>> {
         let longest = |lane| {
             let own = self.parts.iter().all(|(other, _)| *other == lane);
-            if own { self.config.group_time() } else { self.allowances.short() }
+            if own { self.config.group_time() } else { self.allowances.commit_time() }
         };
         loop {
             let fits = |lane, entry: &Entry| match entry {
@@ -381,7 +385,7 @@ impl Thread {
 
     /// How long the group that runs may take: those whose turn it isn't yet want to be in the next one.
     fn group_time(&self) -> Duration {
-        if self.is_crowded() { self.allowances.short() } else { self.config.group_time() }
+        if self.is_crowded() { self.allowances.commit_time() } else { self.config.group_time() }
     }
 
     fn end_group(&mut self, mut ran: Vec<Box<dyn Member>>, good: &[usize]) {
@@ -427,12 +431,12 @@ impl Thread {
             self.queue.charge(lane, took);
             if matches!(fate, Fate::TookAll) {
                 self.slow.insert(lane, Duration::MAX);
-            } else if took >= self.allowances.short() {
+            } else if took >= self.allowances.commit_time() {
                 self.slow.insert(lane, took);
             } else {
                 self.slow.remove(&lane);
             }
-            self.was_in_the_way(lane, took.saturating_sub(self.allowances.short()));
+            self.was_in_the_way(lane, took);
         }
         fate
     }
@@ -444,30 +448,37 @@ impl Thread {
         (lane != HOST_LANE).then(|| began + self.config.group_time() + left)
     }
 
-    /// What those of the latest group did together took so long: each of them is charged for as much of what wasn't short as it
-    /// wrote, and that is about how long it took.
-    pub(crate) fn share_out(&mut self, time: Duration) {
-        let long = time.saturating_sub(self.allowances.short());
-        if long.is_zero() {
+    /// What had to be done for all of the latest group took so long. Where that wasn't short each app in it is charged for as
+    /// much as it wrote, and that is about how long its writes took.
+    fn share_out(&mut self, time: Duration) {
+        let time = self.allowances.counting(time);
+        if time.is_zero() {
             return;
         }
         let parts = std::mem::take(&mut self.parts);
         let all: Duration = parts.iter().map(|(_, took)| *took).sum();
         for (lane, took) in &parts {
-            let part = long.mul_f64(took.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE));
+            let part = time.mul_f64(took.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE));
             if *lane != HOST_LANE {
                 self.queue.charge(*lane, part);
-                self.was_in_the_way(*lane, part);
+                self.spend(*lane, part);
             }
         }
         self.parts = parts;
     }
 
-    /// Takes `time` from what `lane` has left, where others are about whom it could be in the way of.
+    /// `lane` had the connection for so long.
     fn was_in_the_way(&mut self, lane: u64, time: Duration) {
+        let time = self.allowances.counting(time);
+        if !time.is_zero() {
+            self.spend(lane, time);
+        }
+    }
+
+    /// Takes `time` from what `lane` has left, where others are about whom it could be in the way of.
+    fn spend(&mut self, lane: u64, time: Duration) {
         let now = Instant::now();
-        if !time.is_zero()
-            && self.queue.others_are_about(lane)
+        if self.queue.others_are_about(lane)
             && let Some(rest) = self.allowances.spend(lane, time, now)
         {
             self.queue.rest(lane, now + rest);
@@ -478,7 +489,7 @@ impl Thread {
     pub(crate) fn end_lease(&mut self, lane: u64, took: Duration) {
         self.parts.clear();
         self.parts.push((lane, took));
-        self.was_in_the_way(lane, took.saturating_sub(self.allowances.short()));
+        self.was_in_the_way(lane, took);
     }
 
     pub(crate) fn is_crowded(&self) -> bool {
@@ -541,7 +552,7 @@ impl Thread {
                 self.session.recover();
             }
         }
-        self.share_out(began.elapsed());
+        self.committing = began.elapsed();
         result
     }
 

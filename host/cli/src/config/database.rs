@@ -76,7 +76,7 @@ impl Default for DatabaseSection {
             password: None,
             password_file: None,
             connections: 16,
-            slow_statements: ServerConfig::slow_statements_here(),
+            slow_statements: store.slow_statements,
             connect_ms: 3_000,
             lifetime_s: 1_800,
             wall: Wall::default(),
@@ -139,6 +139,7 @@ impl DatabaseSection {
             log_kib: self.log_kib,
             exclusive: self.exclusive,
             statements: self.statements,
+            slow_statements: self.slow_statements,
         }
     }
 
@@ -159,7 +160,6 @@ impl DatabaseSection {
             target: with_password(target),
             replicas: replicas.collect::<Result<_, _>>().map_err(|problem| format!("a replica {problem}"))?,
             connections: self.connections,
-            slow_statements: self.slow_statements,
             connect_ms: self.connect_ms,
             lifetime_s: self.lifetime_s,
             wall: self.wall,

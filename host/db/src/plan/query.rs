@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use host_store::{Effort, KEEP_SQL, Owner, Pace, Statement};
 use parking_lot::Mutex;
@@ -99,7 +100,7 @@ impl Query {
             same,
             owner: owner.clone(),
             strict,
-            pace: (searches == Searches::Yes && dialect != Dialect::Sqlite).then(Pace::of_statement),
+            pace: (searches == Searches::Yes).then(Pace::of_statement),
             fixed: None,
             sized: Mutex::default(),
             row: None,
@@ -153,7 +154,14 @@ impl Query {
         if self.strict { statement.strict() } else { statement }
     }
 
-    /// What it is expected to be like for a server.
+    /// It took so long on a thread of its own.
+    pub(crate) fn took(&self, time: Duration) {
+        if let Some(pace) = &self.pace {
+            pace.took(time);
+        }
+    }
+
+    /// What it is expected to be like.
     pub(crate) fn effort(&self) -> Effort {
         self.pace.as_ref().map_or(Effort::Quick, |pace| pace.effort())
     }

@@ -67,6 +67,11 @@ impl RequestDb {
     }
 }
 
+/// What a statement is expected to be like. What it says can't be told without running it.
+fn effort(statement: &Statement) -> Effort {
+    statement.pace().map_or(Effort::Slow, |pace| pace.effort())
+}
+
 impl Scope {
     fn admit_raw(&self) -> Result<(), DbError> {
         if !self.context.may(Capability::DbRaw) {
@@ -119,19 +124,24 @@ impl Scope {
                 return result.map(|()| gather).map_err(|fault| self.explain_raw(fault, Instant::now()));
             }
         };
+        let explain = |fault| self.explain_raw(fault, Instant::now());
+        let turn = self.turn_by(effort(&statement), None, deadline).await;
+        let _turn = turn.map_err(|error| explain(Fault::Store(error)))?;
         let result = sqlite.read(&self.app.owner, deadline, move |session| -> Result<G, Fault> {
+            let (began, pace) = (Instant::now(), statement.pace().cloned());
             let time = Stopwatch::start(&context.budget);
             let values = data(&params)?;
             gather.head(session.look_at(&statement, values.len(), true)?)?;
             let mut allowance = Allowance::of(&context, app.config.max_result_bytes);
             session
                 .run(&statement, Until::deadline(until(&context)?), values, |row| gather.row(row, &mut allowance))?;
+            pace.inspect(|pace| pace.took(began.elapsed()));
             note(&context, &statement, time.since(), allowance.taken());
             context.budget.charge_rows(allowance.taken())?;
             Ok(gather)
         });
         // A read has no other limits than its request's.
-        result.await.map_err(|fault| self.explain_raw(fault, Instant::now()))
+        result.await.map_err(explain)
     }
 
     async fn read_raw_on_server(
@@ -154,8 +164,7 @@ impl Scope {
         reads: bool,
     ) -> Result<Connection, StoreError> {
         let (owner, deadline) = (&self.app.owner, self.context.deadline);
-        let effort = statement.pace().map_or(Effort::Slow, |pace| pace.effort());
-        let turn = self.turn(effort, None).await?;
+        let turn = self.turn(effort(statement), None).await?;
         let mut connection = server.raw_connection(owner, reads, deadline).await?;
         connection.takes(turn);
         Ok(connection)

@@ -112,7 +112,7 @@ async fn time_counts_and_what_is_open_can_be_ended() {
 
 #[tokio::test]
 async fn connections_are_bounded_and_the_error_names_the_key() {
-    let store = StoreConfig { cursor_idle_ms: 60_000, ..StoreConfig::temporary() };
+    let store = StoreConfig { cursor_idle_ms: 60_000, slow_statements: 8, ..StoreConfig::temporary() };
     let db = database(store, DbConfig::default());
     let (greedy, other) = (app(&db, "greedy"), app(&db, "other"));
     for (app, name) in [(&greedy, "greedy"), (&other, "other")] {

@@ -125,6 +125,10 @@ async fn a_cursor_that_nobody_reads_from_makes_room_for_others() {
     let mut closed = 0;
     for (_, cursor) in &kept {
         if let Err(error) = cursor.next(1, u32::MAX).await {
+            if error.code == "budget" {
+                // On a busy machine its first row took all of its request's time.
+                continue;
+            }
             assert_eq!((error.code, error.detail("limit")), ("timeout", Some("500")));
             assert_eq!(code(cursor.next(1, u32::MAX).await), "timeout", "it says the same again");
             closed += 1;
@@ -150,4 +154,47 @@ async fn an_app_that_reads_on_keeps_its_cursor() {
     };
     let (seen, searched) = tokio::join!(reading, town.search(1));
     assert_eq!((seen, searched), (2_000, Ok(2_000)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_of_much_waits_for_a_turn_at_a_server() {
+    let store = StoreConfig { cursor_idle_ms: 60_000, slow_statements: 1, ..StoreConfig::temporary() };
+    let town = Town::of(1, store).await;
+    // What was never run isn't known to be quick, so this has a turn until its end.
+    let db = town.request(0);
+    let cursor = db.open(&all(), vec![]).unwrap();
+    assert_eq!(cursor.next(1, u32::MAX).await.unwrap().len(), 1);
+    let write = async |bytes: usize| {
+        let db = town.request_with(0, Limits { wall_ms: 1_000, ..Limits::default() });
+        let insert = json!({"v":1,"op":"insert","from":"note","set":{"body":{"$":0}}});
+        db.run(insert, vec![text(&"a".repeat(bytes))]).await.map(|outcome| outcome.affected)
+    };
+    assert_eq!(write(1_000).await.unwrap(), 1);
+    match super::site::server() {
+        Some(_) => assert_eq!(code(write(64 << 10).await), "timeout"),
+        None => assert_eq!(write(64 << 10).await.unwrap(), 1),
+    }
+    drop((cursor, db));
+    assert_eq!(write(64 << 10).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_slow_takes_turns_and_other_apps_have_their_own() {
+    let store = StoreConfig { cursor_idle_ms: 60_000, slow_statements: 1, ..StoreConfig::temporary() };
+    let town = Town::of(2, store).await;
+    let db = town.request(0);
+    let cursor = db.open(&all(), vec![]).unwrap();
+    assert_eq!(cursor.next(1, u32::MAX).await.unwrap().len(), 1);
+    let count = json!({"v":1,"op":"count","from":"note","filter":[["contains","body",{"$":0}]]});
+    let waiting = town.request_with(0, Limits { wall_ms: 1_000, db_ms: 300, ..Limits::default() });
+    let error = waiting.get(count.clone(), vec![text("--")]).await.unwrap_err();
+    match super::site::server() {
+        Some(_) => assert_eq!(error.code, "timeout"),
+        None => assert!(error.code == "busy" && error.to_string().contains("slow_statements"), "{error}"),
+    }
+    // What a request does beside its own cursor doesn't wait for that.
+    assert_eq!(db.one(count, vec![text("--")]).await, Value::Integer(2_000));
+    assert_eq!(town.search(1).await, Ok(2_000));
+    drop((cursor, db));
+    assert_eq!(town.search(0).await, Ok(2_000));
 }

@@ -181,8 +181,6 @@ pub struct ServerConfig {
     pub replicas: Vec<Target>,
     /// Connections at a time, for each of them; an app may have half.
     pub connections: usize,
-    /// Statements of an app that may be slow at once.
-    pub slow_statements: usize,
     /// Milliseconds to wait for a new connection.
     pub connect_ms: u64,
     /// Seconds after which a connection is closed rather than lent again.
@@ -198,18 +196,10 @@ impl ServerConfig {
             target,
             replicas: Vec::new(),
             connections: 16,
-            slow_statements: Self::slow_statements_here(),
             connect_ms: 3_000,
             lifetime_s: 1_800,
             wall: Wall::default(),
         }
-    }
-
-    /// The default of `slow_statements`, as if the server had as many processors as this machine: half of them, so that no app
-    /// takes all.
-    pub fn slow_statements_here() -> usize {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        (processors / 2).max(1)
     }
 }
 

@@ -438,8 +438,8 @@ fn sleep_for(kind: Kind, ms: u32) -> String {
 }
 
 async fn what_is_slow_takes_turns(kind: Kind) {
-    let server = ServerConfig { connections: 8, slow_statements: 1, ..config(&kind.shared().database()) };
-    let (store, a, b) = open(server).await;
+    let server = ServerConfig { connections: 8, ..config(&kind.shared().database()) };
+    let (store, a, b) = open_with(StoreConfig { slow_statements: 1, ..StoreConfig::server(server) }).await;
     let server = store.server().unwrap();
     let (slow, quick) = (Pace::of_statement(), Pace::of_statement());
     let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -476,9 +476,13 @@ async fn what_is_slow_takes_turns(kind: Kind) {
 
 /// What was slow in a transaction makes the next ones wait for turns, and they keep them.
 async fn slow_transactions_take_turns(kind: Kind) {
-    let server = ServerConfig { connections: 8, slow_statements: 1, ..config(&kind.shared().database()) };
-    let store =
-        StoreConfig { transaction_total_ms: 20_000, transaction_idle_ms: 20_000, ..StoreConfig::server(server) };
+    let server = ServerConfig { connections: 8, ..config(&kind.shared().database()) };
+    let store = StoreConfig {
+        slow_statements: 1,
+        transaction_total_ms: 20_000,
+        transaction_idle_ms: 20_000,
+        ..StoreConfig::server(server)
+    };
     let (store, a, _) = open_with(store).await;
     let server = store.server().unwrap();
     let begin = async |patience| {
