@@ -15,8 +15,9 @@ pub fn idle() {
     }
 }
 
-/// Gives the current thread a smaller share of the processor (`nice`, 0 to 19), and that in long turns: so who wakes up takes
-/// the processor away from it at once, instead of waiting for its turn's end. What it does goes on also where others compute.
+/// Gives the current thread a smaller share of the processor (`nice`, 0 to 19, where it isn't nicer yet), and that in long
+/// turns: so who wakes up takes the processor away from it at once, instead of waiting for its turn's end. What it does goes
+/// on also where others compute.
 pub fn patient(nice: i32) {
     #[cfg(target_os = "linux")]
     take_turns(nice, LONG_TURN);
@@ -28,8 +29,11 @@ pub fn patient(nice: i32) {
 /// for which many wait.
 pub fn brisk() {
     #[cfg(target_os = "linux")]
-    take_turns(0, SHORT_TURN);
+    take_turns(LEAST_NICE, SHORT_TURN);
 }
+
+#[cfg(target_os = "linux")]
+const LEAST_NICE: i32 = -20;
 
 /// Many times the scheduler's usual turn, which is a few milliseconds. It takes up to 100 ms.
 #[cfg(target_os = "linux")]
@@ -41,11 +45,17 @@ const SHORT_TURN: std::time::Duration = std::time::Duration::from_micros(100);
 
 #[cfg(target_os = "linux")]
 fn take_turns(nice: i32, turn: std::time::Duration) {
+    // SAFETY: plain values; 0 is the current thread.
+    let (own, policy) = unsafe { (libc::getpriority(libc::PRIO_PROCESS, 0), libc::sched_getscheduler(0)) };
+    // Elsewhere there are no turns, or the operator wanted others.
+    if ![libc::SCHED_OTHER, libc::SCHED_BATCH].contains(&policy) {
+        return;
+    }
     let attributes = libc::sched_attr {
         size: u32::try_from(size_of::<libc::sched_attr>()).unwrap_or_default(),
-        sched_policy: libc::SCHED_OTHER.cast_unsigned(),
+        sched_policy: policy.cast_unsigned(),
         sched_flags: 0,
-        sched_nice: nice,
+        sched_nice: own.max(nice),
         sched_priority: 0,
         sched_runtime: turn.subsec_nanos().into(),
         sched_deadline: 0,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use host_core::context::RequestContext;
 use host_store::{Backend, Cells, Datum, Keeper, Pause, Statement, StoreError, Until};
@@ -321,22 +321,19 @@ fn read_ahead(
                     let told = Told::of(&context, &statement);
                     let gone = |_| Fault::Store(StoreError::Cancelled);
                     // The thread waits where nobody wants more. It ends with the cursor, which ends with its request.
-                    let (began, mut begun) = (Instant::now(), false);
+                    let (began, mut waited) = (Instant::now(), Duration::ZERO);
                     let take = |row: &Cells<'_>| {
-                        if !std::mem::replace(&mut begun, true) {
-                            // From here on it takes what its reader takes.
-                            read.query.took(began.elapsed());
-                        }
                         told.row();
-                        match pieces.take(row)? {
-                            Some(piece) => sender.blocking_send(piece).map_err(gone),
-                            None => Ok(()),
-                        }
+                        let Some(piece) = pieces.take(row)? else { return Ok(()) };
+                        let full = Instant::now();
+                        let sent = sender.blocking_send(piece).map_err(gone);
+                        waited += full.elapsed();
+                        sent
                     };
-                    session.run(&statement, Until::deadline(deadline), values, take)?;
-                    if !begun {
-                        read.query.took(began.elapsed());
-                    }
+                    let ran = session.run(&statement, Until::deadline(deadline), values, take);
+                    // What its reader takes isn't its own.
+                    read.query.took(began.elapsed().saturating_sub(waited));
+                    ran?;
                     sender.blocking_send(pieces.piece).map_err(gone)
                 };
                 let ended = sqlite.read_kept(&app.owner, keeper, deadline, job).await;

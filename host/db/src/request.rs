@@ -306,6 +306,10 @@ impl Scope {
         keeper: Option<Weak<dyn Keeper>>,
         deadline: Instant,
     ) -> Result<Turn, StoreError> {
+        // Others may wait for the end of its transaction, so it waits for none of theirs.
+        if self.state.writes.load(Ordering::Acquire) {
+            return Ok(Turn::default());
+        }
         let beside = self.state.beside.lock().upgrade();
         if let Some(turns) = beside {
             return turns.take(effort, keeper, deadline).await;

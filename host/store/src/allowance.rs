@@ -78,13 +78,22 @@ impl Allowances {
 
     /// About what a commit takes here: as much may be added to it without anybody's noticing much.
     pub(crate) fn commit_time(&self) -> Duration {
-        self.short() / SHORT_COMMITS
+        self.commit.clamp((LEAST_SHORT / SHORT_COMMITS).min(self.most_short), self.most_short)
     }
 
     /// How much of such a time counts. Two writes of 1 ms make others wait for half as long as one of 2 ms: whoever comes
     /// meanwhile waits for the rest of the one that runs.
     pub(crate) fn counting(&self, time: Duration) -> Duration {
-        if time <= self.short() {
+        self.counting_beyond(self.short(), time)
+    }
+
+    /// The same of a commit. What the disk takes for any isn't the app's doing, however slow it is.
+    pub(crate) fn counting_of_commit(&self, time: Duration) -> Duration {
+        self.counting_beyond((self.commit * SHORT_COMMITS).max(LEAST_SHORT), time)
+    }
+
+    fn counting_beyond(&self, short: Duration, time: Duration) -> Duration {
+        if time <= short {
             return Duration::ZERO;
         }
         time.mul_f64((time.as_secs_f64() / self.most_short.as_secs_f64()).min(1.0))
@@ -187,7 +196,12 @@ mod tests {
         for _ in 0..1_000 {
             all.committed(ms(4));
         }
-        assert_eq!(all.short(), ms(5), "it is a slower one now");
+        assert_eq!((all.short(), all.commit_time()), (ms(5), ms(4)), "it is a slower one now");
+        for _ in 0..1_000 {
+            all.committed(ms(30));
+        }
+        let counting = (all.counting_of_commit(ms(50)), all.counting(ms(50)), all.counting_of_commit(ms(500)));
+        assert_eq!(counting, (Duration::ZERO, ms(50), ms(500)), "its commits are nobody's doing");
         all.committed(Duration::from_micros(10));
         assert_eq!(all.short(), LEAST_SHORT);
         assert_eq!(Allowances::new(ms(600), Duration::from_micros(250)).short(), Duration::from_micros(250));

@@ -141,7 +141,7 @@ impl StoreConfig {
         Duration::from_millis(self.group_ms)
     }
 
-    /// What is never in nobody's way if it takes longer; on a fast disk it is less.
+    /// The most that can count as short.
     pub(crate) fn most_short(&self) -> Duration {
         self.group_time() / 4
     }

@@ -55,7 +55,9 @@ impl<T> FairQueue<T> {
             return Err(entry);
         }
         state.lanes.push(taker.clone(), entry)?;
-        self.crowd.join(taker.lane);
+        if !state.lanes.rests(taker.lane) {
+            self.crowd.join(taker.lane);
+        }
         drop(state);
         self.ready.notify_one();
         Ok(())
@@ -119,7 +121,9 @@ impl<T> FairQueue<T> {
     /// From now on `lane` has what all share; `company` says whether others wait for it to end who aren't in the queue any more.
     pub(crate) fn attend(&self, lane: u64, company: bool) {
         let state = self.state.lock();
-        self.crowd.begin(lane, company || state.lanes.lanes.iter().any(|((of, _), _)| *of != lane));
+        // Who has to rest waits for that, and not for this one.
+        let waits = |of: u64| of != lane && !state.lanes.rests(of);
+        self.crowd.begin(lane, company || state.lanes.lanes.iter().any(|((of, _), _)| waits(*of)));
     }
 
     /// Whether another app than that of `lane` waits, or did a moment ago.

@@ -203,7 +203,6 @@ impl Writer {
             queue: queue.clone(),
             slow: HashMap::new(),
             parts: Vec::new(),
-            committing: Duration::ZERO,
             config: config.clone(),
             log,
             allowances: Allowances::new(Duration::from_millis(config.hold_ms_per_minute), config.most_short()),
@@ -281,8 +280,6 @@ pub(crate) struct Thread {
     slow: HashMap<u64, Duration>,
     /// What each member of the latest group took, by lane.
     parts: Vec<(u64, Duration)>,
-    /// What its commit took.
-    committing: Duration,
     pub(crate) config: StoreConfig,
     log: Log,
     allowances: Allowances,
@@ -302,11 +299,7 @@ impl Thread {
             };
             self.queue.done(&taker);
             match entry {
-                Entry::Lease(request) => {
-                    let began = Instant::now();
-                    self.lend(request);
-                    self.queue.charge(taker.lane, began.elapsed());
-                }
+                Entry::Lease(request) => self.lend(request),
                 Entry::Write(first) if first.begin() => {
                     let alone = first.is_alone();
                     let mut first = Some(first);
@@ -319,10 +312,7 @@ impl Thread {
                 // Nobody wants it any more.
                 Entry::Write(_) => {}
             }
-            let began = Instant::now();
             self.log.tidy(&mut self.session);
-            let committing = std::mem::take(&mut self.committing);
-            self.share_out(committing + began.elapsed());
         }
     }
 
@@ -374,6 +364,10 @@ impl Thread {
                 Fate::TookAll => {
                     self.session.recover();
                     member.reply();
+                    // The others run once more, and count then.
+                    if let Some((lane, took)) = self.parts.pop() {
+                        self.was_in_the_way(lane, took);
+                    }
                     return ran;
                 }
             }
@@ -389,6 +383,9 @@ impl Thread {
     }
 
     fn end_group(&mut self, mut ran: Vec<Box<dyn Member>>, good: &[usize]) {
+        for (lane, took) in self.parts.clone() {
+            self.was_in_the_way(lane, took);
+        }
         if good.is_empty() {
             self.session.recover();
         } else {
@@ -436,7 +433,6 @@ impl Thread {
             } else {
                 self.slow.remove(&lane);
             }
-            self.was_in_the_way(lane, took);
         }
         fate
     }
@@ -448,10 +444,10 @@ impl Thread {
         (lane != HOST_LANE).then(|| began + self.config.group_time() + left)
     }
 
-    /// What had to be done for all of the latest group took so long. Where that wasn't short each app in it is charged for as
+    /// The commit of the latest group took so long. Where it is one of the longer ones each app in the group is charged for as
     /// much as it wrote, and that is about how long its writes took.
     fn share_out(&mut self, time: Duration) {
-        let time = self.allowances.counting(time);
+        let time = self.allowances.counting_of_commit(time);
         if time.is_zero() {
             return;
         }
@@ -467,10 +463,10 @@ impl Thread {
         self.parts = parts;
     }
 
-    /// `lane` had the connection for so long.
+    /// `lane` had the connection for so long. The host's own work is rare.
     fn was_in_the_way(&mut self, lane: u64, time: Duration) {
         let time = self.allowances.counting(time);
-        if !time.is_zero() {
+        if !time.is_zero() && lane != HOST_LANE {
             self.spend(lane, time);
         }
     }
@@ -489,6 +485,7 @@ impl Thread {
     pub(crate) fn end_lease(&mut self, lane: u64, took: Duration) {
         self.parts.clear();
         self.parts.push((lane, took));
+        self.queue.charge(lane, took);
         self.was_in_the_way(lane, took);
     }
 
@@ -552,7 +549,7 @@ impl Thread {
                 self.session.recover();
             }
         }
-        self.committing = began.elapsed();
+        self.share_out(began.elapsed());
         result
     }
 

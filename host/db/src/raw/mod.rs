@@ -133,9 +133,10 @@ impl Scope {
             let values = data(&params)?;
             gather.head(session.look_at(&statement, values.len(), true)?)?;
             let mut allowance = Allowance::of(&context, app.config.max_result_bytes);
-            session
-                .run(&statement, Until::deadline(until(&context)?), values, |row| gather.row(row, &mut allowance))?;
+            let until = Until::deadline(until(&context)?);
+            let ran = session.run(&statement, until, values, |row| gather.row(row, &mut allowance));
             pace.inspect(|pace| pace.took(began.elapsed()));
+            ran?;
             note(&context, &statement, time.since(), allowance.taken());
             context.budget.charge_rows(allowance.taken())?;
             Ok(gather)

@@ -115,7 +115,7 @@ impl Connection {
         // Free when the server is through with what it was told.
         let place = (self.place.take(), self.turn.take());
         let (endpoint, lane, raw, owner) = (self.endpoint.clone(), self.lane(), self.raw, self.owner.take());
-        let ending = self.ending;
+        let ending = self.ending && !self.stopped;
         if phase == Phase::Free && !raw {
             return endpoint.places.give_back(lane, wire);
         }
@@ -420,6 +420,12 @@ impl Connection {
                     let drained = tokio::time::timeout(DRAIN_TIME, wire.drain()).await;
                     self.phase = if drained == Ok(true) { before } else { Phase::Busy };
                     Err(error)
+                }
+                // Its transaction is to be over before anybody else has the connection, or nobody.
+                (Err(Timed::Failed(Failure::Store(error))), Some(wire)) if portions => {
+                    let drained = tokio::time::timeout(DRAIN_TIME, wire.drain()).await;
+                    self.phase = if drained == Ok(true) { before } else { Phase::Busy };
+                    Err(error.into())
                 }
                 (result, _) => self.settle(before, result, reads),
             };
