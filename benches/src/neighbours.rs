@@ -6,7 +6,7 @@
 
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -151,7 +151,12 @@ async fn trouble(app: &Arc<AppDb>, which: Trouble) -> Result<()> {
         Trouble::Searches => drop(db.fetch(SEARCH, text("ababababac")).await),
         Trouble::SlowWrites => drop(db.execute(SLOW, text("ababababac")).await),
         Trouble::Writers => drop(db.execute(INSERT, vec![]).await),
-        Trouble::LargeWrites => drop(db.execute(SET_TEXT, text(&"a".repeat(1 << 20))).await),
+        // Another text each time: the same again would leave the pages as they are.
+        Trouble::LargeWrites => {
+            static COUNT: AtomicUsize = AtomicUsize::new(0);
+            let words = format!("{:08}", COUNT.fetch_add(1, Relaxed));
+            drop(db.execute(SET_TEXT, text(&words.repeat((1 << 20) / words.len()))).await);
+        }
         Trouble::Transactions => {
             let transaction = db.begin().await?;
             while transaction.execute(SET, vec![Param::One(Value::Integer(1))]).await.is_ok() {

@@ -1,4 +1,5 @@
-//! Whose turn it is on a busy processor: threads that compute for long come after those that are soon done.
+//! Whose turn it is on a busy processor: threads that compute for long come after those that are soon done, and leave one
+//! processor to them.
 //!
 //! Where the kernel refuses, a thread keeps what it has, and only fairness suffers. Elsewhere than on Linux these do nothing. Turns
 //! of a length of their own are Linux 6.12's (sched(7), `sched_setattr(2)`); older kernels heed the niceness alone.
@@ -30,6 +31,24 @@ pub fn patient(nice: i32) {
 pub fn brisk() {
     #[cfg(target_os = "linux")]
     take_turns(LEAST_NICE, SHORT_TURN);
+}
+
+/// Keeps the current thread away from one of the processors that it may run on, where there are several. Together, threads
+/// that compute for long leave that one to those that are soon done: who wakes up elsewhere may have to wait for the
+/// scheduler's next tick, which is some milliseconds away, whatever turns they have.
+pub fn leave_one_processor() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+        let left = sched_getaffinity(None).and_then(|mut processors| {
+            let first = (0..CpuSet::MAX_CPU).find(|number| processors.is_set(*number));
+            if let Some(first) = first.filter(|_| processors.count() > 1) {
+                processors.unset(first);
+            }
+            sched_setaffinity(None, &processors)
+        });
+        note(left.is_err());
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -69,7 +88,7 @@ fn take_turns(nice: i32, turn: std::time::Duration) {
 #[cfg(target_os = "linux")]
 fn note(refused: bool) {
     if refused {
-        tracing::debug!("the kernel keeps a thread at its usual priority");
+        tracing::debug!("the kernel keeps a thread at its usual priority, or on all processors");
     }
 }
 
@@ -97,5 +116,17 @@ mod tests {
         assert_eq!(after(idle).1, libc::SCHED_IDLE);
         assert_eq!(after(brisk), before);
         assert_eq!(niceness_and_policy(), before);
+    }
+
+    #[test]
+    fn one_processor_is_left_to_others() {
+        let processors = || rustix::thread::sched_getaffinity(None).expect("this thread's processors").count();
+        let before = processors();
+        let after = std::thread::spawn(move || {
+            leave_one_processor();
+            processors()
+        });
+        assert_eq!(after.join().expect("no panic"), if before > 1 { before - 1 } else { 1 });
+        assert_eq!(processors(), before);
     }
 }

@@ -73,7 +73,12 @@ impl Allowances {
 
     /// What is in nobody's way here.
     pub(crate) fn short(&self) -> Duration {
-        (self.commit * SHORT_COMMITS).max(LEAST_SHORT).min(self.most_short)
+        self.short_commit().min(self.most_short)
+    }
+
+    /// What a commit may take that is as good as any.
+    fn short_commit(&self) -> Duration {
+        (self.commit * SHORT_COMMITS).max(LEAST_SHORT)
     }
 
     /// About what a commit takes here: as much may be added to it without anybody's noticing much.
@@ -89,7 +94,7 @@ impl Allowances {
 
     /// The same of a commit. What the disk takes for any isn't the app's doing, however slow it is.
     pub(crate) fn counting_of_commit(&self, time: Duration) -> Duration {
-        self.counting_beyond((self.commit * SHORT_COMMITS).max(LEAST_SHORT), time)
+        self.counting_beyond(self.short_commit(), time)
     }
 
     fn counting_beyond(&self, short: Duration, time: Duration) -> Duration {

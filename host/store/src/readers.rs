@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use host_core::priority;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
@@ -78,7 +79,8 @@ impl Readers {
             let mut session = Session::open(path, Mode::Read, durable, config)?;
             let queue = readers.queue.clone();
             let thread = std::thread::Builder::new().name(format!("db-read-{number}")).spawn(move || {
-                host_core::priority::patient(NICE);
+                priority::patient(NICE);
+                priority::leave_one_processor();
                 while let Some((taker, job)) = queue.pop() {
                     if catch_unwind(AssertUnwindSafe(|| job(&mut session))).is_err() {
                         tracing::error!("a database read panicked");

@@ -101,9 +101,9 @@ impl Session {
         };
         let fail = |error| StoreError::from_sqlite(error, config.max_value_bytes);
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        set_up();
         // This variant of the file layer keeps the locks that the connections of this process need among themselves in
         // memory, and holds the file's own lock against everybody else.
-        set_up();
         let opened = match alone {
             true => Connection::open_with_flags_and_vfs(path, flags, "unix-excl"),
             false => Connection::open_with_flags(path, flags),

@@ -303,8 +303,8 @@ impl Thread {
                 Entry::Write(first) if first.begin() => {
                     let alone = first.is_alone();
                     let mut first = Some(first);
-                    let lost = self.run_group(|thread| match first.take() {
-                        None if !alone => thread.joining(),
+                    let lost = self.run_group(|thread, late| match first.take() {
+                        None if !alone => thread.joining(late),
                         first => first,
                     });
                     self.run_again(lost);
@@ -316,17 +316,20 @@ impl Thread {
         }
     }
 
-    /// The next write, if it is one that may share the commit of the group that runs.
-    fn joining(&self) -> Option<Box<dyn Member>> {
-        let longest = |lane| {
-            let own = self.parts.iter().all(|(other, _)| *other == lane);
-            if own { self.config.group_time() } else { self.allowances.commit_time() }
+    /// The next write, if it is one that may share the commit of the group that runs. Once it is `late`, others' that wait
+    /// already and are soon done still come along: a commit of their own would take them longer.
+    fn joining(&self, late: bool) -> Option<Box<dyn Member>> {
+        let longest = |lane| match self.has_company(lane) {
+            true => self.allowances.commit_time(),
+            false => self.config.group_time(),
         };
         loop {
             let fits = |lane, entry: &Entry| match entry {
                 // Those that are done don't wait for what probably takes long, or takes their work: it begins the next group.
                 Entry::Write(member) => {
-                    !member.is_alone() && self.slow.get(&lane).is_none_or(|took| *took < longest(lane))
+                    let has_had_its_time = late && self.parts.iter().any(|(of, _)| *of == lane);
+                    let is_slow = self.slow.get(&lane).is_some_and(|took| *took >= longest(lane));
+                    !(member.is_alone() || has_had_its_time || is_slow)
                 }
                 Entry::Lease(_) => false,
             };
@@ -340,13 +343,13 @@ impl Thread {
         }
     }
 
-    /// Runs what `next` gives, for as long as a group may last, and commits it. Returns the members whose work is lost
-    /// because the last one was interrupted; all others have their answers then.
-    fn run_group(&mut self, mut next: impl FnMut(&Self) -> Option<Box<dyn Member>>) -> Vec<Box<dyn Member>> {
+    /// Runs what `next` gives, which is told whether the group has lasted as long as it may, and commits it. Returns the members
+    /// whose work is lost because the last one was interrupted; all others have their answers then.
+    fn run_group(&mut self, mut next: impl FnMut(&Self, bool) -> Option<Box<dyn Member>>) -> Vec<Box<dyn Member>> {
         self.parts.clear();
         if let Err(error) = self.begin() {
             // They would all wait as long for the same lock.
-            for mut member in std::iter::from_fn(|| next(self)).take(self.config.max_group) {
+            for mut member in std::iter::from_fn(|| next(self, false)).take(self.config.max_group) {
                 member.fail(error.clone());
                 member.reply();
             }
@@ -355,8 +358,7 @@ impl Thread {
         let began = Instant::now();
         let (mut ran, mut good) = (Vec::new(), Vec::new());
         while ran.len() < self.config.max_group
-            && (ran.is_empty() || began.elapsed() < self.group_time())
-            && let Some(mut member) = next(self)
+            && let Some(mut member) = next(self, !ran.is_empty() && began.elapsed() >= self.group_time())
         {
             match self.run_member(member.as_mut()) {
                 Fate::Good => good.push(ran.len()),
@@ -377,13 +379,19 @@ impl Thread {
         Vec::new()
     }
 
+    /// Whether other apps' writes in the group wait for the same commit.
+    fn has_company(&self, lane: u64) -> bool {
+        self.parts.iter().any(|(other, _)| *other != lane)
+    }
+
     /// How long the group that runs may take: those whose turn it isn't yet want to be in the next one.
     fn group_time(&self) -> Duration {
         if self.is_crowded() { self.allowances.commit_time() } else { self.config.group_time() }
     }
 
     fn end_group(&mut self, mut ran: Vec<Box<dyn Member>>, good: &[usize]) {
-        for (lane, took) in self.parts.clone() {
+        for at in 0..self.parts.len() {
+            let (lane, took) = self.parts[at];
             self.was_in_the_way(lane, took);
         }
         if good.is_empty() {
@@ -393,6 +401,11 @@ impl Thread {
                 Ok(()) => good.iter().filter_map(|index| ran[*index].owner()).for_each(|owner| owner.committed()),
                 Err(error) => good.iter().for_each(|index| ran[*index].fail(error.clone())),
             }
+        }
+        if ran.first().is_some_and(|first| self.has_company(lane(first.as_ref()))) {
+            // Who took least comes first: waking up all of who took most keeps the processors busy.
+            let took = |of| self.parts.iter().filter(|(lane, _)| *lane == of).map(|(_, took)| *took).sum::<Duration>();
+            ran.sort_by_cached_key(|member| took(lane(member.as_ref())));
         }
         for member in ran {
             member.reply();
@@ -406,10 +419,10 @@ impl Thread {
         lost.sort_by_key(|member| lane(member.as_ref()));
         let mut waiting = VecDeque::from(lost);
         while let Some(app) = waiting.front().map(|member| lane(member.as_ref())) {
-            let lost = self.run_group(|_| waiting.pop_front_if(|member| lane(member.as_ref()) == app));
+            let lost = self.run_group(|_, late| waiting.pop_front_if(|member| !late && lane(member.as_ref()) == app));
             for member in lost {
                 let mut only = Some(member);
-                self.run_group(|_| only.take());
+                self.run_group(|_, _| only.take());
             }
         }
     }
@@ -417,9 +430,7 @@ impl Thread {
     /// Runs one, and remembers what it cost the others.
     fn run_member(&mut self, member: &mut dyn Member) -> Fate {
         let (began, lane) = (Instant::now(), lane(member));
-        // Others' writes in the group wait for the same commit.
-        let company = self.parts.iter().any(|(other, _)| *other != lane);
-        let yields = self.begin_hold(lane, company, began);
+        let yields = self.begin_hold(lane, self.has_company(lane), began);
         let fate = self.try_member(member, yields);
         let took = began.elapsed();
         self.parts.push((lane, took));
@@ -451,16 +462,15 @@ impl Thread {
         if time.is_zero() {
             return;
         }
-        let parts = std::mem::take(&mut self.parts);
-        let all: Duration = parts.iter().map(|(_, took)| *took).sum();
-        for (lane, took) in &parts {
+        let all: Duration = self.parts.iter().map(|(_, took)| *took).sum();
+        for at in 0..self.parts.len() {
+            let (lane, took) = self.parts[at];
             let part = time.mul_f64(took.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE));
-            if *lane != HOST_LANE {
-                self.queue.charge(*lane, part);
-                self.spend(*lane, part);
+            if lane != HOST_LANE {
+                self.queue.charge(lane, part);
+                self.spend(lane, part);
             }
         }
-        self.parts = parts;
     }
 
     /// `lane` had the connection for so long. The host's own work is rare.

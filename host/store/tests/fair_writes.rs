@@ -105,6 +105,18 @@ impl Crowd {
         self.queue(true, "INSERT INTO hog__t (n) VALUES (1)", Duration::from_millis(milliseconds)).await
     }
 
+    /// Lets `queue` fill the queue while the hog has the connection, and waits for all the answers.
+    async fn run_together(&self, queue: impl AsyncFnOnce(&mut Vec<Answer>)) -> Vec<Ran> {
+        let lease = self.store.sqlite().unwrap().lease(&self.hog, None, soon()).await.unwrap();
+        let mut answers = Vec::new();
+        queue(&mut answers).await;
+        lease.rollback().await.unwrap();
+        for answer in answers {
+            answer.await.unwrap().unwrap();
+        }
+        self.ran()
+    }
+
     fn ran(&self) -> Vec<Ran> {
         self.ran.lock().unwrap().clone()
     }
@@ -113,21 +125,44 @@ impl Crowd {
 #[tokio::test]
 async fn short_writes_share_a_commit() {
     let crowd = Crowd::new(StoreConfig { group_ms: 60_000, ..StoreConfig::temporary() });
-    let lease = crowd.store.sqlite().unwrap().lease(&crowd.hog, None, soon()).await.unwrap();
-    let mut answers = Vec::new();
-    for n in 0..20 {
-        answers.push(crowd.queue_short(n % 2 == 0).await);
-    }
-    lease.rollback().await.unwrap();
-    for answer in answers {
-        answer.await.unwrap().unwrap();
-    }
-    let ran = crowd.ran();
+    let queue = async |answers: &mut Vec<Answer>| {
+        for _ in 0..20 {
+            answers.push(crowd.queue_short(true).await);
+        }
+    };
+    let ran = crowd.run_together(queue).await;
+    assert_eq!(ran.len(), 20);
+    assert!(ran.iter().all(|ran| ran.commits == (0, 0)), "{ran:?}");
+    assert_eq!((crowd.hog.commits(), crowd.small.commits()), (20, 0));
+}
+
+#[tokio::test]
+async fn short_writes_of_several_apps_share_commits() {
+    let crowd = Crowd::new(StoreConfig { group_ms: 60_000, ..StoreConfig::temporary() });
+    let queue = async |answers: &mut Vec<Answer>| {
+        for n in 0..20 {
+            answers.push(crowd.queue_short(n % 2 == 0).await);
+        }
+    };
+    let ran = crowd.run_together(queue).await;
     assert_eq!(ran.len(), 20);
     // One, but for a machine so busy that a write looks long.
     let commits = ran.iter().map(|ran| ran.commits).collect::<HashSet<_>>().len();
     assert!(commits <= 5, "{ran:?}");
     assert_eq!((crowd.hog.commits(), crowd.small.commits()), (10, 10));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_long_write_shares_its_commit() {
+    let crowd = Crowd::new(StoreConfig { group_ms: 4, ..StoreConfig::temporary() });
+    let answers = [crowd.queue_long(200).await, crowd.queue_short(true).await, crowd.queue_short(false).await];
+    for answer in answers {
+        answer.await.unwrap().unwrap();
+    }
+    let mut ran = crowd.ran();
+    ran.sort_by_key(|ran| ran.number);
+    let commits: Vec<_> = ran.iter().map(|ran| ran.commits).collect();
+    assert_eq!(commits, [(0, 0), (1, 1), (0, 0)], "the other app's comes along, the same app's has had its time");
 }
 
 #[tokio::test]
@@ -152,19 +187,15 @@ async fn an_app_with_short_writes_waits_for_few_long_ones_of_another() {
 #[tokio::test]
 async fn a_long_write_is_committed_at_once_and_the_next_one_joins_nobody() {
     let crowd = Crowd::new(StoreConfig { group_ms: 4, ..StoreConfig::temporary() });
-    let lease = crowd.store.sqlite().unwrap().lease(&crowd.hog, None, soon()).await.unwrap();
-    let mut answers = Vec::new();
-    for _ in 0..10 {
-        answers.push(crowd.queue_long(10).await);
+    let queue = async |answers: &mut Vec<Answer>| {
         for _ in 0..10 {
-            answers.push(crowd.queue_short(false).await);
+            answers.push(crowd.queue_long(10).await);
+            for _ in 0..10 {
+                answers.push(crowd.queue_short(false).await);
+            }
         }
-    }
-    lease.rollback().await.unwrap();
-    for answer in answers {
-        answer.await.unwrap().unwrap();
-    }
-    let ran = crowd.ran();
+    };
+    let ran = crowd.run_together(queue).await;
     assert_eq!(ran.len(), 110, "each runs once");
     let (mut long, mut short) = (0, 0);
     for ran in &ran {

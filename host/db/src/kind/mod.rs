@@ -8,6 +8,7 @@ pub(crate) mod words;
 use host_core::manifest::{FieldKind, Protocol};
 use host_store::{Datum, Decimal, Type, calendar};
 
+pub(crate) use self::text::has_zero;
 use crate::types::Value;
 
 /// What a column holds, or what an expression makes.
@@ -407,7 +408,7 @@ pub(crate) fn bytes_of_digits(text: &str) -> Result<Vec<u8>, String> {
 fn sound(value: &Value) -> Result<(), String> {
     match value {
         Value::Float(number) if number.is_nan() => Err("takes no NaN: databases disagree about it".into()),
-        Value::Text(text) if text.contains('\0') => Err("takes no U+0000: PostgreSQL can't store it".into()),
+        Value::Text(text) if has_zero(text) => Err("takes no U+0000: PostgreSQL can't store it".into()),
         _ => Ok(()),
     }
 }

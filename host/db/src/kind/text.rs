@@ -8,6 +8,11 @@ use url::Url;
 
 use super::Kind;
 
+/// Whether a text holds U+0000. The standard library's search goes byte by byte, which took a fifth of the time of a large write.
+pub(crate) fn has_zero(text: &str) -> bool {
+    memchr::memchr(0, text.as_bytes()).is_some()
+}
+
 /// Checks the form of a text that is stored. An empty one is taken but for addresses: whether a field may be left empty is
 /// the form's matter.
 pub(super) fn check(kind: Kind, text: &str) -> Result<(), String> {

@@ -20,6 +20,7 @@ use crate::attempt::{Attempts, Repeatable, until};
 pub use crate::bindings::bandstand::db::raw::{Cell, Change, Dialect as Database, Table};
 use crate::dialect::Dialect;
 use crate::error::{DbError, Fault, code};
+use crate::kind::has_zero;
 use crate::request::{RequestDb, Scope};
 use crate::run::{Allowance, Stopwatch, note};
 use crate::shape::From;
@@ -128,14 +129,13 @@ impl Scope {
         let turn = self.turn_by(effort(&statement), None, deadline).await;
         let _turn = turn.map_err(|error| explain(Fault::Store(error)))?;
         let result = sqlite.read(&self.app.owner, deadline, move |session| -> Result<G, Fault> {
-            let (began, pace) = (Instant::now(), statement.pace().cloned());
             let time = Stopwatch::start(&context.budget);
             let values = data(&params)?;
             gather.head(session.look_at(&statement, values.len(), true)?)?;
             let mut allowance = Allowance::of(&context, app.config.max_result_bytes);
             let until = Until::deadline(until(&context)?);
             let ran = session.run(&statement, until, values, |row| gather.row(row, &mut allowance));
-            pace.inspect(|pace| pace.took(began.elapsed()));
+            statement.pace().inspect(|pace| pace.took(time.since().elapsed()));
             ran?;
             note(&context, &statement, time.since(), allowance.taken());
             context.budget.charge_rows(allowance.taken())?;
@@ -312,7 +312,7 @@ fn datum(cell: &Cell) -> Result<Datum<'_>, DbError> {
         Cell::Integer(number) => Datum::Integer(*number),
         Cell::Float(number) if number.is_nan() => return invalid("NaN is no value"),
         Cell::Float(number) => Datum::Real(*number),
-        Cell::Text(text) | Cell::Json(text) if text.contains('\0') => return invalid("a text can't hold U+0000"),
+        Cell::Text(text) | Cell::Json(text) if has_zero(text) => return invalid("a text can't hold U+0000"),
         Cell::Text(text) => Datum::Text(text.as_bytes()),
         Cell::Bytes(bytes) => Datum::Blob(bytes),
         Cell::Date(days) => Datum::Date(*days),

@@ -415,20 +415,18 @@ impl Connection {
                 self.phase = before;
                 continue;
             }
-            return match (result, &mut self.wire) {
-                (Err(Timed::Failed(Failure::Row(error))), Some(wire)) => {
-                    let drained = tokio::time::timeout(DRAIN_TIME, wire.drain()).await;
-                    self.phase = if drained == Ok(true) { before } else { Phase::Busy };
-                    Err(error)
-                }
-                // Its transaction is to be over before anybody else has the connection, or nobody.
-                (Err(Timed::Failed(Failure::Store(error))), Some(wire)) if portions => {
-                    let drained = tokio::time::timeout(DRAIN_TIME, wire.drain()).await;
-                    self.phase = if drained == Ok(true) { before } else { Phase::Busy };
-                    Err(error.into())
-                }
-                (result, _) => self.settle(before, result, reads),
+            let error = match result {
+                Err(Timed::Failed(Failure::Row(error))) => error,
+                // The transaction of its own is to be over before anybody else has the connection.
+                Err(Timed::Failed(Failure::Store(error))) if portions => error.into(),
+                result => return self.settle(before, result, reads),
             };
+            let drained = match &mut self.wire {
+                Some(wire) => tokio::time::timeout(DRAIN_TIME, wire.drain()).await == Ok(true),
+                None => false,
+            };
+            self.phase = if drained { before } else { Phase::Busy };
+            return Err(error);
         }
     }
 
