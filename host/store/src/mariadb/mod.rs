@@ -52,7 +52,8 @@ pub(crate) struct Stopper {
 }
 
 impl Stopper {
-    pub(crate) async fn stop(self) {
+    /// Returns whether it is known that nothing which is sent from now on will be stopped.
+    pub(crate) async fn stop(self) -> bool {
         let stopped = async {
             let mut conn = Conn::new(self.opts).await?;
             // Whose connection is killed isn't told whether its statement was.
@@ -63,6 +64,8 @@ impl Stopper {
         if let Err(error) = stopped.await {
             tracing::debug!(%error, "a statement could not be stopped; its connection is closed");
         }
+        // The server only notes that it is to stop, and looks when it gets to it.
+        false
     }
 }
 

@@ -72,12 +72,12 @@ where
 impl Connection {
     /// Connects.
     pub(crate) async fn open(target: &Target, tls: Option<MakeRustlsConnect>, keep: usize) -> Result<Self, Refusal> {
-        let config = config(target);
+        let (config, host) = (config(target), Arc::new(target.host.clone()));
         let (client, mut driver) = match &tls {
             Some(tls) => apart(config.connect(tls.clone()).await)?,
             None => apart(config.connect(NoTls).await)?,
         };
-        let session = driver.during(Session::begin(client, tls, keep)).await?;
+        let session = driver.during(Session::begin(client, host, tls, keep)).await?;
         Ok(Self { session, driver })
     }
 

@@ -5,11 +5,14 @@ pub(crate) mod error;
 pub(crate) mod wire;
 
 use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use futures::future::try_join_all;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{CancelToken, Client, Config, NoTls, RowStream, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -49,6 +52,7 @@ struct Session {
     client: Client,
     /// The number of the server's process.
     process: u32,
+    host: Arc<Host>,
     tls: Option<MakeRustlsConnect>,
     prepared: Prepared<tokio_postgres::Statement>,
     /// The command that makes it work for another role, where it has to be told.
@@ -62,19 +66,35 @@ struct Session {
 /// Stops what a connection runs, from outside.
 pub(crate) struct Stopper {
     token: CancelToken,
+    host: Arc<Host>,
     tls: Option<MakeRustlsConnect>,
 }
 
 impl Stopper {
-    pub(crate) async fn stop(self) {
-        let stopped = match self.tls {
-            Some(tls) => self.token.cancel_query(tls).await,
-            None => self.token.cancel_query(NoTls).await,
+    /// Returns whether it is known that nothing which is sent from now on will be stopped.
+    // The server that the operator named, once more.
+    #[allow(clippy::disallowed_methods)]
+    pub(crate) async fn stop(self) -> bool {
+        let stopped = match (self.tls, &*self.host) {
+            (Some(tls), _) => self.token.cancel_query(tls).await.map(|()| false).map_err(io::Error::other),
+            (None, Host::Tcp(host, port)) => tell(&self.token, TcpStream::connect((host.as_str(), *port)).await).await,
+            (None, Host::Socket(folder, port)) => {
+                tell(&self.token, UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await).await
+            }
         };
-        if let Err(error) = stopped {
+        stopped.unwrap_or_else(|error| {
             tracing::debug!(%error, "a statement could not be stopped; its connection is closed");
-        }
+            false
+        })
     }
+}
+
+/// Asks for a stop, and waits until the server closes the way on which it was asked, which it does after it has stopped what
+/// ran: <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS>.
+async fn tell(token: &CancelToken, way: io::Result<impl AsyncRead + AsyncWrite + Unpin>) -> io::Result<bool> {
+    let mut way = way?;
+    token.cancel_query_raw(&mut way, NoTls).await.map_err(io::Error::other)?;
+    Ok(way.read(&mut [0]).await? == 0)
 }
 
 fn config(target: &Target) -> Config {
@@ -98,7 +118,12 @@ fn config(target: &Target) -> Config {
 
 impl Session {
     /// Asks the server what is needed to begin.
-    async fn begin(client: Client, tls: Option<MakeRustlsConnect>, keep: usize) -> Result<Self, Refusal> {
+    async fn begin(
+        client: Client,
+        host: Arc<Host>,
+        tls: Option<MakeRustlsConnect>,
+        keep: usize,
+    ) -> Result<Self, Refusal> {
         let told = client.simple_query(&format!("{SESSION}; SELECT pg_backend_pid()")).await;
         let process = told.map_err(|error| refusal(&error))?.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).and_then(|number| number.parse().ok()),
@@ -107,7 +132,7 @@ impl Session {
         let process =
             process.ok_or_else(|| Refusal::Denied("the server doesn't say which process serves it".into()))?;
         let prepared = Prepared::new(keep);
-        Ok(Self { client, process, tls, prepared, turn: None, prelude: Vec::new(), role: None })
+        Ok(Self { client, process, host, tls, prepared, turn: None, prelude: Vec::new(), role: None })
     }
 
     /// What tells another connection about this one.
@@ -127,7 +152,7 @@ impl Session {
     }
 
     fn stopper(&self) -> Stopper {
-        Stopper { token: self.client.cancel_token(), tls: self.tls.clone() }
+        Stopper { token: self.client.cancel_token(), host: self.host.clone(), tls: self.tls.clone() }
     }
 
     /// Sends `command` in front of the next statement.

@@ -4,8 +4,8 @@
 //! was told: nothing is done twice.
 //!
 //! A connection goes back to the pool only where nothing runs on it and no transaction is open. One that was stopped, by a
-//! deadline or because nobody waits any more, is stopped at the server and closed: a stop that comes late must not hit the
-//! next borrower's statement.
+//! deadline or because nobody waits any more, is stopped at the server and closed, unless it is known that the stop is over: one
+//! that comes late must not hit the next borrower's statement.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -44,6 +44,8 @@ enum Phase {
     Free,
     /// A transaction is open.
     Open,
+    /// What ran was stopped, and nothing else will be. A transaction may be open that the server has given up.
+    Stopped,
     /// Something runs, or ran and was left: nobody knows what the server does.
     Busy,
     /// The connection is of no use any more.
@@ -73,7 +75,7 @@ pub struct Connection {
     raw: bool,
     /// Whether the server has answered nothing yet since the connection was borrowed.
     fresh: bool,
-    /// Whether something that ran on it was told to stop.
+    /// Whether something that ran on it was told to stop, and the next one may hear of it.
     stopped: bool,
     /// Whether what runs is about to end by itself.
     ending: bool,
@@ -109,7 +111,7 @@ impl Connection {
         }
         // What was told to stop may hear of it when somebody else has it.
         let phase = match self.phase {
-            Phase::Free | Phase::Open if self.stopped || wire.is_closed() => Phase::Broken,
+            Phase::Free | Phase::Open | Phase::Stopped if self.stopped || wire.is_closed() => Phase::Broken,
             phase => phase,
         };
         // Free when the server is through with what it was told.
@@ -123,7 +125,7 @@ impl Connection {
         runtime.spawn(async move {
             let clean = match phase {
                 Phase::Free => true,
-                Phase::Open => {
+                Phase::Open | Phase::Stopped => {
                     matches!(tokio::time::timeout(STOP_TIME, wire.flush(Some("ROLLBACK"))).await, Ok(Ok(())))
                 }
                 Phase::Busy if ending && matches!(tokio::time::timeout(DRAIN_TIME, wire.drain()).await, Ok(true)) => {
@@ -256,7 +258,7 @@ impl Connection {
 
     /// Whether it is of no use any more: what it was used for is over.
     pub fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Broken | Phase::Busy) || self.wire.is_none()
+        matches!(self.phase, Phase::Stopped | Phase::Broken | Phase::Busy) || self.wire.is_none()
     }
 
     /// Begins a transaction with the next statement.
@@ -448,7 +450,7 @@ impl Connection {
                 return Ok(done);
             }
             Err(Timed::Stopped) => {
-                self.phase = Phase::Broken;
+                self.phase = if self.stopped { Phase::Broken } else { Phase::Stopped };
                 return Err(StoreError::Timeout.into());
             }
             Err(Timed::Cut) => {
@@ -596,18 +598,24 @@ async fn timed<T, E>(
     if let Ok(result) = tokio::time::timeout_at(deadline.into(), &mut work).await {
         return result.map_err(Timed::Failed);
     }
-    *told = true;
+    let before = std::mem::replace(told, true);
     // Whoever asks may run where nothing can be sent, so the store's own threads do it.
     let stopping = endpoint.runtime.spawn(stopper.stop());
     let stopped = async {
-        let _ = stopping.await;
-        work.await
+        let over = stopping.await.unwrap_or(false);
+        (work.await, over)
     };
     match tokio::time::timeout(STOP_TIME, stopped).await {
         // It was done before the stop came.
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(Failure::Lost { .. })) => Err(Timed::Cut),
-        Ok(Err(_)) => Err(Timed::Stopped),
+        Ok((Ok(done), over)) => {
+            *told = before || !over;
+            Ok(done)
+        }
+        Ok((Err(Failure::Lost { .. }), _)) => Err(Timed::Cut),
+        Ok((Err(_), over)) => {
+            *told = before || !over;
+            Err(Timed::Stopped)
+        }
         Err(_) => Err(Timed::Silent),
     }
 }

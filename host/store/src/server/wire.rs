@@ -239,7 +239,8 @@ impl Wire {
 }
 
 impl Stopper {
-    pub(crate) async fn stop(self) {
+    /// Returns whether it is known that nothing which is sent from now on will be stopped.
+    pub(crate) async fn stop(self) -> bool {
         match self {
             Stopper::Postgres(stopper) => stopper.stop().await,
             Stopper::Mariadb(stopper) => stopper.stop().await,

@@ -214,6 +214,42 @@ async fn without_a_wall(kind: Kind) {
     }
 }
 
+/// What was stopped costs no new login, and the stop hits nobody else.
+#[tokio::test]
+async fn who_was_stopped_is_used_again() {
+    let (store, a, b) = open(ServerConfig { connections: 2, ..config(&Kind::Postgres.shared().database()) }).await;
+    let server = store.server().unwrap();
+    let (mut processes, mut stopped) = (HashSet::new(), 0);
+    for round in 0..200_u64 {
+        let mut connection = server.connection(&a, soon()).await.unwrap();
+        if round % 2 == 0 {
+            connection.begin(Isolation::Transaction);
+            run(&mut connection, &Statement::of_app(&a, "INSERT INTO a__t (id) VALUES (7)")).await.unwrap();
+        }
+        let which = Statement::of_app(&a, "SELECT pg_backend_pid()::bigint");
+        let seen = |row: &host_store::Cells<'_>| {
+            processes.insert(row.get(0)?.as_integer());
+            Ok::<_, StoreError>(())
+        };
+        connection.run(&which, &[], seen).await.unwrap();
+        // Some are through just when they are stopped.
+        connection.until(Instant::now() + Duration::from_millis(2));
+        let nap = format!("SELECT pg_sleep({})", 0.002 + 0.002 * (round / 2 % 10) as f64);
+        match run(&mut connection, &Statement::of_app(&a, nap)).await {
+            Err(StoreError::Timeout) => {
+                assert!(connection.is_over());
+                stopped += 1;
+            }
+            other => assert_eq!(other.map(drop), Ok(())),
+        }
+        drop(connection);
+        assert_eq!(count(server, &b).await, Ok(0), "round {round}");
+        assert_eq!(count(server, &a).await, Ok(0), "what was stopped is undone");
+    }
+    assert!(stopped > 50, "{stopped} were stopped");
+    assert!(processes.len() <= 2, "{processes:?}");
+}
+
 async fn deadlines(kind: Kind) {
     let (store, a, b) = open(config(&kind.shared().database())).await;
     let server = store.server().unwrap();
