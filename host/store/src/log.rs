@@ -20,6 +20,10 @@ const CARRY_OVER: u32 = 1_000;
 /// Time between two attempts while readers are held back.
 pub(crate) const ATTEMPT: Duration = Duration::from_millis(5);
 
+/// Time for which nobody may have read, and the log still not begun anew, before that is taken for another program's doing. A
+/// read may have ended just after an attempt, and short reads elsewhere come and go.
+const SURE: Duration = Duration::from_millis(100);
+
 /// Time after which readers are held back again, where it didn't help because another program reads.
 const IN_VAIN: Duration = Duration::from_secs(60);
 
@@ -44,13 +48,22 @@ pub(crate) struct Log {
     limit: u64,
     holding: bool,
     failing: bool,
+    unused_since: Option<Instant>,
     not_before: Instant,
 }
 
 impl Log {
     /// The log of a database that may have so many bytes before readers are held back.
     pub(crate) fn new(readers: Arc<FairQueue<Job>>, database: PathBuf, limit: u64) -> Self {
-        Self { readers, database, limit, holding: false, failing: false, not_before: Instant::now() }
+        Self {
+            readers,
+            database,
+            limit,
+            holding: false,
+            failing: false,
+            unused_since: None,
+            not_before: Instant::now(),
+        }
     }
 
     /// Whether readers are held back, so that it has to be looked after even while nobody writes.
@@ -85,7 +98,9 @@ impl Log {
         } else if u64::from(pages) * session.page_bytes() > self.limit && Instant::now() >= self.not_before {
             // Once more on each attempt: those that were in use may be idle now.
             self.hold(true);
-            if self.readers.is_unused() {
+            if !self.readers.is_unused() {
+                self.unused_since = None;
+            } else if self.unused_since.get_or_insert_with(Instant::now).elapsed() >= SURE {
                 tracing::warn!(
                     pages,
                     "the log can't begin anew although no app reads: does another program, a backup or the measuring for `storage_bytes`?"
@@ -101,6 +116,9 @@ impl Log {
             self.readers.hold(holding);
         }
         self.holding = holding;
+        if !holding {
+            self.unused_since = None;
+        }
     }
 }
 
