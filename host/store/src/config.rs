@@ -82,10 +82,14 @@ impl Default for StoreConfig {
     }
 }
 
+/// This machine's processors.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Of this machine, as if a server had as many: so no app takes all.
 fn half_of_the_processors() -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    (processors / 2).max(1)
+    (processors() / 2).max(1)
 }
 
 impl StoreConfig {

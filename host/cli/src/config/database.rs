@@ -35,7 +35,7 @@ pub(crate) struct DatabaseSection {
     password: Option<Secret>,
     /// A file that holds it, relative to the site's folder or absolute.
     password_file: Option<PathBuf>,
-    connections: usize,
+    connections: Option<usize>,
     slow_statements: usize,
     connect_ms: u64,
     lifetime_s: u64,
@@ -75,7 +75,7 @@ impl Default for DatabaseSection {
             replicas: Vec::new(),
             password: None,
             password_file: None,
-            connections: 16,
+            connections: None,
             slow_statements: store.slow_statements,
             connect_ms: 3_000,
             lifetime_s: 1_800,
@@ -157,13 +157,14 @@ impl DatabaseSection {
         };
         let replicas = self.replicas.iter().map(|url| server_url(url).map(with_password));
         let server = ServerConfig {
-            target: with_password(target),
             replicas: replicas.collect::<Result<_, _>>().map_err(|problem| format!("a replica {problem}"))?,
-            connections: self.connections,
             connect_ms: self.connect_ms,
             lifetime_s: self.lifetime_s,
             wall: self.wall,
+            ..ServerConfig::new(with_password(target))
         };
+        let connections = self.connections.unwrap_or(server.connections);
+        let server = ServerConfig { connections, ..server };
         Ok(StoreConfig { server: Some(server), ..self.store(None) })
     }
 

@@ -1,10 +1,13 @@
 //! Where a database server is, and who asks.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 use url::Url;
+
+use crate::config::processors;
 
 /// Which server it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,16 @@ pub(crate) enum Host {
     Tcp(String, u16),
     /// PostgreSQL: the socket's folder and the port that its name ends with; MariaDB: the socket.
     Socket(PathBuf, u16),
+}
+
+impl Host {
+    /// Whether it is this machine, as far as the address tells.
+    fn is_near(&self) -> bool {
+        match self {
+            Host::Socket(..) => true,
+            Host::Tcp(name, _) => name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()),
+        }
+    }
 }
 
 /// Whether the way to the server is encrypted.
@@ -124,16 +137,13 @@ impl Target {
             }
         }
         let name = url.host_str().map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned());
-        let (host, near) = match (socket, name.filter(|name| !name.is_empty())) {
-            (Some(socket), _) => (Host::Socket(socket, port), true),
-            (None, Some(name)) => {
-                let near = name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-                (Host::Tcp(name, port), near)
-            }
+        let host = match (socket, name.filter(|name| !name.is_empty())) {
+            (Some(socket), _) => Host::Socket(socket, port),
+            (None, Some(name)) => Host::Tcp(name, port),
             (None, None) => return Err("names no host and no `socket`".into()),
         };
         // On the way through a network the password and the rows are for nobody else's eyes.
-        let tls = tls.unwrap_or(if near { Tls::Off } else { Tls::On });
+        let tls = tls.unwrap_or(if host.is_near() { Tls::Off } else { Tls::On });
         Ok(Self { kind, host, user, password, database, tls })
     }
 
@@ -159,6 +169,13 @@ impl Target {
     }
 }
 
+/// Connections that a server has as long as nothing else is said: most statements take less than the way there and back.
+const MOST: usize = 16;
+/// Those for each processor of a server on this machine, which has no way there.
+const PER_PROCESSOR: usize = 4;
+/// What several apps need to find one each.
+const LEAST: usize = 8;
+
 /// Whether each app's statements run with rights of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -179,7 +196,8 @@ pub struct ServerConfig {
     pub target: Target,
     /// Copies that follow the first one, for reads of requests that haven't written.
     pub replicas: Vec<Target>,
-    /// Connections at a time, for each of them; an app may have half.
+    /// Connections at a time, for each of them; an app may have half. What is more than its processors can serve at once costs
+    /// other apps time, so there are fewer for a server on this machine.
     pub connections: usize,
     /// Milliseconds to wait for a new connection.
     pub connect_ms: u64,
@@ -192,14 +210,8 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// With everything else as it is by default.
     pub fn new(target: Target) -> Self {
-        Self {
-            target,
-            replicas: Vec::new(),
-            connections: 16,
-            connect_ms: 3_000,
-            lifetime_s: 1_800,
-            wall: Wall::default(),
-        }
+        let connections = if target.host.is_near() { (PER_PROCESSOR * processors()).clamp(LEAST, MOST) } else { MOST };
+        Self { target, replicas: Vec::new(), connections, connect_ms: 3_000, lifetime_s: 1_800, wall: Wall::default() }
     }
 }
 
@@ -221,6 +233,17 @@ mod tests {
         assert_eq!(target.host, Host::Socket("/run/mysqld/mysqld.sock".into(), 3306));
         let target = Target::parse("postgresql:///?socket=/run").expect_err("no user");
         assert!(target.contains("user"));
+    }
+
+    #[test]
+    fn a_server_on_this_machine_gets_connections_for_its_processors() {
+        let connections = |url: &str| ServerConfig::new(Target::parse(url).expect("an address")).connections;
+        assert_eq!(connections("postgres://me@db.example/site"), 16);
+        assert_eq!(connections("postgres://me@[2001:db8::1]/site"), 16);
+        let here = (4 * std::thread::available_parallelism().expect("a number").get()).clamp(8, 16);
+        for url in ["me@localhost/site", "me@127.0.0.1/site", "me@[::1]/site", "me@x/site?socket=/run/postgresql"] {
+            assert_eq!(connections(&format!("postgres://{url}")), here, "{url}");
+        }
     }
 
     #[test]
