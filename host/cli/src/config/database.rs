@@ -156,15 +156,15 @@ impl DatabaseSection {
             None => target,
         };
         let replicas = self.replicas.iter().map(|url| server_url(url).map(with_password));
+        let usual = ServerConfig::new(with_password(target));
         let server = ServerConfig {
+            connections: self.connections.unwrap_or(usual.connections),
             replicas: replicas.collect::<Result<_, _>>().map_err(|problem| format!("a replica {problem}"))?,
             connect_ms: self.connect_ms,
             lifetime_s: self.lifetime_s,
             wall: self.wall,
-            ..ServerConfig::new(with_password(target))
+            ..usual
         };
-        let connections = self.connections.unwrap_or(server.connections);
-        let server = ServerConfig { connections, ..server };
         Ok(StoreConfig { server: Some(server), ..self.store(None) })
     }
 

@@ -72,8 +72,7 @@ pub(crate) struct Stopper {
 
 impl Stopper {
     /// Returns whether it is known that nothing which is sent from now on will be stopped.
-    // The server that the operator named, once more.
-    #[allow(clippy::disallowed_methods)]
+    #[allow(clippy::disallowed_methods, reason = "it calls the database server that the operator named")]
     pub(crate) async fn stop(self) -> bool {
         let stopped = match (self.tls, &*self.host) {
             (Some(tls), _) => self.token.cancel_query(tls).await.map(|()| false).map_err(io::Error::other),

@@ -606,15 +606,11 @@ async fn timed<T, E>(
         (work.await, over)
     };
     match tokio::time::timeout(STOP_TIME, stopped).await {
-        // It was done before the stop came.
-        Ok((Ok(done), over)) => {
-            *told = before || !over;
-            Ok(done)
-        }
         Ok((Err(Failure::Lost { .. }), _)) => Err(Timed::Cut),
-        Ok((Err(_), over)) => {
+        // It may have been done before the stop came.
+        Ok((result, over)) => {
             *told = before || !over;
-            Err(Timed::Stopped)
+            result.map_err(|_| Timed::Stopped)
         }
         Err(_) => Err(Timed::Silent),
     }

@@ -169,13 +169,6 @@ impl Target {
     }
 }
 
-/// Connections that a server has as long as nothing else is said: most statements take less than the way there and back.
-const MOST: usize = 16;
-/// Those for each processor of a server on this machine, which has no way there.
-const PER_PROCESSOR: usize = 4;
-/// What several apps need to find one each.
-const LEAST: usize = 8;
-
 /// Whether each app's statements run with rights of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -188,6 +181,13 @@ pub enum Wall {
     /// All statements run with the host's rights: the planner is the only wall.
     Off,
 }
+
+/// Connections that a server has as long as nothing else is said: most statements take less than the way there and back.
+const MOST_CONNECTIONS: usize = 16;
+/// Those for each processor of a server on this machine, which has no way there.
+const CONNECTIONS_PER_PROCESSOR: usize = 4;
+/// What several apps need to find one each.
+const LEAST_CONNECTIONS: usize = 8;
 
 /// A database server and what the host asks of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,7 +210,11 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// With everything else as it is by default.
     pub fn new(target: Target) -> Self {
-        let connections = if target.host.is_near() { (PER_PROCESSOR * processors()).clamp(LEAST, MOST) } else { MOST };
+        let connections = if target.host.is_near() {
+            (CONNECTIONS_PER_PROCESSOR * processors()).clamp(LEAST_CONNECTIONS, MOST_CONNECTIONS)
+        } else {
+            MOST_CONNECTIONS
+        };
         Self { target, replicas: Vec::new(), connections, connect_ms: 3_000, lifetime_s: 1_800, wall: Wall::default() }
     }
 }
