@@ -81,27 +81,37 @@ impl Trouble {
     }
 }
 
-/// The middle and the 99th percentile of how long something took.
-#[derive(Debug, Clone, Copy)]
-struct Times {
-    p50: Duration,
-    p99: Duration,
-}
+/// How long each of them took.
+#[derive(Debug, Default)]
+struct Times(Vec<Duration>);
 
 impl Times {
-    fn of(mut times: Vec<Duration>) -> Self {
-        times.sort();
-        let at = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1))).copied();
-        Self { p50: at(50).unwrap_or_default(), p99: at(99).unwrap_or_default() }
+    /// What `part` hundredths of them didn't take longer than, in milliseconds.
+    fn percentile(&self, part: usize) -> f64 {
+        let at = (self.0.len() * part / 100).min(self.0.len().saturating_sub(1));
+        self.0.get(at).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+        self.0.sort();
     }
 }
 
-/// A read's and a write's.
-#[derive(Debug, Clone, Copy)]
+/// The reads' and the writes'.
+#[derive(Debug, Default)]
 struct Sample {
-    read: Times,
-    write: Times,
+    reads: Times,
+    writes: Times,
     failed: usize,
+}
+
+impl Sample {
+    fn add(&mut self, other: Self) {
+        self.reads.add(other.reads);
+        self.writes.add(other.writes);
+        self.failed += other.failed;
+    }
 }
 
 fn app(db: &Arc<Db>, name: &str) -> Result<Arc<AppDb>> {
@@ -221,7 +231,7 @@ fn sample(good: &Arc<AppDb>, bad: &Arc<AppDb>, which: Trouble, time: Duration) -
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        anyhow::Ok(Sample { read: Times::of(reads), write: Times::of(writes), failed })
+        anyhow::Ok(Sample { reads: Times(reads), writes: Times(writes), failed })
     })?;
     stop.store(true, Relaxed);
     threads.shutdown_timeout(Duration::from_secs(10));
@@ -261,44 +271,30 @@ pub(crate) fn measure(seconds: u32, rounds: usize, only: Option<&str>) -> Result
             fill(&bad, "bad").await
         })?;
         for trouble in TROUBLES.into_iter().filter(|trouble| wanted(trouble.name())) {
-            // Alone before each, so that a change of the machine's mood meets both.
-            let mut pairs = Vec::new();
+            // Alone before each, so that a change of the machine's mood meets both. Counted together: the 99th percentile of
+            // one round hangs on three or four of its requests.
+            let (mut alone, mut beside) = (Sample::default(), Sample::default());
             for _ in 0..rounds {
-                let alone = sample(&good, &bad, Trouble::None, time)?;
-                pairs.push((alone, sample(&good, &bad, trouble, time)?));
+                alone.add(sample(&good, &bad, Trouble::None, time)?);
+                beside.add(sample(&good, &bad, trouble, time)?);
             }
-            row(database, trouble, &pairs);
+            row(database, trouble, &alone, &beside);
         }
     }
     Ok(())
 }
 
-fn row(database: &str, trouble: Trouble, pairs: &[(Sample, Sample)]) {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-    };
-    let ms = |of: &dyn Fn(&(Sample, Sample)) -> Duration| {
-        median(pairs.iter().map(|pair| of(pair).as_secs_f64() * 1e3).collect())
-    };
-    let part = |of: &dyn Fn(&Sample) -> Times| {
-        let ratio = median(
-            pairs.iter().map(|(alone, beside)| of(beside).p99.as_secs_f64() / of(alone).p99.as_secs_f64()).collect(),
-        );
-        let times = [
-            ms(&|(alone, _)| of(alone).p50),
-            ms(&|(alone, _)| of(alone).p99),
-            ms(&|(_, beside)| of(beside).p50),
-            ms(&|(_, beside)| of(beside).p99),
-        ];
+fn row(database: &str, trouble: Trouble, alone: &Sample, beside: &Sample) {
+    let part = |alone: &Times, beside: &Times| {
+        let times = [alone.percentile(50), alone.percentile(99), beside.percentile(50), beside.percentile(99)];
+        let ratio = times[3] / times[1];
         format!("{:.2}, {:.2} → {:.2}, {:.2} ms | {ratio:.1}", times[0], times[1], times[2], times[3])
     };
-    let failed: usize = pairs.iter().map(|(_, beside)| beside.failed).sum();
-    let failed = if failed == 0 { String::new() } else { format!(" ({failed} failed)") };
+    let failed = if beside.failed == 0 { String::new() } else { format!(" ({} failed)", beside.failed) };
     println!(
         "| {database} | {}{failed} | {} | {} |",
         trouble.name(),
-        part(&|sample| sample.read),
-        part(&|sample| sample.write)
+        part(&alone.reads, &beside.reads),
+        part(&alone.writes, &beside.writes)
     );
 }
