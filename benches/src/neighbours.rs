@@ -81,37 +81,51 @@ impl Trouble {
     }
 }
 
-/// How long each of them took.
-#[derive(Debug, Default)]
-struct Times(Vec<Duration>);
+/// The middle and the 99th percentile of how long something took, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    p50: f64,
+    p99: f64,
+}
 
 impl Times {
-    /// What `part` hundredths of them didn't take longer than, in milliseconds.
-    fn percentile(&self, part: usize) -> f64 {
-        let at = (self.0.len() * part / 100).min(self.0.len().saturating_sub(1));
-        self.0.get(at).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        let at = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1)));
+        let ms = |part: usize| at(part).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3);
+        Self { p50: ms(50), p99: ms(99) }
     }
 
-    fn add(&mut self, other: Self) {
-        self.0.extend(other.0);
-        self.0.sort();
+    /// The middle of several rounds', each by itself: a round in which the disk had its moods counts for no more than another.
+    fn median(rounds: &[Self]) -> Self {
+        let middle = |of: fn(&Self) -> f64| {
+            let mut values: Vec<f64> = rounds.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        Self { p50: middle(|times| times.p50), p99: middle(|times| times.p99) }
     }
 }
 
-/// The reads' and the writes'.
-#[derive(Debug, Default)]
+/// A read's and a write's.
+#[derive(Debug, Clone, Copy)]
 struct Sample {
-    reads: Times,
-    writes: Times,
+    read: Times,
+    write: Times,
     failed: usize,
+    /// The part of the processors' time that went to other machines on the same hardware.
+    stolen: f64,
 }
 
-impl Sample {
-    fn add(&mut self, other: Self) {
-        self.reads.add(other.reads);
-        self.writes.add(other.writes);
-        self.failed += other.failed;
-    }
+/// More than that, and it is other machines that a 99th percentile tells of.
+const STOLEN: f64 = 0.005;
+
+/// Seconds of all processors together that went to other machines since the start: `steal` in `/proc/stat` (proc_stat(5)), in
+/// hundredths. None where it isn't told.
+fn stolen() -> f64 {
+    let Ok(stat) = std::fs::read_to_string("/proc/stat") else { return 0.0 };
+    let field = stat.lines().next().and_then(|line| line.split_whitespace().nth(8));
+    field.and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default() / 100.0
 }
 
 fn app(db: &Arc<Db>, name: &str) -> Result<Arc<AppDb>> {
@@ -216,6 +230,7 @@ fn sample(good: &Arc<AppDb>, bad: &Arc<AppDb>, which: Trouble, time: Duration) -
         let begin = Instant::now() + WARM_UP;
         let end = begin + time;
         let mut at = 0;
+        let before = stolen();
         while Instant::now() < end {
             at = at % ROWS + 1;
             for (shape, times) in [(BY_KEY, &mut reads), (SET, &mut writes)] {
@@ -231,7 +246,9 @@ fn sample(good: &Arc<AppDb>, bad: &Arc<AppDb>, which: Trouble, time: Duration) -
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        anyhow::Ok(Sample { reads: Times(reads), writes: Times(writes), failed })
+        let cores = host_core::priority::processors() as f64;
+        let stolen = (stolen() - before) / (time + WARM_UP).as_secs_f64() / cores;
+        anyhow::Ok(Sample { read: Times::of(reads), write: Times::of(writes), failed, stolen })
     })?;
     stop.store(true, Relaxed);
     threads.shutdown_timeout(Duration::from_secs(10));
@@ -244,7 +261,7 @@ pub(crate) fn measure(seconds: u32, rounds: usize, only: Option<&str>) -> Result
     let folder = tempfile::tempdir_in("target").context("a scratch folder")?;
     let time = Duration::from_secs(seconds.into());
     println!(
-        "| database | beside | a read: p50, p99 | ÷ alone | a write: p50, p99 | ÷ alone |\n|---|---|---:|---:|---:|---:|"
+        "| database | beside | a read: p50, p99 | ÷ alone | a write: p50, p99 | ÷ alone | stolen |\n|---|---|---:|---:|---:|---:|---:|"
     );
     for database in ["SQLite", "PostgreSQL", "MariaDB"] {
         let server = match database {
@@ -271,30 +288,39 @@ pub(crate) fn measure(seconds: u32, rounds: usize, only: Option<&str>) -> Result
             fill(&bad, "bad").await
         })?;
         for trouble in TROUBLES.into_iter().filter(|trouble| wanted(trouble.name())) {
-            // Alone before each, so that a change of the machine's mood meets both. Counted together: the 99th percentile of
-            // one round hangs on three or four of its requests.
-            let (mut alone, mut beside) = (Sample::default(), Sample::default());
-            for _ in 0..rounds {
-                alone.add(sample(&good, &bad, Trouble::None, time)?);
-                beside.add(sample(&good, &bad, trouble, time)?);
+            // Alone before each, so that a change of the machine's mood meets both. Where time was stolen, once more, but not for ever.
+            let mut pairs: Vec<(Sample, Sample)> = Vec::new();
+            let clean = |pairs: &[(Sample, Sample)]| pairs.iter().filter(|pair| lost(pair) <= STOLEN).count();
+            while clean(&pairs) < rounds && pairs.len() < 4 * rounds {
+                let alone = sample(&good, &bad, Trouble::None, time)?;
+                pairs.push((alone, sample(&good, &bad, trouble, time)?));
             }
-            row(database, trouble, &alone, &beside);
+            pairs.sort_by(|one, other| lost(one).total_cmp(&lost(other)));
+            pairs.truncate(rounds);
+            row(database, trouble, &pairs);
         }
     }
     Ok(())
 }
 
-fn row(database: &str, trouble: Trouble, alone: &Sample, beside: &Sample) {
-    let part = |alone: &Times, beside: &Times| {
-        let times = [alone.percentile(50), alone.percentile(99), beside.percentile(50), beside.percentile(99)];
-        let ratio = times[3] / times[1];
-        format!("{:.2}, {:.2} → {:.2}, {:.2} ms | {ratio:.1}", times[0], times[1], times[2], times[3])
+fn lost((alone, beside): &(Sample, Sample)) -> f64 {
+    alone.stolen.max(beside.stolen)
+}
+
+fn row(database: &str, trouble: Trouble, pairs: &[(Sample, Sample)]) {
+    let part = |of: fn(&Sample) -> Times| {
+        let alone = Times::median(&pairs.iter().map(|(alone, _)| of(alone)).collect::<Vec<_>>());
+        let beside = Times::median(&pairs.iter().map(|(_, beside)| of(beside)).collect::<Vec<_>>());
+        let ratio = beside.p99 / alone.p99;
+        format!("{:.2}, {:.2} → {:.2}, {:.2} ms | {ratio:.1}", alone.p50, alone.p99, beside.p50, beside.p99)
     };
-    let failed = if beside.failed == 0 { String::new() } else { format!(" ({} failed)", beside.failed) };
+    let failed: usize = pairs.iter().map(|(_, beside)| beside.failed).sum();
+    let failed = if failed == 0 { String::new() } else { format!(" ({failed} failed)") };
+    let stolen = pairs.iter().map(lost).fold(0.0, f64::max) * 100.0;
     println!(
-        "| {database} | {}{failed} | {} | {} |",
+        "| {database} | {}{failed} | {} | {} | {stolen:.1} % |",
         trouble.name(),
-        part(&alone.reads, &beside.reads),
-        part(&alone.writes, &beside.writes)
+        part(|sample| sample.read),
+        part(|sample| sample.write)
     );
 }

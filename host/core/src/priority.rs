@@ -4,6 +4,11 @@
 //! Where the kernel refuses, a thread keeps what it has, and only fairness suffers. Elsewhere than on Linux these do nothing. Turns
 //! of a length of their own are Linux 6.12's (sched(7), `sched_setattr(2)`); older kernels heed the niceness alone.
 
+/// How many processors this process may use: 1 where that can't be found out.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Gives the current thread the scheduler's idle class: it computes when nobody else wants to, and gets next to nothing where
 /// somebody always does.
 pub fn idle() {

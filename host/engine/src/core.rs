@@ -45,8 +45,7 @@ impl Core {
         let engine = wasmtime::Engine::new(&run_config(config)).map_err(|e| failed(&format!("{e:#}")))?;
         let linkers = Linkers::new(&engine).map_err(|e| failed(&format!("{e:#}")))?;
         let ticker = Ticker::start(engine.weak()).map_err(|e| failed(&e))?;
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let lane = SlowLane::start(cores).map_err(|e| failed(&e))?;
+        let lane = SlowLane::start(host_core::priority::processors()).map_err(|e| failed(&e))?;
         let slow = lane.handle().cloned().ok_or_else(|| failed(&"the slow lane has no threads"))?;
         Ok(Self {
             linkers,

@@ -100,7 +100,7 @@ impl Company {
             concurrency: reuse.concurrency.clamp(1, MOST),
             count: reuse.count.max(1),
             rest: Duration::from_millis(reuse.idle_ms),
-            spread: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            spread: host_core::priority::processors(),
         }
     }
 

@@ -37,8 +37,8 @@ pub struct StoreConfig {
     pub group_ms: u64,
     /// Milliseconds that one write, with all its statements, may take on the connection that everybody shares.
     pub write_ms: u64,
-    /// Milliseconds that an app's writes and transactions may be in others' way in a minute: what isn't short, which
-    /// is a few times what a commit takes.
+    /// Milliseconds that an app's writes and transactions may be in others' way in a minute: what is longer than
+    /// short, which is twice what a commit takes.
     pub hold_ms_per_minute: u64,
     /// Milliseconds that a transaction which has written may wait between two statements.
     pub transaction_idle_ms: u64,
@@ -70,7 +70,7 @@ impl Default for StoreConfig {
             max_group: 64,
             group_ms: 20,
             write_ms: 500,
-            hold_ms_per_minute: 500,
+            hold_ms_per_minute: 300,
             transaction_idle_ms: 50,
             transaction_total_ms: 500,
             cursor_idle_ms: 250,
@@ -82,14 +82,9 @@ impl Default for StoreConfig {
     }
 }
 
-/// This machine's processors.
-pub(crate) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
 /// Of this machine, as if a server had as many: so no app takes all.
 fn half_of_the_processors() -> usize {
-    (processors() / 2).max(1)
+    (host_core::priority::processors() / 2).max(1)
 }
 
 impl StoreConfig {

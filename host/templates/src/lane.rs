@@ -18,8 +18,7 @@ pub(crate) fn run(job: Job) -> bool {
     let lane = LANE.get_or_init(|| {
         let (sender, receiver) = sync_channel::<Job>(QUEUE);
         let receiver = Arc::new(Mutex::new(receiver));
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let started = (0..threads).filter(|_| {
+        let started = (0..priority::processors()).filter(|_| {
             let receiver = receiver.clone();
             std::thread::Builder::new()
                 .name("slow-page".into())

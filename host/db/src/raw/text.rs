@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use crate::error::{DbError, code};
+use crate::kind::has_zero;
 
 /// The longest statement, in bytes: as long as the longest shape.
 pub(super) const MAX_SQL: usize = 64 << 10;
@@ -31,7 +32,7 @@ pub(super) fn check(sql: &str, does: Does) -> Result<(), DbError> {
         let problem = format!("a statement has {MAX_SQL} bytes at most, not {}", sql.len());
         return Err(wrong(problem).with("limit", MAX_SQL));
     }
-    if sql.contains('\0') {
+    if has_zero(sql) {
         return Err(wrong("a statement can't hold U+0000"));
     }
     let begun = sql.trim_start();

@@ -4,10 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use host_core::priority::processors;
 use percent_encoding::percent_decode_str;
 use url::Url;
-
-use crate::config::processors;
 
 /// Which server it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,7 +243,7 @@ mod tests {
         let connections = |url: &str| ServerConfig::new(Target::parse(url).expect("an address")).connections;
         assert_eq!(connections("postgres://me@db.example/site"), 16);
         assert_eq!(connections("postgres://me@[2001:db8::1]/site"), 16);
-        let here = (4 * std::thread::available_parallelism().expect("a number").get()).clamp(8, 16);
+        let here = (4 * processors()).clamp(8, 16);
         for url in ["me@localhost/site", "me@127.0.0.1/site", "me@[::1]/site", "me@x/site?socket=/run/postgresql"] {
             assert_eq!(connections(&format!("postgres://{url}")), here, "{url}");
         }

@@ -14,7 +14,7 @@ use super::{
     MAX_STEPS, MAX_SUBQUERIES, Operand, Path, Shape,
 };
 use crate::error::{DbError, code};
-use crate::kind::{Kind, words};
+use crate::kind::{Kind, has_zero, words};
 
 /// Where in the document: a list that grows on the stack and is written out for an error only.
 #[derive(Clone, Copy)]
@@ -237,7 +237,7 @@ impl Reader {
 
 /// A text that every database takes.
 fn sound(value: String, place: &Place<'_>) -> Result<String, DbError> {
-    if value.contains('\0') {
+    if has_zero(&value) {
         return Err(place.error("text with U+0000, which databases disagree about"));
     }
     Ok(value)
