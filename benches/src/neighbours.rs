@@ -121,7 +121,7 @@ struct Sample {
 const STOLEN: f64 = 0.005;
 
 /// Seconds of all processors together that went to other machines since the start: `steal` in `/proc/stat` (proc_stat(5)), in
-/// hundredths. None where it isn't told.
+/// hundredths. 0 where it isn't told.
 fn stolen() -> f64 {
     let Ok(stat) = std::fs::read_to_string("/proc/stat") else { return 0.0 };
     let field = stat.lines().next().and_then(|line| line.split_whitespace().nth(8));

@@ -243,7 +243,7 @@ mod tests {
         let connections = |url: &str| ServerConfig::new(Target::parse(url).expect("an address")).connections;
         assert_eq!(connections("postgres://me@db.example/site"), 16);
         assert_eq!(connections("postgres://me@[2001:db8::1]/site"), 16);
-        let here = (4 * processors()).clamp(8, 16);
+        let here = (4 * std::thread::available_parallelism().expect("a number").get()).clamp(8, 16);
         for url in ["me@localhost/site", "me@127.0.0.1/site", "me@[::1]/site", "me@x/site?socket=/run/postgresql"] {
             assert_eq!(connections(&format!("postgres://{url}")), here, "{url}");
         }
