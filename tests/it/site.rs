@@ -83,7 +83,17 @@ impl TestSite {
         Self::made(CompileConfig::default(), store).await
     }
 
+    /// The same with the smallest pool, whose places are all in use soon.
+    pub(crate) async fn with_few_places() -> Self {
+        Self::built(CompileConfig::default(), host_store::StoreConfig::temporary(), 32).await
+    }
+
     async fn made(compile: CompileConfig, store: host_store::StoreConfig) -> Self {
+        // Many sites live in this process at once, so each takes a small pool.
+        Self::built(compile, store, 96).await
+    }
+
+    async fn built(compile: CompileConfig, store: host_store::StoreConfig, core_instances: u32) -> Self {
         listen_to_the_log();
         // Kept from run to run, since compiling takes long; a component that is meant not to compile is never in it.
         let cache = target().join("it-code");
@@ -103,8 +113,7 @@ impl TestSite {
             worker: PathBuf::from(env!("CARGO_BIN_EXE_compile-worker")),
             dev: false,
         };
-        // Many sites live in this process at once, so each takes a small pool.
-        let config = EngineConfig { core_instances: 96, compile, ..EngineConfig::default() };
+        let config = EngineConfig { core_instances, compile, ..EngineConfig::default() };
         let site = Site::open(&config, parts).expect("an engine");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
