@@ -26,6 +26,9 @@ const USUAL_COMMIT: u32 = 4;
 /// What is short however fast the disk is: waking up those who wait takes its time as well.
 const LEAST_SHORT: Duration = Duration::from_micros(500);
 
+/// What a group lasts beside others however fast the disk is: with shorter ones there would be more commits than work.
+const LEAST_COMMIT: Duration = Duration::from_micros(125);
+
 /// Whether anybody waits behind the one who has the writing connection.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
@@ -87,7 +90,7 @@ impl Allowances {
 
     /// About what a commit takes here: as much may be added to it without anybody's noticing much.
     pub(crate) fn commit_time(&self) -> Duration {
-        self.commit.clamp((LEAST_SHORT / SHORT_COMMITS).min(self.most_short), self.most_short)
+        self.commit.clamp(LEAST_COMMIT.min(self.most_short), self.most_short)
     }
 
     /// How much of such a time counts: what is longer than short. Whoever comes in that part waits longer than for a short one, and
