@@ -19,6 +19,7 @@ mod command;
 mod exchanges;
 mod forge;
 mod hostile;
+mod lanes;
 mod loading;
 mod memory;
 mod neighbours;

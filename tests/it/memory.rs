@@ -1,10 +1,8 @@
 //! The host's memory after everything that eats it.
 
-use std::process::Command;
-
 use host_core::budget::Limits;
 
-use crate::site::{TestSite, tight};
+use crate::site::{TestSite, in_its_own_process, tight};
 
 /// Pages of the hostile guest that take memory of the host's in one way or another.
 const EATERS: &[&str] = &[
@@ -28,12 +26,7 @@ const EATERS: &[&str] = &[
 /// In a process of its own, since the other tests of this one take memory as well.
 #[test]
 fn the_hosts_memory_returns_to_where_it_was() {
-    let output = Command::new(std::env::current_exe().expect("a running program has a path"))
-        .args(["--exact", "memory::rounds", "--ignored", "--nocapture"])
-        .output()
-        .expect("the test starts");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    in_its_own_process("memory::rounds");
 }
 
 #[ignore = "the test above runs it in a process of its own"]

@@ -31,6 +31,16 @@ pub(crate) fn tight() -> Limits {
     Limits { wall_ms: 1_500, cpu_ms: 300, ..Limits::default() }
 }
 
+/// Runs an ignored test of this program alone in a process of its own.
+pub(crate) fn in_its_own_process(test: &str) {
+    let output = std::process::Command::new(std::env::current_exe().expect("a running program has a path"))
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .output()
+        .expect("the test starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
 /// How an app of the test is mounted.
 pub(crate) struct Mounted {
     pub(crate) mount: String,

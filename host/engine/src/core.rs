@@ -9,9 +9,10 @@ use tokio::runtime::Handle;
 
 use crate::compile::Compiler;
 use crate::config::EngineConfig;
-use crate::lanes::SlowLane;
+use crate::lanes::Lane;
 use crate::linker::Linkers;
 use crate::slots::Slots;
+use crate::usage::Presence;
 use crate::wasm::{Ticker, run_config};
 
 /// The engine's shared parts.
@@ -25,7 +26,10 @@ pub(crate) struct Core {
     pub(crate) slice: Duration,
     pub(crate) slow: Handle,
     pub(crate) memory_bytes: u64,
-    _lane: SlowLane,
+    /// Where apps run that take more than their part.
+    pub(crate) busy: Handle,
+    pub(crate) presence: Arc<Presence>,
+    _lanes: [Lane; 2],
 }
 
 /// The engine could not be started.
@@ -45,8 +49,11 @@ impl Core {
         let engine = wasmtime::Engine::new(&run_config(config)).map_err(|e| failed(&format!("{e:#}")))?;
         let linkers = Linkers::new(&engine).map_err(|e| failed(&format!("{e:#}")))?;
         let ticker = Ticker::start(engine.weak()).map_err(|e| failed(&e))?;
-        let lane = SlowLane::start(host_core::priority::processors()).map_err(|e| failed(&e))?;
-        let slow = lane.handle().cloned().ok_or_else(|| failed(&"the slow lane has no threads"))?;
+        let threads = host_core::priority::processors();
+        let lanes = [Lane::slow(threads).map_err(|e| failed(&e))?, Lane::busy(threads).map_err(|e| failed(&e))?];
+        let [Some(slow), Some(busy)] = [lanes[0].handle().cloned(), lanes[1].handle().cloned()] else {
+            return Err(failed(&"a lane has no threads"));
+        };
         Ok(Self {
             linkers,
             ticker,
@@ -57,7 +64,9 @@ impl Core {
             slow,
             memory_bytes: config.memory_bytes,
             engine,
-            _lane: lane,
+            busy,
+            presence: Arc::default(),
+            _lanes: lanes,
         })
     }
 }

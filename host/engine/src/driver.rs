@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
 use crate::failure::Failure;
+use crate::lanes::Task;
 use crate::meter::Meter;
 
 /// The work itself; it owns the store.
@@ -47,7 +48,7 @@ pub(crate) struct Driver<T> {
 
 enum State<T> {
     Fast(Metered<T>),
-    Slow(Demoted<T>),
+    Slow(Task<Result<T, Failure>>),
     /// On a task of its own that a drop doesn't cancel.
     Detached(JoinHandle<Result<T, Failure>>),
     /// Work that runs elsewhere, or has ended.
@@ -74,7 +75,7 @@ impl<T: Send + 'static> Driver<T> {
         match self.state {
             State::Fast(_) | State::Elsewhere(_) => {
                 let task = tokio::spawn(Self { state: self.state });
-                Self { state: State::Slow(Demoted(task)) }
+                Self { state: State::Slow(Task(task)) }
             }
             state => Self { state },
         }
@@ -108,7 +109,7 @@ impl<T: Send + 'static> Future for Driver<T> {
                         self.state = State::Slow(metered.demote());
                     }
                 },
-                State::Slow(Demoted(handle)) | State::Detached(handle) => {
+                State::Slow(Task(handle)) | State::Detached(handle) => {
                     let result = std::task::ready!(Pin::new(handle).poll(cx));
                     self.state = State::Done;
                     return Poll::Ready(
@@ -129,14 +130,6 @@ pub(crate) fn poll_metered<T>(meter: &Meter, work: &mut Work<T>, cx: &mut Contex
     meter.off();
     // The panic's message is in the log already, by the panic hook.
     poll.unwrap_or_else(|_| Poll::Ready(Err(Failure::Host("a panic while serving the request".into()))))
-}
-
-struct Demoted<T>(JoinHandle<Result<T, Failure>>);
-
-impl<T> Drop for Demoted<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 struct Metered<T> {
@@ -164,12 +157,11 @@ impl<T: Send + 'static> Metered<T> {
         }
     }
 
-    fn demote(mut self) -> Demoted<T> {
+    fn demote(mut self) -> Task<Result<T, Failure>> {
         let slow = self.bounds.slow.clone();
         // A timer belongs to the runtime on which it was made.
         self.timer = None;
-        self.bounds.meter.go_slow();
-        Demoted(slow.spawn(async move { std::future::poll_fn(|cx| self.poll_once(cx)).await }))
+        Task(slow.spawn(async move { std::future::poll_fn(|cx| self.poll_once(cx)).await }))
     }
 }
 
@@ -188,8 +180,8 @@ mod tests {
         }
     }
 
-    fn lane() -> crate::lanes::SlowLane {
-        crate::lanes::SlowLane::start(1).expect("threads")
+    fn lane() -> crate::lanes::Lane {
+        crate::lanes::Lane::slow(1).expect("threads")
     }
 
     /// Work that waits for ever, and whether it was dropped.

@@ -38,6 +38,7 @@ mod site;
 mod slots;
 mod standard;
 mod tasks;
+mod usage;
 mod version;
 mod wasi;
 mod wasm;

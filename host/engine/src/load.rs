@@ -26,6 +26,7 @@ use crate::page::Followed;
 use crate::reuse::Warm;
 use crate::shared::{self, Company};
 use crate::site::Parts;
+use crate::usage::Usage;
 use crate::version::{Entry, Kind, Version};
 
 /// A component to load.
@@ -378,6 +379,10 @@ impl Candidate {
             wasi: self.inspected.imports_wasi,
             weight: self.inspected.weight,
             share: before.map_or_else(|| core.slots.share(), |before| before.share.clone()),
+            usage: before.map_or_else(
+                || Usage::new(&core.presence, host_core::priority::processors()),
+                |before| before.usage.clone(),
+            ),
             db,
             templates,
             followed: Followed::default(),

@@ -22,6 +22,8 @@ use crate::body::{Streamed, bounded};
 use crate::breaker::Pass;
 use crate::data::Current;
 use crate::failure::Failure;
+use crate::lanes;
+use crate::meter::Meter;
 use crate::page::Making;
 use crate::response::{Described, assemble};
 use crate::run::{Answer, Call, Job, run};
@@ -43,11 +45,11 @@ impl host_core::http::Site for Site {
             Match::Route(hit) => {
                 let hit =
                     Hit { route: Some(hit.route), name: hit.name, params: hit.params, path: hit.path, app: hit.app };
-                self.serve(&snapshot, hit, request, arrival).await
+                self.on_its_lane(snapshot, hit, request, arrival).await
             }
             Match::Whole(hit) => {
                 let hit = Hit { route: None, name: None, params: Vec::new(), path: String::new(), app: hit.app };
-                self.serve(&snapshot, hit, request, arrival).await
+                self.on_its_lane(snapshot, hit, request, arrival).await
             }
             Match::MethodNotAllowed { app, allow } => {
                 let message = "This address doesn't answer that kind of request.";
@@ -105,6 +107,26 @@ impl Site {
         let app = file.split('/').next()?;
         let version = snapshot.apps.get(&AppId::new(app).ok()?)?;
         version.assets.serve(file, query, method, headers)
+    }
+
+    /// Serves it where its app's requests run now.
+    async fn on_its_lane(
+        self: &Arc<Self>,
+        snapshot: Arc<Snapshot>,
+        hit: Hit,
+        request: Request,
+        arrival: Arrival,
+    ) -> Response {
+        if !snapshot.apps.get(&hit.app).is_some_and(|version| version.usage.gives_way()) {
+            return self.serve(&snapshot, hit, request, arrival).await;
+        }
+        let site = self.clone();
+        let serving = async move { site.serve(&snapshot, hit, request, arrival).await };
+        match lanes::run(&self.core.busy, serving).await {
+            Some(response) => response,
+            // The host is at its end.
+            None => self.page(None, StatusCode::SERVICE_UNAVAILABLE, Failure::Busy.public(), &arrival),
+        }
     }
 
     async fn serve(&self, snapshot: &Snapshot, hit: Hit, request: Request, arrival: Arrival) -> Response {
@@ -225,7 +247,8 @@ impl Site {
         let context = described.context.map_or("{}", serde_json::value::RawValue::get);
         let page = crate::rooms::page(urls, version, arrival, uri);
         let making = Making { template, context, queries: &described.queries, db, dev: self.parts.dev };
-        let text = making.render(&version.templates, &version.followed, &page).await?;
+        let rendering = making.render(&version.templates, &version.followed, &page);
+        let text = Meter::of(&version.usage).time(rendering).await?;
         ctx.budget.charge_response(text.len() as u64).map_err(Failure::Budget)?;
         if !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, content_type(template));

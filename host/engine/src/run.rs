@@ -122,7 +122,7 @@ pub(crate) async fn alone(core: &Arc<Core>, job: Job, method: &Method) -> Outcom
         None => (None, Some(core.slots.take(&version.share, version.weight).await?)),
     };
     let ticking = core.ticker.tick();
-    let meter = Arc::new(Meter::default());
+    let meter = Arc::new(Meter::of(&version.usage));
     let slow_at_once = offended.load(Relaxed);
     let bounds = core.bounds(&ctx, &meter, &offended);
     let slot = Arc::new(Slot::default());

@@ -298,7 +298,7 @@ fn start(
     let (to, inbox) = mpsc::unbounded();
     let (slow, _) = watch::channel(false);
     let load = Arc::new(Load { members: AtomicU32::new(0), closed: AtomicBool::new(false), slow });
-    let (meter, overrun) = (Arc::new(Meter::default()), Arc::new(AtomicBool::new(false)));
+    let (meter, overrun) = (Arc::new(Meter::of(&version.usage)), Arc::new(AtomicBool::new(false)));
     // For tasks that outlive their request: they may do nothing, and their time is summed over the instance's life.
     let limits = Limits { wall_ms: u64::from(u32::MAX), ..version.config.limits.clone() };
     let nobody = RequestContext::new(RequestId(0), version.id.clone(), Arc::new(Grants::none()), limits);
@@ -331,7 +331,6 @@ fn start(
         shared.closed.store(true, Relaxed);
         if !ended {
             shared.slow.send_replace(true);
-            meter.go_slow();
             core.slow.spawn(async move { std::future::poll_fn(|cx| poll_metered(&meter, &mut work, cx)).await });
         }
     });

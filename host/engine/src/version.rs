@@ -20,6 +20,7 @@ use crate::page::Followed;
 use crate::reuse::Warm;
 use crate::shared::Company;
 use crate::slots::Share;
+use crate::usage::Usage;
 
 /// What a component exports.
 #[derive(Clone)]
@@ -67,6 +68,7 @@ pub(crate) struct Version {
     pub(crate) wasi: bool,
     pub(crate) weight: u32,
     pub(crate) share: Share,
+    pub(crate) usage: Arc<Usage>,
     /// Replaced when an app whose models this one uses has changed.
     pub(crate) db: Option<ArcSwap<host_db::AppDb>>,
     pub(crate) templates: Arc<host_templates::AppTemplates>,
