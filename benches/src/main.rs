@@ -66,12 +66,24 @@ enum Task {
     /// Runs the queries of the wall's measurement without a guest; started by the comparison itself
     #[command(hide = true)]
     Native,
+    /// Compiles a component; started by the site of the task below
+    #[command(hide = true)]
+    CompileWorker {
+        /// Address space in bytes
+        memory_bytes: u64,
+        /// Processor time in seconds
+        cpu_s: u64,
+    },
     /// What one app's queries, transactions and writers cost another one, on each database
     Neighbours,
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = Cli::parse();
+    if let Some(Task::CompileWorker { memory_bytes, cpu_s }) = cli.task {
+        return host_engine::compile_worker(memory_bytes, cpu_s);
+    }
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -88,7 +100,7 @@ fn run(cli: Cli) -> Result<()> {
         return wall::native();
     }
     if let Some(Task::Neighbours) = cli.task {
-        return neighbours::measure(cli.seconds, cli.rounds.max(1), cli.only.as_deref());
+        return neighbours::measure(&cli.guests, cli.seconds, cli.rounds.max(1), cli.only.as_deref());
     }
     let scratch = tempfile::tempdir().context("a scratch folder")?;
     let machine = servers::Machine::look()?;

@@ -1,36 +1,42 @@
-//! What a good app's reads and writes take while another app makes all the trouble that it can: `cargo xtask bench neighbours`.
+//! What one app's reads and writes take while another one makes all the trouble that it can: `cargo xtask bench neighbours`.
 //!
-//! The good app asks little: a read and a write in turn, a few milliseconds apart, each waited for. So what is measured is how
-//! long one of them takes, not how much the machine can do. The other app is in the same process, on threads of its own, with
-//! the same limits as any app. Everything shares the machine's cores, the database servers as well.
+//! The modest app (`neighbours/modest`) asks little: a read and a write in turn, a few milliseconds apart, each waited for. So what
+//! is measured is how long one of them takes, not how much the machine can do. The greedy one (`neighbours/greedy`) is on the same
+//! site. Requests begin where the server hands them to the site: what sockets cost is left out, for a client that makes thousands
+//! of requests would take the processors from what it measures.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use host_core::access::ModelGrants;
 use host_core::budget::Limits;
-use host_core::context::{RequestContext, RequestId};
-use host_core::grants::{Capability, Grants};
-use host_core::manifest::Manifest;
-use host_core::name::AppId;
-use host_db::{AppDb, Db, DbConfig, Param, RequestDb, Value};
-use host_store::{ServerConfig, Store, StoreConfig, Target};
+use host_core::context::RequestId;
+use host_core::grants::Capability;
+use host_core::http::{Arrival, Body, Response, Site as _};
+use host_core::quota::Quota;
+use host_db::{Db, DbConfig};
+use host_engine::{AppConfig, EngineConfig, Parts, Reuse, Site, Source};
+use host_store::{CodeCache, ServerConfig, Store, StoreConfig, Target};
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
 
 /// Rows of each app's table.
-const ROWS: i64 = 2_000;
+const ROWS: usize = 2_000;
 
-/// Bytes of each text in it.
-const TEXT: usize = 2_000;
-
-/// Time before anything counts: the other app gets going, and uses up what it may be in others' way for in a minute.
+/// Time before anything counts: the greedy app gets going, and uses up what it may be in others' way for in a minute.
 const WARM_UP: Duration = Duration::from_millis(2_000);
 
-/// Time between two requests of the good app.
+/// Time between two requests of the modest app.
 const PAUSE: Duration = Duration::from_millis(4);
 
-/// What the other app does.
+/// What the greedy app does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     None,
@@ -128,73 +134,84 @@ fn stolen() -> f64 {
     field.and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default() / 100.0
 }
 
-fn app(db: &Arc<Db>, name: &str) -> Result<Arc<AppDb>> {
-    let manifest = format!(
-        r#"{{"v":1,"name":"{name}","models":[{{"name":"note","fields":[{{"name":"id","kind":"auto"}},
-            {{"name":"n","kind":"integer","default":0}},{{"name":"body","kind":"text"}}]}}]}}"#
-    );
-    Ok(db.for_app(&Manifest::parse(&manifest)?)?)
-}
-
-fn request(app: &Arc<AppDb>, name: &str) -> Result<RequestDb> {
-    let name = AppId::new(name).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let grants = Arc::new(Grants::from_iter([Capability::Db]));
-    Ok(app.for_request(Arc::new(RequestContext::new(RequestId(1), name, grants, Limits::default()))))
-}
-
-async fn fill(app: &Arc<AppDb>, name: &str) -> Result<()> {
-    let insert = br#"{"v":1,"op":"insert","from":"note","set":{"body":{"$":0}}}"#;
-    for _ in 0..ROWS / 100 {
-        let bodies = (0..100).map(|_| Value::Text("ab".repeat(TEXT / 2))).collect();
-        request(app, name)?.execute(insert, vec![Param::Many(bodies)]).await?;
+/// The site with its two apps.
+async fn open(store: StoreConfig, guests: &Path, folder: &Path) -> Result<Arc<Site>> {
+    let cache = folder.join("code");
+    std::fs::create_dir_all(&cache)?;
+    std::fs::set_permissions(&cache, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    let cache = CodeCache::open(Dir::open_ambient_dir(&cache, ambient_authority())?).map_err(anyhow::Error::msg)?;
+    let parts = Parts {
+        db: Some(Db::open(Store::open(store)?, DbConfig::default())?),
+        templates: host_templates::Templates::open(None).context("templates")?,
+        cache: Arc::new(cache),
+        static_dir: None,
+        worker: std::env::current_exe()?,
+        dev: false,
+    };
+    let site = Site::open(&EngineConfig::default(), parts)?;
+    for name in ["modest", "greedy"] {
+        let path = guests.join(name).with_extension("wasm");
+        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let source = Source { name: name.into(), origin: path.display().to_string(), bytes: bytes.into() };
+        site.load(source, |_| Ok(config(name))).await?;
+        for _ in 0..ROWS / 100 {
+            let response = send(&site, Method::POST, format!("/{name}/fill/")).await?;
+            ensure!(response.status() == StatusCode::OK, "filling the tables: {}", response.status());
+        }
     }
-    Ok(())
+    Ok(site)
 }
 
-const BY_KEY: &[u8] = br#"{"v":1,"from":"note","fields":["id","n"],"filter":[["exact","pk",{"$":0}]],"order":[]}"#;
-const SET: &[u8] =
-    br#"{"v":1,"op":"update","from":"note","set":{"n":["add",{"f":"n"},1]},"filter":[["exact","pk",{"$":0}]]}"#;
-const JOIN: &[u8] = br#"{"v":1,"op":"count","from":"note","filter":[["exists",{"from":"note","fields":["id"],
-    "filter":[["gt",{"e":["add",{"f":"n"},{"outer":"id"}]},1000000000]]}]]}"#;
-const SEARCH: &[u8] = br#"{"v":1,"op":"count","from":"note","filter":[["icontains","body",{"$":0}]]}"#;
-const SLOW: &[u8] = br#"{"v":1,"op":"update","from":"note","set":{"n":1},"filter":[["icontains","body",{"$":0}]]}"#;
-const SET_TEXT: &[u8] = br#"{"v":1,"op":"update","from":"note","set":{"body":{"$":0}},"filter":[["exact","pk",1]]}"#;
-const INSERT: &[u8] = br#"{"v":1,"op":"insert","from":"note","set":{"body":"b"}}"#;
-const ALL: &[u8] = br#"{"v":1,"from":"note"}"#;
-
-fn text(text: &str) -> Vec<Param> {
-    vec![Param::One(Value::Text(text.into()))]
+fn config(name: &str) -> AppConfig {
+    let limits = match name {
+        // As generous as an operator can be.
+        "greedy" => {
+            Limits { wall_ms: 60_000, cpu_ms: 60_000, db_ms: 60_000, db_statements: 1 << 40, ..Limits::default() }
+        }
+        _ => Limits::default(),
+    };
+    AppConfig {
+        mount: format!("/{name}/"),
+        grants: [Capability::Db].into_iter().collect(),
+        tables: Vec::new(),
+        manage: Vec::new(),
+        models: ModelGrants::default(),
+        limits,
+        quota: Quota::default(),
+        reuse: Reuse::default(),
+    }
 }
 
-/// One of the other app's requests. What becomes of it is its own business.
-async fn trouble(app: &Arc<AppDb>, which: Trouble) -> Result<()> {
-    let db = request(app, "bad")?;
-    match which {
-        Trouble::None | Trouble::Loop => {}
-        Trouble::CrossJoins => drop(db.fetch(JOIN, vec![]).await),
-        Trouble::Searches => drop(db.fetch(SEARCH, text("ababababac")).await),
-        Trouble::SlowWrites => drop(db.execute(SLOW, text("ababababac")).await),
-        Trouble::Writers => drop(db.execute(INSERT, vec![]).await),
-        // Another text each time: the same again would leave the pages as they are.
-        Trouble::LargeWrites => {
-            static COUNT: AtomicUsize = AtomicUsize::new(0);
-            let words = format!("{:08}", COUNT.fetch_add(1, Relaxed));
-            drop(db.execute(SET_TEXT, text(&words.repeat((1 << 20) / words.len()))).await);
-        }
-        Trouble::Transactions => {
-            let transaction = db.begin().await?;
-            while transaction.execute(SET, vec![Param::One(Value::Integer(1))]).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-            }
-        }
-        Trouble::Cursors => {
-            let cursor = db.open(ALL, vec![])?;
-            drop(cursor.next(1, 1).await);
-            tokio::time::sleep(Duration::from_secs(5)).await;
-        }
+async fn send(site: &Arc<Site>, method: Method, path: String) -> Result<Response> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let id = RequestId(COUNT.fetch_add(1, Relaxed) as u128);
+    let arrival = Arrival { id, remote: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false };
+    let request = Request::builder().method(method).uri(path).header("host", "localhost").body(Body::empty())?;
+    Ok(site.clone().respond(request, arrival).await)
+}
+
+/// One of the greedy app's requests. What becomes of it is its own business.
+async fn trouble(site: &Arc<Site>, which: Trouble) -> Result<()> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let (method, path) = match which {
+        Trouble::None | Trouble::Loop => return Ok(()),
+        Trouble::CrossJoins => (Method::GET, "join".into()),
+        Trouble::Searches => (Method::GET, "search".into()),
+        Trouble::SlowWrites => (Method::POST, "slow".into()),
+        Trouble::Transactions => (Method::POST, "hold".into()),
+        Trouble::Writers => (Method::POST, "write".into()),
+        Trouble::LargeWrites => (Method::POST, format!("large/{}", COUNT.fetch_add(1, Relaxed))),
+        Trouble::Cursors => (Method::GET, "all".into()),
+    };
+    let response = send(site, method, format!("/greedy/{path}/")).await?;
+    let refused = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    if which == Trouble::Cursors {
+        let mut body = response.into_body();
+        drop(body.frame().await);
+        tokio::time::sleep(Duration::from_secs(5)).await;
     }
     // What is refused at once would be asked for again at once.
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    tokio::time::sleep(Duration::from_millis(if refused { 100 } else { 1 })).await;
     Ok(())
 }
 
@@ -215,49 +232,50 @@ impl Drop for Looping {
     }
 }
 
-/// The good app's times beside `which`, for `time`.
-fn sample(good: &Arc<AppDb>, bad: &Arc<AppDb>, which: Trouble, time: Duration) -> Result<Sample> {
+/// The modest app's times beside `which`, for `time`.
+async fn sample(site: &Arc<Site>, which: Trouble, time: Duration) -> Result<Sample> {
     let looping = (which == Trouble::Loop).then(Looping::start).transpose()?;
-    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
+    let mut troubles = tokio::task::JoinSet::new();
     for _ in 0..which.abreast() {
-        let (bad, stop) = (bad.clone(), stop.clone());
-        threads.spawn(async move { while !stop.load(Relaxed) && trouble(&bad, which).await.is_ok() {} });
+        let (site, stop) = (site.clone(), stop.clone());
+        troubles.spawn(async move { while !stop.load(Relaxed) && trouble(&site, which).await.is_ok() {} });
     }
-    let own = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sample = own.block_on(async {
-        let (mut reads, mut writes, mut failed) = (Vec::new(), Vec::new(), 0);
-        let begin = Instant::now() + WARM_UP;
-        let end = begin + time;
-        let mut at = 0;
-        let before = stolen();
-        while Instant::now() < end {
-            at = at % ROWS + 1;
-            for (shape, times) in [(BY_KEY, &mut reads), (SET, &mut writes)] {
-                let (db, began, key) = (request(good, "good")?, Instant::now(), vec![Param::One(Value::Integer(at))]);
-                let done = match shape {
-                    BY_KEY => db.fetch(shape, key).await.map(drop),
-                    _ => db.execute(shape, key).await.map(drop),
-                };
-                if began >= begin {
-                    times.push(began.elapsed());
-                    failed += usize::from(done.is_err());
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-        let cores = host_core::priority::processors() as f64;
-        let stolen = (stolen() - before) / (time + WARM_UP).as_secs_f64() / cores;
-        anyhow::Ok(Sample { read: Times::of(reads), write: Times::of(writes), failed, stolen })
-    })?;
+    // On the threads on which the server's connections are served.
+    let sample = tokio::spawn(requests(site.clone(), time)).await?;
     stop.store(true, Relaxed);
-    threads.shutdown_timeout(Duration::from_secs(10));
+    let _ = tokio::time::timeout(Duration::from_secs(5), async { while troubles.join_next().await.is_some() {} }).await;
+    troubles.shutdown().await;
     drop(looping);
-    Ok(sample)
+    sample
+}
+
+/// The modest app's reads and writes in turn.
+async fn requests(site: Arc<Site>, time: Duration) -> Result<Sample> {
+    let (mut reads, mut writes, mut failed) = (Vec::new(), Vec::new(), 0);
+    let begin = Instant::now() + WARM_UP;
+    let end = begin + time;
+    let mut at = 0;
+    let before = stolen();
+    while Instant::now() < end {
+        at = at % ROWS + 1;
+        for (method, what, times) in [(Method::GET, "read", &mut reads), (Method::POST, "write", &mut writes)] {
+            let began = Instant::now();
+            let response = send(&site, method, format!("/modest/{what}/{at}/")).await?;
+            if began >= begin {
+                times.push(began.elapsed());
+                failed += usize::from(response.status() != StatusCode::OK);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    let cores = host_core::priority::processors() as f64;
+    let stolen = (stolen() - before) / (time + WARM_UP).as_secs_f64() / cores;
+    Ok(Sample { read: Times::of(reads), write: Times::of(writes), failed, stolen })
 }
 
 /// Measures all troubles on all databases, and prints a table.
-pub(crate) fn measure(seconds: u32, rounds: usize, only: Option<&str>) -> Result<()> {
+pub(crate) fn measure(guests: &Path, seconds: u32, rounds: usize, only: Option<&str>) -> Result<()> {
     let folder = tempfile::tempdir_in("target").context("a scratch folder")?;
     let time = Duration::from_secs(seconds.into());
     println!(
@@ -280,20 +298,16 @@ pub(crate) fn measure(seconds: u32, rounds: usize, only: Option<&str>) -> Result
             }
             None => StoreConfig::file(folder.path().join("site.db")),
         };
-        let db = Db::open(Store::open(store)?, DbConfig::default())?;
-        let (good, bad) = (app(&db, "good")?, app(&db, "bad")?);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            fill(&good, "good").await?;
-            fill(&bad, "bad").await
-        })?;
+        // As the host's own.
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let site = runtime.block_on(open(store, guests, folder.path()))?;
         for trouble in TROUBLES.into_iter().filter(|trouble| wanted(trouble.name())) {
             // Alone before each, so that a change of the machine's mood meets both. Where time was stolen, once more, but not for ever.
             let mut pairs: Vec<(Sample, Sample)> = Vec::new();
             let clean = |pairs: &[(Sample, Sample)]| pairs.iter().filter(|pair| lost(pair) <= STOLEN).count();
             while clean(&pairs) < rounds && pairs.len() < 4 * rounds {
-                let alone = sample(&good, &bad, Trouble::None, time)?;
-                pairs.push((alone, sample(&good, &bad, trouble, time)?));
+                let alone = runtime.block_on(sample(&site, Trouble::None, time))?;
+                pairs.push((alone, runtime.block_on(sample(&site, trouble, time))?));
             }
             pairs.sort_by(|one, other| lost(one).total_cmp(&lost(other)));
             pairs.truncate(rounds);

@@ -2,6 +2,7 @@
 //!
 //! - `examples/NAME/Cargo.toml`: an app, built by `bandstand build`
 //! - `benches/app`: the app that is measured, called `bench`
+//! - `benches/neighbours`: two apps, of which one is measured beside the other
 //! - `tests/guests/NAME/Cargo.toml`: a member of that folder's own workspace that is a `cdylib`
 //! - `tests/guests/NAME/build.sh OUT.wasm`: a component in another language
 //! - `tests/guests/NAME.wat`: a component as text
@@ -70,7 +71,7 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
 }
 
 /// Packages that are apps: their real home is the wasm target.
-pub(crate) const APPS: [&str; 4] = ["hello", "polls", "chinook", "bench"];
+pub(crate) const APPS: [&str; 6] = ["hello", "polls", "chinook", "bench", "modest", "greedy"];
 
 /// Whether the host's command has been built in this run of a task.
 static BUILT: AtomicBool = AtomicBool::new(false);
@@ -101,6 +102,9 @@ fn discover() -> Result<BTreeMap<String, Kind>> {
         }
     }
     known.insert("bench".into(), Kind::Example(root().join("benches/app")));
+    for name in ["modest", "greedy"] {
+        known.insert(name.into(), Kind::Example(root().join("benches/neighbours").join(name)));
+    }
     for path in entries(&root().join("tests/guests"))? {
         let name = name_of(&path);
         if path.join("build.sh").is_file() {

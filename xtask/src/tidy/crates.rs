@@ -29,7 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("polls", &["bandstand"]),
     ("chinook", &["bandstand"]),
     ("bench", &["bandstand"]),
-    ("chinook", &["bandstand"]),
+    ("modest", &["bandstand"]),
+    ("greedy", &["bandstand"]),
     ("test-servers", &[]),
     ("xtask", &[]),
 ];
