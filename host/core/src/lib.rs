@@ -19,3 +19,4 @@ pub mod quota;
 pub mod reverse;
 pub mod rows;
 pub mod text;
+pub mod usage;

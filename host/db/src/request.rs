@@ -310,6 +310,7 @@ impl Scope {
         if self.state.writes.load(Ordering::Acquire) {
             return Ok(Turn::default());
         }
+        let effort = self.app.owner.effort(effort);
         let beside = self.state.beside.lock().upgrade();
         if let Some(turns) = beside {
             return turns.take(effort, keeper, deadline).await;

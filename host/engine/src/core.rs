@@ -12,8 +12,8 @@ use crate::config::EngineConfig;
 use crate::lanes::Lane;
 use crate::linker::Linkers;
 use crate::slots::Slots;
-use crate::usage::Presence;
 use crate::wasm::{Ticker, run_config};
+use host_core::usage::Presence;
 
 /// The engine's shared parts.
 pub(crate) struct Core {

@@ -1,7 +1,7 @@
 //! The lanes on which work runs that the neighbours of its app must not wait behind.
 //!
 //! The slow one is for requests that have used up their slice, the busy one for apps that take more than their part of the
-//! processors ([`crate::usage`]). The threads of both have the scheduler's idle class: they get a processor only when nobody else
+//! processors ([`host_core::usage`]). The threads of both have the scheduler's idle class: they get a processor only when nobody else
 //! wants it, and the threads that serve the neighbours never wait behind them. A smaller share of the processors wouldn't do:
 //! who wakes up would still wait for the scheduler's next tick now and then.
 

@@ -38,7 +38,6 @@ mod site;
 mod slots;
 mod standard;
 mod tasks;
-mod usage;
 mod version;
 mod wasi;
 mod wasm;

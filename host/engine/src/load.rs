@@ -26,8 +26,8 @@ use crate::page::Followed;
 use crate::reuse::Warm;
 use crate::shared::{self, Company};
 use crate::site::Parts;
-use crate::usage::Usage;
 use crate::version::{Entry, Kind, Version};
+use host_core::usage::Usage;
 
 /// A component to load.
 #[derive(Debug, Clone)]

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use crate::usage::Usage;
+use host_core::usage::Usage;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Nanoseconds since the process began, never 0.
-pub(crate) fn now() -> u64 {
+fn now() -> u64 {
     u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
@@ -84,7 +84,7 @@ impl Meter {
         self.since.store(0, Relaxed);
         self.used.fetch_add(spent, Relaxed);
         if let Some(app) = self.app.as_ref().filter(|_| THIS.get() != Gets::Leftovers) {
-            app.charge(spent);
+            app.charge(Duration::from_nanos(spent));
         }
     }
 

@@ -20,7 +20,7 @@ use crate::page::Followed;
 use crate::reuse::Warm;
 use crate::shared::Company;
 use crate::slots::Share;
-use crate::usage::Usage;
+use host_core::usage::Usage;
 
 /// What a component exports.
 #[derive(Clone)]

@@ -56,6 +56,7 @@ use std::sync::atomic::AtomicBool;
 
 use host_core::name::AppId;
 use host_core::quota::Quota;
+use host_core::usage::Presence;
 use parking_lot::Mutex;
 
 pub use authorizer::joins_by_names;
@@ -86,6 +87,7 @@ pub struct Store {
     backend: Backend,
     config: StoreConfig,
     owners: Mutex<HashMap<AppId, Arc<Owner>>>,
+    presence: Arc<Presence>,
     measures: AtomicBool,
 }
 
@@ -107,7 +109,13 @@ impl Store {
             None => Backend::Sqlite(Sqlite::open(&config)?),
             Some(server) => Backend::Server(Server::open(config.clone(), server.clone())?),
         };
-        Ok(Arc::new(Self { backend, config, owners: Mutex::new(HashMap::new()), measures: AtomicBool::new(false) }))
+        Ok(Arc::new(Self {
+            backend,
+            config,
+            owners: Mutex::new(HashMap::new()),
+            presence: Arc::default(),
+            measures: AtomicBool::new(false),
+        }))
     }
 
     /// What the data lies in.
@@ -142,7 +150,7 @@ impl Store {
         let mut owners = self.owners.lock();
         // Lane 0 is the host's.
         let next = owners.len() as u64 + 1;
-        let new = || Arc::new(Owner::new(app.clone(), next, &self.config));
+        let new = || Arc::new(Owner::new(app.clone(), next, &self.config, &self.presence));
         let owner = owners.entry(app.clone()).or_insert_with(new).clone();
         owner.add(tables);
         Owner::count_together(owners.values());

@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use host_core::name::AppId;
 use host_core::quota::{Account, Quota, UsedUp};
+use host_core::usage::{Presence, Usage};
 use parking_lot::RwLock;
 
 use crate::config::StoreConfig;
 use crate::datum::Type;
-use crate::pace::{Pace, Turns};
+use crate::pace::{Effort, Pace, Turns};
 use crate::quota::Storage;
 use crate::rights::{Doing, Rights};
 use crate::share::{Keeper, Taker};
@@ -34,6 +35,8 @@ pub struct Owner {
     /// For what is slow on a server.
     turns: Turns,
     transactions: Pace,
+    /// How much it makes a server compute.
+    usage: Arc<Usage>,
 }
 
 impl std::fmt::Debug for Owner {
@@ -44,7 +47,7 @@ impl std::fmt::Debug for Owner {
 }
 
 impl Owner {
-    pub(crate) fn new(app: AppId, lane: u64, config: &StoreConfig) -> Self {
+    pub(crate) fn new(app: AppId, lane: u64, config: &StoreConfig, presence: &Arc<Presence>) -> Self {
         Self {
             app,
             lane,
@@ -57,12 +60,13 @@ impl Owner {
             login: OnceLock::new(),
             turns: Turns::new(config.slow_statements, config),
             transactions: Pace::of_transactions(),
+            usage: Usage::new(presence, host_core::priority::processors()),
         }
     }
 
     /// An app without tables, for statements that are never run.
     pub fn of_nothing(app: &AppId) -> Arc<Self> {
-        Arc::new(Self::new(app.clone(), 0, &StoreConfig::default()))
+        Arc::new(Self::new(app.clone(), 0, &StoreConfig::default(), &Arc::default()))
     }
 
     /// The app.
@@ -200,6 +204,17 @@ impl Owner {
     /// Says that rows are about to be removed or changed without growing.
     pub fn touch(&self) {
         self.storage.touch();
+    }
+
+    /// What a unit of work is like that is expected to be so by itself: where the app had more of a server than its part and others
+    /// want theirs, nothing of it is quick.
+    pub fn effort(&self, alone: Effort) -> Effort {
+        if self.usage.gives_way() { Effort::Slow } else { alone }
+    }
+
+    /// How much it makes a server compute.
+    pub(crate) fn usage(&self) -> &Arc<Usage> {
+        &self.usage
     }
 
     /// Its turns for what is slow.

@@ -1,17 +1,21 @@
 //! Which statements are slow.
 //!
 //! A server shares its processors among its connections and knows nothing of apps, and so does this machine among the threads
-//! that read from SQLite. One app whose statements all compute takes the processors away from the others. What isn't known to be quick therefore waits for a turn: an app has a few
-//! (`slow_statements`), however many connections it may have. What it took before tells whether it is quick; what was never
-//! run isn't known to be.
+//! that read from SQLite. One app whose statements all compute takes the processors away from the others. What isn't known to be
+//! quick therefore waits for a turn: an app has a few (`slow_statements`), however many connections it may have. What it took
+//! before tells whether it is quick; what was never run isn't known to be. Where an app's quick statements make a server compute
+//! more than the app's part in sum, and others want theirs, they wait for a turn as well ([`host_core::usage`]).
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use host_core::usage::Usage;
+
 use crate::config::StoreConfig;
 use crate::error::StoreError;
+use crate::owner::Owner;
 use crate::server::pool::{Place, Places};
 use crate::share::{Keeper, Taker};
 
@@ -150,12 +154,14 @@ impl Floor {
 pub(crate) struct Run {
     began: Instant,
     pace: Option<Arc<Pace>>,
+    usage: Option<Arc<Usage>>,
     noted: AtomicBool,
 }
 
 impl Run {
-    pub(crate) fn begin(pace: Option<&Arc<Pace>>) -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), pace: pace.cloned(), noted: AtomicBool::new(false) })
+    pub(crate) fn begin(pace: Option<&Arc<Pace>>, owner: Option<&Owner>) -> Arc<Self> {
+        let usage = owner.map(|owner| owner.usage().clone());
+        Arc::new(Self { began: Instant::now(), pace: pace.cloned(), usage, noted: AtomicBool::new(false) })
     }
 
     /// The server is through with it, or has its first row where others decide when the next ones are taken. Returns how long
@@ -168,6 +174,9 @@ impl Run {
         if let Some(pace) = &self.pace {
             pace.took(time);
         }
+        if let Some(usage) = &self.usage {
+            usage.charge(time);
+        }
         time
     }
 }
@@ -178,6 +187,8 @@ fn micros(time: Duration) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use host_core::name::AppId;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -212,9 +223,29 @@ mod tests {
     }
 
     #[test]
+    fn what_runs_is_its_apps() {
+        let presence = Arc::default();
+        let owner = |app, lane| Owner::new(AppId::new(app).expect("a name"), lane, &StoreConfig::default(), &presence);
+        let (greedy, modest) = (owner("greedy", 1), owner("modest", 2));
+        let floor = Floor::default();
+        floor.beyond(Duration::ZERO);
+        let ran = |owner: &Owner, before: Duration| {
+            let run = Run::begin(None, Some(owner));
+            let run = Arc::into_inner(run).map(|run| Run { began: run.began - before, ..run });
+            run.expect("it has one owner").end(&floor);
+        };
+        ran(&greedy, 10_000 * MS);
+        assert_eq!(greedy.effort(Effort::Quick), Effort::Quick, "nobody else is there");
+        ran(&modest, Duration::ZERO);
+        assert_eq!(greedy.effort(Effort::Quick), Effort::Slow);
+        assert_eq!(modest.effort(Effort::Quick), Effort::Quick);
+        assert_eq!(modest.effort(Effort::Slow), Effort::Slow);
+    }
+
+    #[test]
     fn a_run_is_noted_once() {
         let (pace, floor) = (Pace::of_statement(), Floor::default());
-        let run = Run::begin(Some(&pace));
+        let run = Run::begin(Some(&pace), None);
         run.end(&floor);
         assert_eq!(pace.effort(), Effort::Quick);
         pace.took(Duration::MAX);

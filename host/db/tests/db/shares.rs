@@ -194,3 +194,31 @@ async fn what_is_slow_takes_turns_and_other_apps_have_their_own() {
     drop((cursor, db));
     assert_eq!(town.search(0).await, Ok(2_000));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_had_more_of_a_server_than_a_part_takes_turns_for_what_is_quick() {
+    let store = StoreConfig { cursor_idle_ms: 60_000, slow_statements: 1, ..StoreConfig::temporary() };
+    let town = Town::of(2, store).await;
+    let write = async |at: usize| {
+        let db = town.request_with(at, Limits { wall_ms: 1_000, ..Limits::default() });
+        let insert = json!({"v":1,"op":"insert","from":"note","set":{"body":"short"}});
+        db.run(insert, vec![]).await.map(|outcome| outcome.affected)
+    };
+    // A cursor that has its app's only turn until its end.
+    let db = town.request(0);
+    let cursor = db.open(&all(), vec![]).unwrap();
+    assert_eq!(cursor.next(1, u32::MAX).await.unwrap().len(), 1);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!((write(0).await.unwrap(), write(1).await.unwrap()), (1, 1), "what is quick needs none");
+    // Each row with each, beside the cursor.
+    let larger = json!({"from":"note","filter":[["gt",{"e":["add",{"f":"id"},{"outer":"id"}]},1_000_000_000]]});
+    let join = json!({"v":1,"op":"count","from":"note","filter":[["exists",larger]]});
+    assert_eq!(db.one(join, vec![]).await, Value::Integer(0));
+    match super::site::server() {
+        Some(_) => assert_eq!(code(write(0).await), "timeout"),
+        None => assert_eq!(write(0).await.unwrap(), 1),
+    }
+    assert_eq!(write(1).await.unwrap(), 1);
+    drop((cursor, db));
+    assert_eq!(write(0).await.unwrap(), 1);
+}

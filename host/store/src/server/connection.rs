@@ -334,7 +334,7 @@ impl Connection {
         several: &[&[Datum<'_>]],
         mut row: impl FnMut(&Cells<'_>) -> Result<(), E> + Send,
     ) -> Result<u64, E> {
-        self.runs = Some(Run::begin(statement.pace()));
+        self.runs = Some(Run::begin(statement.pace(), self.owner.as_deref()));
         let row = |cells: &Cells<'_>| row(cells).map(|()| None);
         let result = self.run_each(statement, several, false, row).await;
         self.ran();
@@ -348,7 +348,7 @@ impl Connection {
         params: &[Datum<'_>],
         mut row: impl FnMut(&Cells<'_>) -> Result<Option<Pause>, E> + Send,
     ) -> Result<u64, E> {
-        let (run, endpoint) = (Run::begin(statement.pace()), self.endpoint.clone());
+        let (run, endpoint) = (Run::begin(statement.pace(), self.owner.as_deref()), self.endpoint.clone());
         self.runs = Some(run.clone());
         let result = self
             .run_each(statement, &[params], true, |cells: &Cells<'_>| {

@@ -1,15 +1,13 @@
 //! How much of the processors each app takes, and which one gives way.
 //!
-//! A runtime takes its tasks in their order. So an app with a thousand requests that each need little would make its neighbours'
-//! wait for the thousand. Each app may have a part of the processors' time, and a little more at once; what asks for more is
-//! run on threads that let the others' go first, for as long as there are others. Nothing is held back: where nobody else
-//! computes, those threads have all processors.
+//! A runtime takes its tasks in their order, and a database server its statements. So an app with a thousand requests that each
+//! need little would make its neighbours' wait for the thousand. Each app may have a part of the processors' time, and a little
+//! more at once; what asks for more gives way, as whoever asks sees to it, for as long as there are others. The host's own
+//! processors are counted so, and a server's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
-
-use crate::meter;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 /// The part of all processors that an app may have and be served first.
 const PART: u64 = 4;
@@ -23,9 +21,16 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// Time for which another app is about after a request of it.
 const ABOUT: u64 = Duration::from_secs(5).as_nanos() as u64;
 
-/// Who is about on a site: what all apps share.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Nanoseconds since the process began, never 0.
+fn now() -> u64 {
+    nanos(START.elapsed()).max(1)
+}
+
+/// Who is about: what all apps share.
 #[derive(Debug, Default)]
-pub(crate) struct Presence {
+pub struct Presence {
     count: AtomicU32,
     /// Who ran last.
     latest: AtomicU32,
@@ -35,7 +40,7 @@ pub(crate) struct Presence {
 
 /// One app's, for all of its versions together.
 #[derive(Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     presence: Arc<Presence>,
     number: u32,
     /// How much an app has to take to have the processors' part for a nanosecond.
@@ -46,15 +51,15 @@ pub(crate) struct Usage {
 
 impl Usage {
     /// A new app's, among so many processors.
-    pub(crate) fn new(presence: &Arc<Presence>, processors: usize) -> Arc<Self> {
+    pub fn new(presence: &Arc<Presence>, processors: usize) -> Arc<Self> {
         let number = presence.count.fetch_add(1, Relaxed) + 1;
         let rate = u64::try_from(processors).unwrap_or(1).max(1);
         Arc::new(Self { presence: presence.clone(), number, rate, until: AtomicU64::new(0) })
     }
 
     /// It had a processor for so long, until now.
-    pub(crate) fn charge(&self, time: u64) {
-        self.charge_at(time, meter::now());
+    pub fn charge(&self, time: Duration) {
+        self.charge_at(nanos(time), now());
     }
 
     fn charge_at(&self, time: u64, now: u64) {
@@ -70,10 +75,10 @@ impl Usage {
     }
 
     /// Whether it has had more than its part, and there are others who may want theirs.
-    pub(crate) fn gives_way(&self) -> bool {
+    pub fn gives_way(&self) -> bool {
         // Most apps have none, and needn't ask for the time.
         let until = self.until.load(Relaxed);
-        until != 0 && self.gives_way_at(meter::now())
+        until != 0 && self.gives_way_at(now())
     }
 
     fn gives_way_at(&self, now: u64) -> bool {
